@@ -1,0 +1,55 @@
+/**
+ * How the tests run. Unit tests share the machine's cores; whole-system tests (test/e2e, test/crash,
+ * test/conformance) each start servers and processes of their own, so their files run one after the other.
+ */
+import { defineConfig } from "vitest/config";
+
+const never = ["**/node_modules/**", "**/gen/**", "test/bench/**"];
+
+export default defineConfig({
+  test: {
+    reporters: ["default", "./test/summary-reporter.ts"],
+    projects: [
+      {
+        test: {
+          name: "tidy",
+          include: ["test/tidy/**/*.test.ts"],
+          exclude: never,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: "unit",
+          include: ["libs/**/*.test.ts", "services/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: [...never, "test/tidy/**", "test/e2e/**", "test/crash/**", "test/conformance/**"],
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"],
+          exclude: never,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "crash",
+          include: ["test/crash/**/*.test.ts"],
+          exclude: never,
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
