@@ -1,1 +1,3 @@
-export {};
+/** What composition roots and adapters use of the engine. */
+export * from "./ports/index.js";
+export * from "./subjects.js";

@@ -1,0 +1,14 @@
+export type { Bus, BusMessage, BusSubscription } from "./bus.js";
+export { type Clock, systemClock } from "./clock.js";
+export type { CommandLog, LogEntry, LogInfo } from "./command-log.js";
+export { PortError, type PortErrorCode, type Retryability } from "./errors.js";
+export type {
+  ClusterConfig,
+  DefinitionRegistry,
+  PayloadStore,
+  RegisteredDefinition,
+  RejectedWorkEntry,
+  WorkMessage,
+  WorkQueue,
+} from "./registry.js";
+export type { PartitionStore, RangeOptions, StateStore, WriteBatch } from "./state-store.js";

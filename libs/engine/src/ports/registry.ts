@@ -1,0 +1,77 @@
+/**
+ * Ports for what a cluster shares beside the log: definitions, large payloads, published work.
+ */
+import type { PayloadRef, RejectCode, WorkflowDefinition } from "@holdfast/proto";
+
+/** What is fixed when a cluster is created. */
+export interface ClusterConfig {
+  readonly id: string;
+  readonly partitions: number;
+  readonly createdAtMs: number;
+}
+
+export interface RegisteredDefinition {
+  readonly hash: string;
+  readonly definition: WorkflowDefinition;
+}
+
+/** Definitions under their content hash, and for each workflow name the latest hash. */
+export interface DefinitionRegistry {
+  /** Stores a definition and makes it the latest of its name. Idempotent. */
+  put(entry: RegisteredDefinition): Promise<void>;
+  latest(workflow: string): Promise<RegisteredDefinition | undefined>;
+  /** The latest of every name. */
+  list(): Promise<RegisteredDefinition[]>;
+  /** Calls back for the latest of every name, then for each change, until `signal` aborts. Resolves once the first pass is done. */
+  watch(onDefinition: (entry: RegisteredDefinition) => void, signal: AbortSignal): Promise<void>;
+}
+
+/** Payloads over the inline limit, by reference. */
+export interface PayloadStore {
+  /** The largest payload in bytes. */
+  readonly maxBytes: number;
+  /** `PortError` `too-large` beyond `maxBytes`. */
+  put(body: Uint8Array): Promise<PayloadRef>;
+  /** `PortError` `not-found`, or `corrupt` where size or digest differ. */
+  get(ref: PayloadRef): Promise<Uint8Array>;
+}
+
+/** One message that somebody published on `holdfast.work.<workflow>`. */
+export interface WorkMessage {
+  /** As published. The part after `holdfast.work.` is unchecked. */
+  readonly subject: string;
+  /** Sequence in the intake stream; with `streamCreatedNs` it names the message for ever. */
+  readonly seq: number;
+  readonly streamCreatedNs: bigint;
+  readonly atNs: bigint;
+  readonly data: Uint8Array;
+  /** Case-insensitive; the first value. */
+  header(name: string): string | undefined;
+  /** It was moved to a partition's log, or rejected: never delivered again. */
+  ack(): void;
+  /** Try it again after a while. */
+  retryLater(delayMs: number): void;
+}
+
+export interface RejectedWorkEntry {
+  readonly id: number;
+  readonly subject: string;
+  readonly code: RejectCode;
+  readonly reason: string;
+  readonly rejectedAtMs: number;
+  readonly data: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Published work, and what of it could not become a run. */
+export interface WorkQueue {
+  /** Batches as they arrive, until `signal` aborts; at most `maxUnacked` messages wait for their `ack` at once. */
+  read(signal: AbortSignal): AsyncIterable<readonly WorkMessage[]>;
+  /** Keeps a message under `holdfast.rejected.<workflow>` with its reason; resolves once that is durable. Idempotent. */
+  reject(message: WorkMessage, code: RejectCode, reason: string): Promise<void>;
+  /** Rejected work, oldest first, after `afterId` (0: from the start); of one workflow where named. */
+  listRejected(options: { workflow?: string; afterId: number; limit: number }): Promise<{ entries: RejectedWorkEntry[]; more: boolean }>;
+  countRejected(): Promise<number>;
+  /** Publishes it again on its subject and forgets the rejected copy; false where there is none. */
+  replayRejected(id: number): Promise<boolean>;
+}

@@ -1,0 +1,41 @@
+/**
+ * Port: one ordered key-value store for each partition.
+ *
+ * 1. Keys are binary strings: each char is one byte (0-255); order is byte order.
+ * 2. `write` is atomic: all of a batch or nothing, and batches become durable in the order written.
+ * 3. What is read was written: a damaged record is an error (`corrupt`), never wrong bytes.
+ */
+
+export interface RangeOptions {
+  /** First key, inclusive. */
+  readonly from: string;
+  /** Last key, exclusive. */
+  readonly to: string;
+  readonly limit: number;
+  readonly reverse?: boolean;
+}
+
+export interface WriteBatch {
+  readonly puts: Iterable<readonly [key: string, value: Uint8Array]>;
+  readonly dels: Iterable<string>;
+}
+
+export interface PartitionStore {
+  /** Values in the order of the keys; undefined where there is none. Returned bytes belong to the caller. */
+  getMany(keys: readonly string[]): Promise<(Uint8Array | undefined)[]>;
+  range(options: RangeOptions): Promise<[key: string, value: Uint8Array][]>;
+  /** Atomic. A key that stands in both is put. Rejects with a `PortError` (`io`); then nothing of it is stored. */
+  write(batch: WriteBatch): Promise<void>;
+  /** Bytes on disk, about. */
+  sizeBytes(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface StateStore {
+  /**
+   * Opens a partition's store, making it where there is none.
+   * `PortError`: `locked` (another process has it), `corrupt` (it was damaged; the folder was put aside under the name
+   * in the error's details, and the next `open` starts empty), `schema` (written by a newer Holdfast), `io`.
+   */
+  open(partition: number): Promise<PartitionStore>;
+}
