@@ -21,18 +21,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: [
-            "libs/**/*.test.ts",
-            "services/**/*.test.ts",
-            "test/**/*.test.ts",
-          ],
-          exclude: [
-            ...never,
-            "test/tidy/**",
-            "test/e2e/**",
-            "test/crash/**",
-            "test/conformance/**",
-          ],
+          include: ["libs/**/*.test.ts", "services/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: [...never, "test/tidy/**", "test/e2e/**", "test/crash/**", "test/conformance/**"],
           testTimeout: 20_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },

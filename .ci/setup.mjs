@@ -30,8 +30,7 @@ const steps = [
 
 function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1]))
-    return;
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return;
   throw new SetupError(
     `Holdfast needs Node ${NODE_MIN.join(".")} or newer; this is ${process.versions.node}.`,
   );

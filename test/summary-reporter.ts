@@ -5,17 +5,13 @@
 import type { Reporter, SerializedError, TestModule } from "vitest/node";
 
 export default class SummaryReporter implements Reporter {
-  onTestRunEnd(
-    modules: readonly TestModule[],
-    unhandledErrors: readonly SerializedError[],
-  ): void {
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
     let passed = 0;
     let skipped = 0;
     let failed = unhandledErrors.length;
     for (const module of modules) {
       failed += module.errors().length;
-      for (const suite of module.children.allSuites())
-        failed += suite.errors().length;
+      for (const suite of module.children.allSuites()) failed += suite.errors().length;
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === "passed") passed += 1;
@@ -26,9 +22,7 @@ export default class SummaryReporter implements Reporter {
     const skippedPart = skipped > 0 ? `, ${skipped} skipped` : "";
     // At exit, so that nothing another reporter prints can come after it.
     process.once("exit", () => {
-      process.stdout.write(
-        `${passed} passed, ${failed} failed${skippedPart}\n`,
-      );
+      process.stdout.write(`${passed} passed, ${failed} failed${skippedPart}\n`);
     });
   }
 }

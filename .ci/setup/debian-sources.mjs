@@ -29,8 +29,7 @@ export function parseDeb822(text) {
           fields.set(name, `${fields.get(name)}\n${line}`);
         }
       }
-      const words = (key) =>
-        (fields.get(key) ?? "").split(/\s+/).filter(Boolean);
+      const words = (key) => (fields.get(key) ?? "").split(/\s+/).filter(Boolean);
       const disabled = (fields.get("enabled") ?? "yes").toLowerCase() === "no";
       const source = {
         types: disabled ? [] : words("types"),
@@ -49,8 +48,7 @@ export function parseDeb822(text) {
  */
 export function parseOneLine(text) {
   return text.split("\n").flatMap((line) => {
-    const match =
-      /^\s*(deb)\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s+([^#]+)/.exec(line);
+    const match = /^\s*(deb)\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s+([^#]+)/.exec(line);
     if (!match) return [];
     const [, type, options = "", uri, suite, components] = match;
     const signedBy = /(?:^|\s)signed-by=(\S+)/.exec(options)?.[1];
@@ -66,10 +64,7 @@ export function parseOneLine(text) {
 
 /** Debian's own archive, told from a vendor's repository by its keyring or by where mirrors keep it. */
 function isDebianArchive({ uris, signedBy }) {
-  return (
-    signedBy?.includes("debian-archive") ||
-    uris.some((uri) => /\/debian\/?$/.test(uri))
-  );
+  return signedBy?.includes("debian-archive") || uris.some((uri) => /\/debian\/?$/.test(uri));
 }
 
 /** The sources that carry a Debian release itself. */
@@ -106,8 +101,6 @@ export function readDebianSources() {
     if (name.endsWith(".sources")) all.push(...parseDeb822(text));
     else if (name.endsWith(".list")) all.push(...parseOneLine(text));
   }
-  const codename =
-    /^VERSION_CODENAME=(\w+)$/m.exec(readIfThere("/etc/os-release"))?.[1] ??
-    "stable";
+  const codename = /^VERSION_CODENAME=(\w+)$/m.exec(readIfThere("/etc/os-release"))?.[1] ?? "stable";
   return debianReleases(all, codename);
 }

@@ -49,9 +49,7 @@ function isDebian() {
 }
 
 export function canFetchFromDebian() {
-  return (
-    isDebian() && existsSync("/usr/bin/apt-get") && existsSync("/usr/bin/dpkg")
-  );
+  return isDebian() && existsSync("/usr/bin/apt-get") && existsSync("/usr/bin/dpkg");
 }
 
 /**
@@ -62,16 +60,8 @@ async function writeAptConfig(folder) {
   const machine = await run("apt-config", ["dump"], { advice });
   const reach = machine
     .split("\n")
-    .filter((line) =>
-      /^Acquire::(http|https|Retries|ForceIPv[46])\b/.test(line),
-    );
-  for (const name of [
-    "lists/partial",
-    "cache/archives/partial",
-    "sources",
-    "parts",
-    "log",
-  ]) {
+    .filter((line) => /^Acquire::(http|https|Retries|ForceIPv[46])\b/.test(line));
+  for (const name of ["lists/partial", "cache/archives/partial", "sources", "parts", "log"]) {
     mkdirSync(join(folder, name), { recursive: true });
   }
   writeFileSync(join(folder, "status"), "");
@@ -92,9 +82,7 @@ async function writeAptConfig(folder) {
     // As root apt would drop to a user who can't write here; the signature check stays as it is.
     ...(process.getuid?.() === 0 ? { "APT::Sandbox::User": "root" } : {}),
   };
-  const lines = Object.entries(settings).map(
-    ([name, value]) => `${name} "${value}";`,
-  );
+  const lines = Object.entries(settings).map(([name, value]) => `${name} "${value}";`);
   const path = join(folder, "apt.conf");
   writeFileSync(path, `${[...reach, ...lines].join("\n")}\n`);
   return path;
@@ -129,8 +117,7 @@ async function download(folder, sources, suite) {
     advice,
   });
   const deb = readdirSync(folder).find((name) => name.endsWith(".deb"));
-  if (deb === undefined)
-    throw new SetupError(`apt downloaded no package.\n${advice}`);
+  if (deb === undefined) throw new SetupError(`apt downloaded no package.\n${advice}`);
   await run("dpkg", ["-x", join(folder, deb), join(folder, "unpacked")], {
     advice,
   });
@@ -141,9 +128,7 @@ async function download(folder, sources, suite) {
 export async function fetchFromDebian(progress) {
   const sources = readDebianSources();
   if (sources.length === 0)
-    throw new SetupError(
-      `No Debian package source is configured on this machine.\n${advice}`,
-    );
+    throw new SetupError(`No Debian package source is configured on this machine.\n${advice}`);
   const complaints = [];
   for (const suite of SUITES) {
     progress(`fetching from Debian ${suite}`);
@@ -152,9 +137,7 @@ export async function fetchFromDebian(progress) {
     mkdirSync(folder, { recursive: true });
     try {
       const binary = await download(folder, sources, suite);
-      const version = existsSync(binary)
-        ? readServerVersion(binary)
-        : undefined;
+      const version = existsSync(binary) ? readServerVersion(binary) : undefined;
       if (version !== undefined && isAtLeast(version, MIN_SERVER_VERSION)) {
         mkdirSync(dirname(FETCHED_SERVER_PATH), { recursive: true });
         // Copied beside, then renamed: a server that runs from the old file keeps it.
@@ -164,19 +147,13 @@ export async function fetchFromDebian(progress) {
         renameSync(temporary, FETCHED_SERVER_PATH);
         return `${version} from Debian ${suite}`;
       }
-      complaints.push(
-        `${suite}: ${version === undefined ? "does not start here" : `is only ${version}`}`,
-      );
+      complaints.push(`${suite}: ${version === undefined ? "does not start here" : `is only ${version}`}`);
     } catch (error) {
       if (!(error instanceof SetupError)) throw error;
-      complaints.push(
-        `${suite}: ${error.message.replace(`\n${advice}`, "").trim()}`,
-      );
+      complaints.push(`${suite}: ${error.message.replace(`\n${advice}`, "").trim()}`);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   }
-  throw new SetupError(
-    `No nats-server could be fetched.\n${complaints.join("\n")}\n${advice}`,
-  );
+  throw new SetupError(`No nats-server could be fetched.\n${complaints.join("\n")}\n${advice}`);
 }

@@ -18,21 +18,9 @@ function protoFiles() {
 export async function generateCode({ forceGen = false } = {}) {
   const protos = protoFiles();
   if (protos.length === 0) return undefined;
-  const generator = join(
-    root,
-    "node_modules",
-    "@bufbuild",
-    "protoc-gen-es",
-    "package.json",
-  );
-  const digest = digestOf([
-    ...protos,
-    join(root, "buf.yaml"),
-    join(root, "buf.gen.yaml"),
-    generator,
-  ]);
-  if (!forceGen && isStamped("generated code", digest) && existsSync(outFolder))
-    return undefined;
+  const generator = join(root, "node_modules", "@bufbuild", "protoc-gen-es", "package.json");
+  const digest = digestOf([...protos, join(root, "buf.yaml"), join(root, "buf.gen.yaml"), generator]);
+  if (!forceGen && isStamped("generated code", digest) && existsSync(outFolder)) return undefined;
   await run(join(root, "node_modules", ".bin", "buf"), ["generate"], {
     advice: "Mend the .proto file that it names, then run this again.",
   });

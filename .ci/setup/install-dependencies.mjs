@@ -10,26 +10,14 @@ function manifests() {
   const folders = ["libs", "services"].flatMap((parent) =>
     readdirSync(join(root, parent)).map((name) => join(root, parent, name)),
   );
-  return [root, join(root, "test"), ...folders].map((folder) =>
-    join(folder, "package.json"),
-  );
+  return [root, join(root, "test"), ...folders].map((folder) => join(folder, "package.json"));
 }
 
 export async function installDependencies() {
-  const inputs = [
-    ...manifests(),
-    join(root, "pnpm-lock.yaml"),
-    join(root, "pnpm-workspace.yaml"),
-  ];
-  const digest = digestOf(inputs, [
-    root,
-    process.versions.modules,
-    process.platform,
-    process.arch,
-  ]);
+  const inputs = [...manifests(), join(root, "pnpm-lock.yaml"), join(root, "pnpm-workspace.yaml")];
+  const digest = digestOf(inputs, [root, process.versions.modules, process.platform, process.arch]);
   const modulesState = join(root, "node_modules", ".modules.yaml");
-  if (isStamped("dependencies", digest) && existsSync(modulesState))
-    return undefined;
+  if (isStamped("dependencies", digest) && existsSync(modulesState)) return undefined;
   await run(process.execPath, [pnpmEntry, "install", "--frozen-lockfile"], {
     // CI=true: never ask a question; a person at the terminal would not see it.
     env: { ...process.env, CI: "true" },

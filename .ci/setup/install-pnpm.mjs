@@ -12,17 +12,14 @@ export const pnpmEntry = join(packageFolder, "bin", "pnpm.cjs");
 
 function installedVersion() {
   try {
-    return JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8"))
-      .version;
+    return JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8")).version;
   } catch {
     return undefined;
   }
 }
 
 export async function installPnpm() {
-  const { packageManager } = JSON.parse(
-    readFileSync(join(root, "package.json"), "utf8"),
-  );
+  const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const wanted = packageManager.split("@")[1];
   if (installedVersion() === wanted) return undefined;
   await run(
@@ -38,8 +35,7 @@ export async function installPnpm() {
       packageManager,
     ],
     {
-      advice:
-        "npm could not install pnpm: check that `npm ping` succeeds, then run this again.",
+      advice: "npm could not install pnpm: check that `npm ping` succeeds, then run this again.",
     },
   );
   return wanted;

@@ -1,11 +1,5 @@
 /** Lets one set-up at a time work in `.tools/`; a lock whose process is gone is taken over. */
-import {
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SetupError } from "./run.mjs";
@@ -47,14 +41,9 @@ async function acquire() {
       continue;
     }
     if (Date.now() - began > WAIT_MS_MAX) {
-      throw new SetupError(
-        `Another set-up holds ${lockFolder}. If none is running, remove that folder.`,
-      );
+      throw new SetupError(`Another set-up holds ${lockFolder}. If none is running, remove that folder.`);
     }
-    if (!announced)
-      process.stdout.write(
-        "  waiting for another set-up in this folder to end\n",
-      );
+    if (!announced) process.stdout.write("  waiting for another set-up in this folder to end\n");
     announced = true;
     await sleep(200);
   }

@@ -4,10 +4,7 @@ import {
   MIN_SERVER_VERSION,
   serverCandidates,
 } from "../../libs/nats/src/managed-server/locate.mjs";
-import {
-  canFetchFromDebian,
-  fetchFromDebian,
-} from "./fetch-debian-nats-server.mjs";
+import { canFetchFromDebian, fetchFromDebian } from "./fetch-debian-nats-server.mjs";
 import { SetupError } from "./run.mjs";
 
 function installAdvice() {
@@ -28,15 +25,10 @@ export async function provideNatsServer({ progress }) {
 
   const complaints = explainUnusable(candidates);
   if (process.env.HOLDFAST_NATS_SERVER) {
-    throw new SetupError(
-      `HOLDFAST_NATS_SERVER: ${complaints.join("; ")}.\n${installAdvice()}`,
-    );
+    throw new SetupError(`HOLDFAST_NATS_SERVER: ${complaints.join("; ")}.\n${installAdvice()}`);
   }
   if (!canFetchFromDebian()) {
-    const found =
-      complaints.length > 0
-        ? `${complaints.join("; ")}.`
-        : "no nats-server was found.";
+    const found = complaints.length > 0 ? `${complaints.join("; ")}.` : "no nats-server was found.";
     throw new SetupError(
       `${found} Holdfast needs nats-server ${MIN_SERVER_VERSION} or newer.\n${installAdvice()}`,
     );

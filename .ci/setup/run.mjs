@@ -30,22 +30,14 @@ export function run(command, args, { cwd = root, env = process.env, advice }) {
     const shown = [command, ...args].join(" ");
     child.once("error", (error) => {
       reject(
-        new SetupError(
-          `\`${shown}\` could not be started (${error.code ?? error.message}).\n${advice}`,
-        ),
+        new SetupError(`\`${shown}\` could not be started (${error.code ?? error.message}).\n${advice}`),
       );
     });
     child.once("close", (code, signal) => {
       if (code === 0) return resolve(output);
-      const tail = output
-        .trim()
-        .split("\n")
-        .slice(-OUTPUT_LINES_SHOWN)
-        .join("\n  ");
+      const tail = output.trim().split("\n").slice(-OUTPUT_LINES_SHOWN).join("\n  ");
       reject(
-        new SetupError(
-          `\`${shown}\` ended with ${signal ?? `code ${code}`}:\n\n  ${tail}\n\n${advice}`,
-        ),
+        new SetupError(`\`${shown}\` ended with ${signal ?? `code ${code}`}:\n\n  ${tail}\n\n${advice}`),
       );
     });
   });

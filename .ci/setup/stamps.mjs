@@ -35,9 +35,6 @@ export function isStamped(step, digest) {
 
 export function stamp(step, digest) {
   const temporary = `${stampsPath}.${process.pid}`;
-  writeFileSync(
-    temporary,
-    `${JSON.stringify({ ...readStamps(), [step]: digest }, null, 2)}\n`,
-  );
+  writeFileSync(temporary, `${JSON.stringify({ ...readStamps(), [step]: digest }, null, 2)}\n`);
   renameSync(temporary, stampsPath);
 }

@@ -12,18 +12,10 @@ import { fileURLToPath } from "node:url";
 /** Servers below it lack `sync_interval: always` and break compare-and-set on replicated streams. */
 export const MIN_SERVER_VERSION = "2.10.0";
 
-const repositoryRoot = resolve(
-  dirname(fileURLToPath(import.meta.url)),
-  "../../../..",
-);
+const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), "../../../..");
 
 /** Where the set-up puts a server that it fetched. */
-export const FETCHED_SERVER_PATH = join(
-  repositoryRoot,
-  ".tools",
-  "nats-server",
-  "nats-server",
-);
+export const FETCHED_SERVER_PATH = join(repositoryRoot, ".tools", "nats-server", "nats-server");
 
 /**
  * @typedef {object} ServerCandidate
@@ -99,8 +91,7 @@ function judge(path, from) {
  */
 export function serverCandidates({ serverPath, env = process.env } = {}) {
   if (serverPath !== undefined) return [judge(serverPath, "option")];
-  if (env.HOLDFAST_NATS_SERVER)
-    return [judge(env.HOLDFAST_NATS_SERVER, "HOLDFAST_NATS_SERVER")];
+  if (env.HOLDFAST_NATS_SERVER) return [judge(env.HOLDFAST_NATS_SERVER, "HOLDFAST_NATS_SERVER")];
   /** @type {ServerCandidate[]} */
   const seen = [];
   for (const folder of (env.PATH ?? "").split(delimiter)) {
@@ -110,8 +101,7 @@ export function serverCandidates({ serverPath, env = process.env } = {}) {
     seen.push(candidate);
     if (candidate.usable) return seen;
   }
-  if (isExecutable(FETCHED_SERVER_PATH))
-    seen.push(judge(FETCHED_SERVER_PATH, ".tools"));
+  if (isExecutable(FETCHED_SERVER_PATH)) seen.push(judge(FETCHED_SERVER_PATH, ".tools"));
   return seen;
 }
 
