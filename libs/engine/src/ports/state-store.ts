@@ -23,6 +23,8 @@ export interface WriteBatch {
 export interface PartitionStore {
   /** Values in the order of the keys; undefined where there is none. Returned bytes belong to the caller. */
   getMany(keys: readonly string[]): Promise<(Uint8Array | undefined)[]>;
+  /** One value at once, for what a fold meets unforeseen. Blocks the event loop for one read. */
+  getSync(key: string): Uint8Array | undefined;
   range(options: RangeOptions): Promise<[key: string, value: Uint8Array][]>;
   /** Atomic. A key that stands in both is put. Rejects with a `PortError` (`io`); then nothing of it is stored. */
   write(batch: WriteBatch): Promise<void>;
