@@ -6,7 +6,9 @@
  * 2. Each step is skipped when the inputs it last succeeded with are unchanged (`.tools/stamps.json`).
  * 3. Two runs at once take turns.
  *
- * Options: --force-gen generates the protobuf code even when no .proto file changed.
+ * Options:
+ *   --force-gen    generate the protobuf code even when no .proto file changed
+ *   --with-server  provide a nats-server even when HOLDFAST_NATS_URL names one (tests start and kill their own)
  */
 import { performance } from "node:perf_hooks";
 import { mkdirSync } from "node:fs";
@@ -38,7 +40,10 @@ function checkNode() {
 
 async function main() {
   checkNode();
-  const options = { forceGen: process.argv.includes("--force-gen") };
+  const options = {
+    forceGen: process.argv.includes("--force-gen"),
+    withServer: process.argv.includes("--with-server"),
+  };
   mkdirSync(toolsFolder, { recursive: true });
   await withLock(async () => {
     for (const { name, run } of steps) {

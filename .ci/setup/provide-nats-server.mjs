@@ -18,8 +18,8 @@ function installAdvice() {
   );
 }
 
-export async function provideNatsServer({ progress }) {
-  if (process.env.HOLDFAST_NATS_URL) return undefined;
+export async function provideNatsServer({ progress, withServer = false }) {
+  if (process.env.HOLDFAST_NATS_URL && !withServer) return undefined;
   const candidates = serverCandidates();
   if (candidates.at(-1)?.usable) return undefined;
 
