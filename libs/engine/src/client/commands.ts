@@ -1,0 +1,118 @@
+/**
+ * Commands as plain objects, ready to be sent. Built by hand, field by field, because starts and reports are the hottest
+ * messages there are. Nothing here checks names or ids: whoever takes them from outside does, and the fold does again.
+ */
+import {
+  type CancelRun,
+  type Command,
+  type DefineWorkflow,
+  Encoding,
+  OnConflict,
+  type Payload,
+  RecoveryStrategy,
+  type RetryRun,
+  type StartRun,
+  type TaskReport,
+  type WorkflowDefinition,
+} from "@holdfast/proto";
+
+const NS_PER_MS = 1_000_000n;
+
+/** `correlation` and, for control commands, `id` make a command; the rest of its envelope is here. */
+export function command(kind: Command["kind"], id = "", issuedAtMs = 0): Command {
+  return {
+    $typeName: "holdfast.v1.Command",
+    id,
+    issuedAtNs: issuedAtMs === 0 ? 0n : BigInt(Math.floor(issuedAtMs)) * NS_PER_MS,
+    correlation: 0n,
+    kind,
+  };
+}
+
+/** JSON that travels inline. */
+export function inlinePayload(body: Uint8Array): Payload {
+  return {
+    $typeName: "holdfast.v1.Payload",
+    body: { case: "inline", value: body },
+    encoding: Encoding.UNSPECIFIED,
+  };
+}
+
+export interface StartRunFields {
+  readonly runId: string;
+  readonly workflow: string;
+  /** Empty: the latest that the partition knows. */
+  readonly definitionHash?: string;
+  /** A payload, or the bytes of inline JSON. */
+  readonly input?: Payload | Uint8Array | undefined;
+  readonly priority?: number | undefined;
+  readonly startAtMs?: number | undefined;
+  readonly traceparent?: string | undefined;
+  readonly onConflict?: OnConflict | undefined;
+  /** Where it came from, for people. */
+  readonly origin?: string | undefined;
+}
+
+export function startRunCommand(fields: StartRunFields): Command {
+  const { input, startAtMs } = fields;
+  const value: StartRun = {
+    $typeName: "holdfast.v1.StartRun",
+    runId: fields.runId,
+    workflow: fields.workflow,
+    definitionHash: fields.definitionHash ?? "",
+    input: input instanceof Uint8Array ? inlinePayload(input) : input,
+    priority: fields.priority ?? 0,
+    startAtNs: startAtMs === undefined ? 0n : BigInt(Math.floor(startAtMs)) * NS_PER_MS,
+    traceparent: fields.traceparent ?? "",
+    onConflict: fields.onConflict ?? OnConflict.UNSPECIFIED,
+    notifyEnd: false,
+    origin: fields.origin ?? "",
+  };
+  return command({ case: "startRun", value });
+}
+
+interface ControlFields {
+  /** Names the command for ever: the same id gets the same answer. */
+  readonly id: string;
+  readonly runId: string;
+  readonly who: string;
+  readonly reason: string;
+  /** Unix milliseconds by the sender's clock. */
+  readonly nowMs: number;
+}
+
+export interface RetryRunFields extends ControlFields {
+  readonly strategy?: RecoveryStrategy | undefined;
+  readonly force?: boolean | undefined;
+}
+
+export function retryRunCommand(fields: RetryRunFields): Command {
+  const value: RetryRun = {
+    $typeName: "holdfast.v1.RetryRun",
+    runId: fields.runId,
+    strategy: fields.strategy ?? RecoveryStrategy.UNSPECIFIED,
+    force: fields.force ?? false,
+    who: fields.who,
+    reason: fields.reason,
+  };
+  return command({ case: "retryRun", value }, fields.id, fields.nowMs);
+}
+
+export function cancelRunCommand(fields: ControlFields): Command {
+  const value: CancelRun = {
+    $typeName: "holdfast.v1.CancelRun",
+    runId: fields.runId,
+    who: fields.who,
+    reason: fields.reason,
+  };
+  return command({ case: "cancelRun", value }, fields.id, fields.nowMs);
+}
+
+export function defineWorkflowCommand(definition: WorkflowDefinition, hash: string): Command {
+  const value: DefineWorkflow = { $typeName: "holdfast.v1.DefineWorkflow", definition, hash };
+  return command({ case: "defineWorkflow", value });
+}
+
+export function taskReportCommand(value: TaskReport): Command {
+  return command({ case: "taskReport", value });
+}

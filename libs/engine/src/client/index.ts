@@ -1,0 +1,16 @@
+/** The client side of a cluster: commands into the logs, answers and queries back. */
+export { StartTicket } from "./awaited.js";
+export type { Receipt } from "./batch.js";
+export { CommandClient, type CommandClientDeps, type CommandClientStats } from "./command-client.js";
+export {
+  cancelRunCommand,
+  command,
+  defineWorkflowCommand,
+  inlinePayload,
+  type RetryRunFields,
+  retryRunCommand,
+  type StartRunFields,
+  startRunCommand,
+  taskReportCommand,
+} from "./commands.js";
+export { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "./limits.js";
