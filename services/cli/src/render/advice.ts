@@ -1,0 +1,77 @@
+/** What can be done about a run, and what to type for it: chosen by its status, so that each line shown does something. */
+import { RecoveryStrategy, RunStatus, type RunView } from "@holdfast/proto";
+import type { Screen } from "./style.js";
+import { strategyWord } from "./status.js";
+import { cells, padText, safeText, wrapText } from "./text.js";
+import { formatMoment, formatRelative } from "./time.js";
+
+const OPEN: ReadonlySet<RunStatus> = new Set([RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED]);
+
+/** Whether more is to come of it without anybody doing anything. */
+export const isOpen = (status: RunStatus): boolean => OPEN.has(status);
+
+export function renderRetryable(run: RunView, screen: Screen): string[] {
+  const until = run.summary?.retryableUntil;
+  if (until === undefined) return [];
+  return [`Retryable until ${formatMoment(until)} (${formatRelative(until, screen.nowMs)})`];
+}
+
+export function renderRecommendation(run: RunView, screen: Screen): string[] {
+  const advice = run.recommendation;
+  if (advice === undefined || advice.strategy === RecoveryStrategy.UNSPECIFIED) return [];
+  // Nothing failed: there is nothing to recommend, and saying so would only be noise.
+  if (advice.strategy === RecoveryStrategy.ABORT && !advice.recoverable && advice.hint === "") return [];
+  const strategy = strategyWord(advice.strategy);
+  const lines = wrapText(`Recommended: ${strategy}: ${safeText(advice.reason)}`, screen.width).map(
+    (line, at) => (at === 0 ? line.replace(strategy, screen.style("strong", strategy)) : `  ${line}`),
+  );
+  if (advice.hint !== "") {
+    for (const line of wrapText(safeText(advice.hint), screen.width - 2)) lines.push(`  ${line}`);
+  }
+  return lines;
+}
+
+interface Suggestion {
+  readonly args: string;
+  readonly does: string;
+}
+
+/** The next commands, most useful first; each can be typed as it stands. */
+export function suggestionsFor(run: RunView): Suggestion[] {
+  const summary = run.summary;
+  if (summary === undefined) return [];
+  const id = summary.runId;
+  if (isOpen(summary.status)) {
+    return [
+      { args: `run ${id} --watch`, does: "follow it until it ends" },
+      { args: `cancel ${id}`, does: "stop it; what succeeded stays" },
+    ];
+  }
+  const suggestions: Suggestion[] = [];
+  if (run.actions.some((action) => (action.items?.failed ?? 0) > 0)) {
+    suggestions.push({ args: `items ${id} --failed`, does: "every failed item, with its input" });
+  }
+  if (summary.status === RunStatus.FAILED || summary.status === RunStatus.COMPLETED_WITH_FAILURES) {
+    suggestions.push({ args: `retry ${id}`, does: "run again what failed" });
+    suggestions.push({
+      args: `retry-failed --workflow ${summary.workflow}`,
+      does: "and in every such run",
+    });
+  }
+  if (suggestions.length === 0)
+    suggestions.push({ args: `run ${id} --json`, does: "all of it, for a program" });
+  return suggestions;
+}
+
+export function renderSuggestions(run: RunView, screen: Screen): string[] {
+  const suggestions = suggestionsFor(run).map(({ args, does }) => ({ typed: screen.command(args), does }));
+  if (suggestions.length === 0) return [];
+  const width = suggestions.reduce((most, { typed }) => Math.max(most, cells(typed)), 0);
+  const fits = suggestions.every(({ does }) => 2 + width + 2 + cells(does) <= screen.width);
+  const lines = [screen.style("strong", "What to type")];
+  for (const { typed, does } of suggestions) {
+    if (fits) lines.push(`  ${padText(typed, width)}  ${screen.style("dim", does)}`);
+    else lines.push(`  ${typed}`, `      ${screen.style("dim", does)}`);
+  }
+  return lines;
+}

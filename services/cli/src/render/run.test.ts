@@ -1,0 +1,186 @@
+/** What a person must see of a run, whatever the terminal. */
+import { create } from "@bufbuild/protobuf";
+import { ActionStatus, Effect, FailureMode, RunStatus } from "@holdfast/proto";
+import { describe, expect, it } from "vitest";
+import { renderRun } from "./run.js";
+import { failedItem, partialRun, plainScreen } from "./sample-runs.js";
+import { colourStyle } from "./style.js";
+import { cells } from "./text.js";
+import { TallySchema } from "@holdfast/proto";
+import { formatTally, levelColour } from "./tally.js";
+
+const failed = [{ action: "check", total: 2, items: [failedItem(17)] }];
+const text = (lines: readonly string[]): string => lines.join("\n");
+
+describe("a run that failed in part", () => {
+  const lines = renderRun(partialRun(), failed, plainScreen(80));
+
+  it("is shown line by line", () => {
+    expect(text(lines)).toBe(
+      `Run import-1  ▲ COMPLETED_WITH_FAILURES
+  2 OK | 1 PARTIAL | 0 SKIP | 0 ERROR
+  workflow films · generation 1 · began 2026-11-21 03:39:51Z · took 5.0 s
+
+Level 0  yellow  0 OK | 1 PARTIAL | 0 SKIP | 0 ERROR
+  ▲ check   COMPLETED_WITH_FAILURES  18 of 20 items OK · 2 failed · 2.0 s
+      failed by mode: 1 VALIDATION, 1 HANDLER_BUG
+Level 1  green   1 OK | 0 PARTIAL | 0 SKIP | 0 ERROR
+  ✓ enrich  COMPLETED                18 of 18 items OK · 2.0 s
+Level 2  green   1 OK | 0 PARTIAL | 0 SKIP | 0 ERROR
+  ✓ report  COMPLETED                1 attempt · 1.0 s
+
+Failed items of check (first 1 of 2)
+  #17  VALIDATION: the release date 2046-12-31 lies in the future
+       input {"Release Date":"Dec 31 2046","Title":"Duel in the Sun"}
+  … and 1 more: holdfast items import-1 --failed
+
+Retryable until 2026-11-28 03:40:00Z (in 7 d)
+Recommended: RETRY_FAILED: 94 % of the work succeeded
+  Mend what the failed items name, then retry them.
+
+What to type
+  holdfast items import-1 --failed        every failed item, with its input
+  holdfast retry import-1                 run again what failed
+  holdfast retry-failed --workflow films  and in every such run`,
+    );
+  });
+
+  it("says its status and its tally first", () => {
+    expect(lines[0]).toContain("COMPLETED_WITH_FAILURES");
+    expect(lines[1]).toContain("2 OK | 1 PARTIAL | 0 SKIP | 0 ERROR");
+  });
+
+  it("names each level's colour in words, with its own tally", () => {
+    expect(lines).toContain("Level 0  yellow  0 OK | 1 PARTIAL | 0 SKIP | 0 ERROR");
+    expect(lines).toContain("Level 1  green   1 OK | 0 PARTIAL | 0 SKIP | 0 ERROR");
+  });
+
+  it("counts the items of each action and the modes they failed in", () => {
+    expect(text(lines)).toContain("18 of 20 items OK · 2 failed");
+    expect(text(lines)).toContain("1 VALIDATION, 1 HANDLER_BUG");
+  });
+
+  it("shows a failed item's reason and the input that it failed with", () => {
+    expect(text(lines)).toContain("#17  VALIDATION: the release date 2046-12-31 lies in the future");
+    expect(text(lines)).toContain('input {"Release Date":"Dec 31 2046","Title":"Duel in the Sun"}');
+  });
+
+  it("says how many more failed and what to type to see them", () => {
+    expect(text(lines)).toContain("… and 1 more: holdfast items import-1 --failed");
+  });
+
+  it("says until when it is retryable, what is recommended and why", () => {
+    expect(text(lines)).toContain("Retryable until 2026-11-28 03:40:00Z (in 7 d)");
+    expect(text(lines)).toContain("Recommended: RETRY_FAILED: 94 % of the work succeeded");
+    expect(text(lines)).toContain("Mend what the failed items name, then retry them.");
+  });
+
+  it("ends with commands that can be typed as they stand", () => {
+    expect(text(lines)).toContain("  holdfast retry import-1 ");
+    expect(text(lines)).toContain("  holdfast retry-failed --workflow films ");
+  });
+
+  it.each([60, 80, 120])("fits %i columns; only what is to be typed is never cut", (width) => {
+    const tooLong = renderRun(partialRun(), failed, plainScreen(width)).filter((line) => cells(line) > width);
+    expect(tooLong.filter((line) => width >= 80 || !line.includes("holdfast "))).toEqual([]);
+  });
+
+  it("loses nothing but colour without colour", () => {
+    const coloured = renderRun(partialRun(), failed, { ...plainScreen(80), style: colourStyle });
+    // oxlint-disable-next-line no-control-regex
+    expect(coloured.map((line) => line.replace(/\u001b\[\d+m/g, ""))).toEqual(lines);
+  });
+});
+
+describe("a failed item", () => {
+  it("shows the workflow's own message in place of the raw text", () => {
+    const item = failedItem(3, {
+      failure: { mode: FailureMode.NETWORK, message: "ECONNRESET", shown: "row 3: could not load prices" },
+    });
+    const lines = text(
+      renderRun(partialRun(), [{ action: "check", total: 1, items: [item] }], plainScreen(80)),
+    );
+    expect(lines).toContain("#3  NETWORK: row 3: could not load prices");
+    expect(lines).not.toContain("ECONNRESET");
+  });
+
+  it("can't take over the terminal with what it failed on", () => {
+    const item = failedItem(3, {
+      inputSnapshot: '{"name":"\u001b]0;owned\u0007"}',
+      failure: { mode: FailureMode.VALIDATION, message: "bad\u001b[2J\nname" },
+    });
+    const lines = text(
+      renderRun(partialRun(), [{ action: "check", total: 1, items: [item] }], plainScreen(80)),
+    );
+    expect(lines).not.toContain("\u001b");
+    expect(lines).toContain("bad\\u001b[2J\\nname");
+  });
+});
+
+describe("the other ways of a run", () => {
+  const summaryOf = (run = partialRun()) => {
+    if (run.summary === undefined) throw new Error("the sample has a summary");
+    return run.summary;
+  };
+
+  it("running: offers to watch and to cancel, nothing else", () => {
+    const run = partialRun({ recommendation: undefined });
+    const summary = summaryOf(run);
+    summary.status = RunStatus.RUNNING;
+    summary.endedAt = undefined;
+    summary.retryableUntil = undefined;
+    const lines = text(renderRun(run, [], plainScreen(80)));
+    expect(lines).toContain("running for 9.0 s");
+    expect(lines).toContain("holdfast run import-1 --watch");
+    expect(lines).toContain("holdfast cancel import-1");
+    expect(lines).not.toContain("retry");
+  });
+
+  it("failed: says why in the head", () => {
+    const run = partialRun({ failure: { mode: FailureMode.UNAVAILABLE, message: "price service is down" } });
+    summaryOf(run).status = RunStatus.FAILED;
+    expect(text(renderRun(run, [], plainScreen(80)).slice(0, 5))).toContain(
+      "UNAVAILABLE: price service is down",
+    );
+  });
+
+  it("completed without any effect: one calm line", () => {
+    const run = partialRun();
+    const summary = summaryOf(run);
+    summary.status = RunStatus.COMPLETED;
+    summary.effect = Effect.SILENT;
+    expect(text(renderRun(run, [], plainScreen(80)))).toContain("Silent no-op");
+    summary.effect = Effect.NONE_WITH_REASON;
+    summary.detail = "no new rows since yesterday";
+    const lines = text(renderRun(run, [], plainScreen(80)));
+    expect(lines).toContain("NO_EFFECT");
+    expect(lines).toContain("no new rows since yesterday");
+  });
+
+  it("an action that was skipped says which upstream failed", () => {
+    const run = partialRun();
+    const report = run.actions[2];
+    if (report === undefined) throw new Error("the sample has three actions");
+    report.status = ActionStatus.SKIPPED;
+    report.detail = "upstream enrich failed";
+    expect(text(renderRun(run, [], plainScreen(80)))).toContain("upstream enrich failed");
+  });
+});
+
+describe("the tally", () => {
+  it("always has its four parts, and the open ones while there are any", () => {
+    expect(formatTally(create(TallySchema, { ok: 17, partial: 2 }))).toBe(
+      "17 OK | 2 PARTIAL | 0 SKIP | 0 ERROR",
+    );
+    expect(formatTally(create(TallySchema, { open: 3 }))).toBe(
+      "0 OK | 0 PARTIAL | 0 SKIP | 0 ERROR | 3 OPEN",
+    );
+  });
+
+  it("makes a level red with an error, yellow with a partial, else green", () => {
+    expect(levelColour(create(TallySchema, { ok: 9, partial: 1, error: 1 })).word).toBe("red");
+    expect(levelColour(create(TallySchema, { ok: 9, partial: 1 })).word).toBe("yellow");
+    expect(levelColour(create(TallySchema, { ok: 9, skip: 1 })).word).toBe("green");
+    expect(levelColour(create(TallySchema, { ok: 9, open: 1 })).word).toBe("open");
+  });
+});

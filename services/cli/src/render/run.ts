@@ -1,0 +1,159 @@
+/**
+ * The dashboard of one run, line by line: status and tally, each level, each action, the first failed items with
+ * reason and input, until when it is retryable, what is recommended and why, what to type.
+ * Pure: a message in, lines out.
+ */
+import { type ActionView, Effect, type ItemView, type LevelView, type RunView } from "@holdfast/proto";
+import { renderRecommendation, renderRetryable, renderSuggestions } from "./advice.js";
+import { failureText, renderFailedItems } from "./item.js";
+import { actionStatusWord, actionTone, MARKS, modeWord, runStatusWord, runTone } from "./status.js";
+import type { Screen } from "./style.js";
+import { formatItemCounts, formatModes, formatTally, levelColour } from "./tally.js";
+import { cells, countOf, cutText, formatCount, padText, safeText, wrapText } from "./text.js";
+import { formatMoment, formatTook } from "./time.js";
+
+/** The first failed items of one action, as `ListItems` gave them. */
+export interface FailedItems {
+  readonly action: string;
+  readonly items: readonly ItemView[];
+  /** How many failed in all. */
+  readonly total: number;
+}
+
+export function renderRun(run: RunView, failed: readonly FailedItems[], screen: Screen): string[] {
+  const blocks = [
+    renderHead(run, screen),
+    renderLevels(run, screen),
+    ...failed.filter(({ items }) => items.length > 0).map((some) => renderFirstFailed(run, some, screen)),
+    [...renderRetryable(run, screen), ...renderRecommendation(run, screen)],
+    renderSuggestions(run, screen),
+  ];
+  return blocks
+    .filter((block) => block.length > 0)
+    .flatMap((block, at) => (at === 0 ? block : ["", ...block]));
+}
+
+function renderHead(run: RunView, screen: Screen): string[] {
+  const summary = run.summary;
+  if (summary === undefined) return ["(the answer held no summary of the run)"];
+  const tone = runTone(summary.status);
+  const status = screen.style(tone, `${MARKS[tone]} ${runStatusWord(summary.status)}`);
+  const facts = [
+    `workflow ${safeText(summary.workflow)}`,
+    `generation ${summary.generation}`,
+    summary.priority === 0 ? "" : `priority ${summary.priority}`,
+    summary.startedAt === undefined ? "not begun" : `began ${formatMoment(summary.startedAt)}`,
+    summary.startedAt === undefined
+      ? ""
+      : `${summary.endedAt === undefined ? "running for" : "took"} ${formatTook(summary.startedAt, summary.endedAt, screen.nowMs)}`,
+    run.origin === "" ? "" : `from ${safeText(run.origin)}`,
+  ].filter((fact) => fact !== "");
+  return [
+    `${screen.style("strong", `Run ${safeText(summary.runId)}`)}  ${status}`,
+    `  ${formatTally(summary.tally)}`,
+    ...wrapText(facts.join(" · "), screen.width - 2).map((line) => `  ${screen.style("dim", line)}`),
+    ...renderRemarks(run, screen),
+  ];
+}
+
+/** What a person has to know beyond the status: why it failed, was cancelled, or did nothing. */
+function renderRemarks(run: RunView, screen: Screen): string[] {
+  const remarks: string[] = [];
+  if (run.failure !== undefined) remarks.push(`${modeWord(run.failure.mode)}: ${failureText(run.failure)}`);
+  const detail = safeText(run.summary?.detail ?? "");
+  if (detail !== "" && !remarks.some((remark) => remark.includes(detail))) remarks.push(detail);
+  if (run.cancelReason !== "") remarks.push(`Cancelled: ${safeText(run.cancelReason)}`);
+  if (run.summary?.effect === Effect.NONE_WITH_REASON)
+    remarks.push("NO_EFFECT: it completed and changed nothing.");
+  if (run.summary?.effect === Effect.SILENT) {
+    remarks.push(
+      "Silent no-op: it completed, but no action returned a value or said why it had nothing to do.",
+    );
+  }
+  return remarks.flatMap((remark) => wrapText(remark, screen.width - 2)).map((line) => `  ${line}`);
+}
+
+function renderLevels(run: RunView, screen: Screen): string[] {
+  const nameWidth = Math.min(
+    run.actions.reduce((most, action) => Math.max(most, cells(safeText(action.name))), 0),
+    24,
+  );
+  const statusWidth = run.actions.reduce(
+    (most, action) => Math.max(most, actionStatusWord(action.status).length),
+    0,
+  );
+  return run.levels.flatMap((level) => [
+    renderLevelLine(level, screen),
+    ...run.actions
+      .filter((action) => action.level === level.level)
+      .flatMap((action) => renderAction(action, nameWidth, statusWidth, screen)),
+  ]);
+}
+
+function renderLevelLine(level: LevelView, screen: Screen): string {
+  const { word, tone } = levelColour(level.tally);
+  return `Level ${level.level}  ${screen.style(tone, padText(word, 6))}  ${formatTally(level.tally)}`;
+}
+
+function renderAction(action: ActionView, nameWidth: number, statusWidth: number, screen: Screen): string[] {
+  const tone = actionTone(action.status);
+  const name = padText(cutText(safeText(action.name), nameWidth), nameWidth);
+  const status = screen.style(tone, actionStatusWord(action.status));
+  const pad = " ".repeat(Math.max(0, statusWidth - actionStatusWord(action.status).length));
+  const head = `  ${screen.style(tone, MARKS[tone])} ${name}  ${status}${pad}`;
+  const work = actionWork(action, screen);
+  const indent = " ".repeat(6);
+  const lines: string[] = [];
+  if (cells(head) + 2 + cells(work) <= screen.width) lines.push(`${head}  ${work}`.trimEnd());
+  else
+    lines.push(head.trimEnd(), ...wrapText(work, screen.width - indent.length).map((text) => indent + text));
+  for (const remark of actionRemarks(action, screen)) {
+    for (const text of wrapText(remark, screen.width - indent.length))
+      lines.push(indent + screen.style("dim", text));
+  }
+  return lines;
+}
+
+function actionWork(action: ActionView, screen: Screen): string {
+  const took = formatTook(action.startedAt, action.endedAt, screen.nowMs);
+  const work =
+    action.items === undefined
+      ? action.attempt === 0
+        ? ""
+        : countOf(action.attempt, "attempt")
+      : formatItemCounts(action.items);
+  return [work, took].filter((part) => part !== "").join(" · ");
+}
+
+function actionRemarks(action: ActionView, screen: Screen): string[] {
+  const remarks: string[] = [];
+  if (action.modes.length > 0) remarks.push(`failed by mode: ${formatModes(action.modes)}`);
+  if (action.failure !== undefined) {
+    remarks.push(`${modeWord(action.failure.mode)}: ${failureText(action.failure)}`);
+  }
+  const detail = safeText(action.detail);
+  if (detail !== "" && !remarks.some((remark) => remark.includes(detail))) remarks.push(detail);
+  if (action.retryAt !== undefined) {
+    remarks.push(
+      `tries again at ${formatMoment(action.retryAt)}${action.worker === "" ? "" : `, last on ${action.worker}`}`,
+    );
+  }
+  if (action.effect === Effect.SILENT && action.items === undefined) {
+    remarks.push("silent no-op: it ended with no value and no reason");
+  }
+  if (action.optional) remarks.push("optional: its failure does not fail the run");
+  return remarks.map((remark) => cutText(remark, Math.max(screen.width, 40) * 3));
+}
+
+function renderFirstFailed(run: RunView, failed: FailedItems, screen: Screen): string[] {
+  const shown = failed.items.length;
+  const title = `Failed items of ${safeText(failed.action)}`;
+  const count =
+    shown < failed.total ? `first ${formatCount(shown)} of ${formatCount(failed.total)}` : formatCount(shown);
+  const lines = [`${screen.style("strong", title)} (${count})`, ...renderFailedItems(failed.items, screen)];
+  if (shown < failed.total) {
+    const typed = screen.command(`items ${run.summary?.runId ?? ""} --failed`);
+    lines.push(`  … and ${formatCount(failed.total - shown)} more: ${typed}`);
+  }
+  return lines;
+}

@@ -1,0 +1,192 @@
+/** What a person must see in the lists, in progress, and of a retry. */
+import { create } from "@bufbuild/protobuf";
+import {
+  ActionStatus,
+  GetCountsResponseSchema,
+  ItemCountsSchema,
+  RejectCode,
+  RejectedWorkSchema,
+  RetryOutcomeSchema,
+  RetryResultKind,
+  RetryResultSchema,
+  WorkflowSummarySchema,
+} from "@holdfast/proto";
+import { describe, expect, it } from "vitest";
+import { renderItemPage } from "./item.js";
+import { renderCounts, renderRejected, renderRuns, renderWorkflows } from "./lists.js";
+import { PROGRESS_LINES_MAX, renderBar, renderProgress } from "./progress.js";
+import { renderRetryOutcome, renderRetryResult } from "./retry.js";
+import { failedItem, partialRun, plainScreen } from "./sample-runs.js";
+import { cells } from "./text.js";
+
+const screen = plainScreen(80);
+const text = (lines: readonly string[]): string => lines.join("\n");
+
+describe("the list of runs", () => {
+  it("has one line for each, with status, tally and what is wrong", () => {
+    const summary = partialRun().summary;
+    if (summary === undefined) throw new Error("the sample has a summary");
+    const lines = renderRuns([summary], plainScreen(120));
+    expect(lines).toHaveLength(2);
+    expect(lines[1]).toContain("▲ COMPLETED_WITH_FAILURES");
+    expect(lines[1]).toContain("2 OK | 1 PARTIAL | 0 SKIP | 0 ERROR");
+    expect(lines[1]).toContain("2 items failed");
+    for (const line of renderRuns([summary], screen)) expect(cells(line)).toBeLessThanOrEqual(80);
+  });
+
+  it("says when there are none", () => {
+    expect(renderRuns([], screen)).toEqual(["No runs match."]);
+  });
+});
+
+describe("items", () => {
+  const page = {
+    action: "check",
+    counts: create(ItemCountsSchema, { total: 20, succeeded: 18, failed: 2 }),
+    filtered: true,
+    failedOnly: true,
+    more: true,
+  };
+
+  it("shows failed ones with reason and input, and what to type for the rest", () => {
+    const lines = text(renderItemPage("import-1", { ...page, items: [failedItem(17)] }, screen, false));
+    expect(lines).toContain("Items of check  18 of 20 items OK · 2 failed");
+    expect(lines).toContain("VALIDATION: the release date");
+    expect(lines).toContain("Duel in the Sun");
+    expect(lines).toContain("holdfast items import-1 --action check --failed --all");
+  });
+
+  it("cuts a long input unless all of it is asked for", () => {
+    const long = failedItem(1, { inputSnapshot: JSON.stringify({ words: "word ".repeat(400) }) });
+    const cut = renderItemPage("r", { ...page, items: [long] }, screen, false);
+    const full = renderItemPage("r", { ...page, items: [long] }, screen, true);
+    expect(text(cut)).toContain("…");
+    expect(text(cut)).not.toContain('"}');
+    expect(text(full)).toContain('"}');
+  });
+
+  it("lists others one a line", () => {
+    const lines = renderItemPage(
+      "r",
+      { ...page, failedOnly: false, items: [failedItem(1), failedItem(20)] },
+      screen,
+      false,
+    );
+    expect(lines).toHaveLength(5);
+    for (const line of lines.slice(0, 4)) expect(cells(line)).toBeLessThanOrEqual(80);
+  });
+});
+
+describe("progress", () => {
+  it("is full only when all is done, and empty only when nothing is", () => {
+    expect(renderBar(0, 1_000, 10)).toBe("░░░░░░░░░░");
+    expect(renderBar(1, 1_000, 10)).toBe("█░░░░░░░░░");
+    expect(renderBar(999, 1_000, 10)).toBe("█████████░");
+    expect(renderBar(1_000, 1_000, 10)).toBe("██████████");
+    expect(renderBar(0, 0, 10)).toBe("░░░░░░░░░░");
+  });
+
+  it("tells how far each action is, in words too", () => {
+    const lines = renderProgress(partialRun(), screen);
+    expect(lines[0]).toContain("100 %  20 of 20 items · 2 failed");
+    expect(lines[2]).toContain("report  COMPLETED");
+    for (const line of lines) expect(cells(line)).toBeLessThanOrEqual(80);
+  });
+
+  it("never says 100 % before all is done", () => {
+    const run = partialRun();
+    const check = run.actions[0];
+    if (check?.items === undefined) throw new Error("the sample's first action is over items");
+    check.items.total = 3_201;
+    check.items.succeeded = 3_198;
+    check.items.running = 1;
+    expect(renderProgress(run, screen)[0]).toContain("99 %");
+  });
+
+  it("keeps to its lines with many actions, around the one that works", () => {
+    const names = Array.from({ length: 30 }, (_, at) => `step-${at}`);
+    const run = partialRun({
+      actions: names.map((name, at) => ({
+        name,
+        status: at < 12 ? ActionStatus.COMPLETED : at === 12 ? ActionStatus.RUNNING : ActionStatus.PENDING,
+        endedAt: at < 12 ? { seconds: 1n } : undefined,
+      })),
+    });
+    const lines = renderProgress(run, screen);
+    expect(lines).toHaveLength(PROGRESS_LINES_MAX);
+    expect(text(lines)).toContain("step-12  RUNNING");
+  });
+});
+
+describe("a retry", () => {
+  it("ends with counts that add up", () => {
+    const outcome = create(RetryOutcomeSchema, {
+      matched: 4n,
+      retried: 2n,
+      raced: 1n,
+      refused: 1n,
+      prunedPastRetention: 3n,
+      refusedReasons: [{ reason: "POLICY_SECURITY is terminal: use --force", count: 1n }],
+    });
+    expect(renderRetryOutcome(outcome, screen)).toEqual([
+      "matched 4 · retried 2 · refused 1 · raced 1 · pruned past retention 3",
+      "  refused 1: POLICY_SECURITY is terminal: use --force",
+    ]);
+  });
+
+  it("tells each run's result as it happens", () => {
+    const result = create(RetryResultSchema, { runId: "import-1", kind: RetryResultKind.RETRIED, items: 58 });
+    expect(renderRetryResult(result, screen)).toEqual(["  ✓ import-1 retried · 58 items"]);
+  });
+
+  it("says when nothing was changed, and when there is more", () => {
+    const lines = text(
+      renderRetryOutcome(create(RetryOutcomeSchema, { matched: 1n, dryRun: true, limited: true }), screen),
+    );
+    expect(lines).toContain("nothing was changed");
+    expect(lines).toContain("more runs than the limit");
+  });
+});
+
+describe("workflows, counts and rejected work", () => {
+  it("lists workflows with their actions and queues", () => {
+    const workflow = create(WorkflowSummarySchema, {
+      name: "films",
+      definitionHash: "0123456789abcdef",
+      actions: ["check", "enrich"],
+      queues: ["default"],
+      inputSchema: "{}",
+    });
+    expect(renderWorkflows([workflow], screen)[1]).toBe(
+      "films     0123456789ab  check, enrich  default  schema",
+    );
+    expect(text(renderWorkflows([], screen))).toContain("A worker registers its own");
+  });
+
+  it("counts by workflow, in total, and what was rejected", () => {
+    const counts = create(GetCountsResponseSchema, {
+      workflows: [
+        { workflow: "films", completed: 12n, completedWithFailures: 1n },
+        { workflow: "orders", active: 3n },
+      ],
+      total: { completed: 12n, completedWithFailures: 1n, active: 3n },
+      rejected: 2n,
+    });
+    const lines = renderCounts(counts, plainScreen(120));
+    expect(lines[3]).toMatch(/^all +3 +12 +1 /);
+    expect(lines.at(-1)).toBe("2 messages could not become a run: holdfast rejected");
+  });
+
+  it("shows why work was rejected and its id", () => {
+    const work = create(RejectedWorkSchema, {
+      id: 7n,
+      subject: "holdfast.work.film",
+      code: RejectCode.UNKNOWN_WORKFLOW,
+      reason: "no workflow named film",
+      bodyBytes: 1_234n,
+    });
+    const lines = renderRejected([work], plainScreen(120));
+    expect(lines[1]).toContain("UNKNOWN_WORKFLOW");
+    expect(lines[1]).toContain("no workflow named film");
+  });
+});
