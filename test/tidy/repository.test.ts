@@ -1,0 +1,57 @@
+/** The repository's rules, checked on the repository. rules.test.ts checks that each rule can fail. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { layerComplaints } from "./layers.js";
+import {
+  indexComplaints,
+  lockfileComplaints,
+  nameComplaints,
+  sizeComplaints,
+  topLevelComplaints,
+} from "./shape.js";
+import { readSourceFiles, root } from "./source-files.js";
+import { STATUS_SETS_FILE, strayStatusSets } from "./status-sets.js";
+import { escapes, impureWords } from "./words.js";
+
+const files = readSourceFiles();
+
+describe("in this repository", () => {
+  test("imports point down only", () => {
+    expect(files.flatMap(layerComplaints)).toEqual([]);
+  });
+
+  test("the core is pure", () => {
+    expect(files.filter(({ path }) => path.startsWith("libs/core/src/"))).not.toEqual([]);
+    expect(files.flatMap(impureWords)).toEqual([]);
+  });
+
+  test("nothing escapes the type checker, no test is left out, nothing is left over", () => {
+    expect(files.flatMap(escapes)).toEqual([]);
+  });
+
+  test("one file spells the status sets", () => {
+    expect(existsSync(join(root, STATUS_SETS_FILE))).toBe(true);
+    expect(files.flatMap(strayStatusSets)).toEqual([]);
+  });
+
+  test("files are small, and named for what they own", () => {
+    expect(files.flatMap(sizeComplaints)).toEqual([]);
+    expect(files.flatMap(nameComplaints)).toEqual([]);
+  });
+
+  test("a library's index only re-exports", () => {
+    expect(files.flatMap(indexComplaints)).toEqual([]);
+  });
+
+  test("the top level holds the folders of the design", () => {
+    const tracked = execFileSync("git", ["ls-files", "-z"], { cwd: root, encoding: "utf8" }).split("\0");
+    const folders = tracked.filter((path) => path.includes("/")).map((path) => path.split("/")[0] ?? "");
+    expect(topLevelComplaints([...new Set(folders)])).toEqual([]);
+  });
+
+  test("the lockfile names no place that packages come from", () => {
+    expect(lockfileComplaints(readFileSync(join(root, "pnpm-lock.yaml"), "utf8"))).toEqual([]);
+  });
+});
