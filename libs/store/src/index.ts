@@ -1,1 +1,3 @@
-export {};
+/** The state store on LevelDB. */
+export { DEFAULT_LIMITS, type LevelLimits } from "./level-database.js";
+export { LevelStateStore, type LevelStateStoreOptions } from "./level-state-store.js";

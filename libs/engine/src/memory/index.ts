@@ -1,0 +1,2 @@
+/** The ports in memory, for tests and simulations. */
+export { MemoryStateStore } from "./memory-state-store.js";

@@ -1,0 +1,36 @@
+/** How LevelDB is opened: binary keys and values, and bounds on what each database takes. The only import of `level`. */
+import { Level } from "level";
+
+/** All are for one database, and a node has one for each of its partitions. */
+export interface LevelLimits {
+  /** LevelDB holds up to two such buffers, and replays up to two logs of about this size when it opens. */
+  readonly writeBufferBytes: number;
+  readonly blockCacheBytes: number;
+  /** Tables kept open; the index and filter of each stay in memory, some 20 KiB a table. LevelDB's own least is 74. */
+  readonly openFilesMax: number;
+  readonly compression: boolean;
+}
+
+/** About 8 + 4 + 2 MiB a database at most: 16 partitions stay below 256 MiB. */
+export const DEFAULT_LIMITS: LevelLimits = {
+  writeBufferBytes: 4 * 1024 * 1024,
+  blockCacheBytes: 4 * 1024 * 1024,
+  openFilesMax: 100,
+  compression: true,
+};
+
+export type LevelDatabase = Level<Buffer, Buffer>;
+
+/** Opens or makes the database in `folder`. Throws what `level` throws. */
+export async function openLevel(folder: string, limits: LevelLimits): Promise<LevelDatabase> {
+  const db: LevelDatabase = new Level<Buffer, Buffer>(folder, {
+    keyEncoding: "buffer",
+    valueEncoding: "buffer",
+    writeBufferSize: limits.writeBufferBytes,
+    cacheSize: limits.blockCacheBytes,
+    maxOpenFiles: limits.openFilesMax,
+    compression: limits.compression,
+  });
+  await db.open();
+  return db;
+}
