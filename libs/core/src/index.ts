@@ -1,1 +1,46 @@
-export {};
+/** The workflow actor: definitions, the fold, policies, views. No I/O, no host API, no clock. */
+export { modesText } from "./actor/actions.js";
+export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
+export { hashDefinition } from "./definition/hash.js";
+export { type ActionPlan, DEFAULT_QUEUE, type DefinitionPlan, planOf } from "./definition/plan.js";
+export { definitionProblems, upstreamOf } from "./definition/validate.js";
+export { type DueTask, type Effect as FoldEffect, taskKey } from "./effects.js";
+export { type ClassifiedFailure, classifyFailure } from "./failure/classify.js";
+export { type ModeTraits, modeNamed, modeName, traitsOf } from "./failure/modes.js";
+export { type Entry, foldEntry, prefetch, SEMANTICS, skipEntry } from "./fold/fold.js";
+export * from "./limits.js";
+export {
+  fnv1a,
+  isName,
+  isRunId,
+  mix32,
+  type NameKind,
+  nameProblem,
+  partitionOf,
+  runIdProblem,
+} from "./names.js";
+export {
+  backoffMs,
+  DEFAULT_RETRY,
+  nextAttemptInMs,
+  type ResolvedRetry,
+  resolveRetry,
+} from "./policy/retry.js";
+export { completionMilli, type RecoveryQuestion, recommend } from "./recovery/recommend.js";
+export { beyondTolerance, resolveActionStatus, resolveRunStatus, tallyOf } from "./resolve.js";
+export * from "./state/tables.js";
+export type { View } from "./state/view.js";
+export * from "./status.js";
+export {
+  atPointer,
+  canonicalJson,
+  cutText,
+  fromUtf8,
+  isPointer,
+  type Json,
+  jsonKind,
+  snapshotOf,
+  utf8,
+} from "./text.js";
+export { type ItemViewInput, itemView } from "./views/item-view.js";
+export { isNoOp, type RunViewInput, runSummary, runView, timestamp } from "./views/run-view.js";

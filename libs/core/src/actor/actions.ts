@@ -1,0 +1,225 @@
+/**
+ * An action's life: started, its attempts, its end. Advances the run through `advance`, which calls back here.
+ *
+ * 1. An action over items ends when none of them is open, by the one resolver.
+ * 2. A fresh attempt clears failure and detail; every end writes a detail where none is there.
+ */
+import {
+  type ActionState,
+  ActionStatus,
+  Effect,
+  type Failure,
+  FailureMode,
+  ItemCountsSchema,
+  ItemStatus,
+  type ItemsState,
+  ItemsStateSchema,
+  type ModeCount,
+  ModeCountSchema,
+  RunEventType,
+  Source,
+  TaskRefSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { ActionPlan } from "../definition/plan.js";
+import { modeName } from "../failure/modes.js";
+import { beyondTolerance, resolveActionStatus } from "../resolve.js";
+import { isCompleted, isTerminal } from "../status.js";
+import { type Actor, actionAt, addEvent, makeDetail, makeFailure, stateOf } from "./actor.js";
+import {
+  addItems,
+  cancelOpenItems,
+  emitDispatch,
+  itemsOf,
+  openItems,
+  releaseItems,
+  STATUS_MASK,
+  statusOf,
+} from "./items.js";
+
+/** Begins (again) an action whose upstream has all ended. */
+export function startAction(actor: Actor, action: ActionPlan): void {
+  const { ctx, run } = actor;
+  const state = stateOf(actor, action);
+  if (state.generation !== run.generation) {
+    state.generation = run.generation;
+    state.attemptBase = state.attempt;
+  }
+  state.status = ActionStatus.RUNNING;
+  state.startedAtNs = ctx.atNs;
+  state.endedAtNs = 0n;
+  state.failure = undefined;
+  state.detail = undefined;
+  if (action.forEach === undefined) {
+    state.output = undefined;
+    state.effect = Effect.UNSPECIFIED;
+    state.worker = "";
+    beginAttempt(actor, action);
+  } else {
+    startItems(actor, action, state);
+  }
+  addEvent(actor, RunEventType.ACTION_STARTED, {
+    action: action.index,
+    attempt: state.attempt,
+    actionStatus: state.status,
+  });
+  if (action.forEach !== undefined) settleItems(actor, action);
+}
+
+/** Sets off the next attempt of an action that is not over items. */
+export function beginAttempt(actor: Actor, action: ActionPlan): void {
+  const state = stateOf(actor, action);
+  state.attempt += 1;
+  state.status = ActionStatus.RUNNING;
+  state.retryAtNs = 0n;
+  state.failure = undefined;
+  state.detail = undefined;
+  emitDispatch(actor, action, -1, state.attempt);
+}
+
+function startItems(actor: Actor, action: ActionPlan, state: ActionState): void {
+  const items = state.items ?? init(ItemsStateSchema, { counts: init(ItemCountsSchema), modes: [] });
+  state.items = items;
+  items.healed = 0;
+  if (action.perItemOf !== undefined) {
+    const source = actionAt(actor, action.perItemOf);
+    const bound = itemsOf(actor, source).bound;
+    addItems(actor, action, 0, bound, (item) => statusOf(actor, source, item) === ItemStatus.SUCCEEDED);
+    items.loaded = true;
+  } else if (!items.loaded) {
+    actor.ctx.emit({
+      kind: "load-items",
+      runId: actor.runId,
+      action: action.index,
+      generation: actor.run.generation,
+      fromIndex: items.bound,
+    });
+  }
+  releaseItems(actor, action);
+}
+
+/** Ends an action over items once it can end; stops it early where its failures are more than it bears. */
+export function settleItems(actor: Actor, action: ActionPlan): void {
+  const state = stateOf(actor, action);
+  const items = itemsOf(actor, action);
+  const counts = items.counts ?? init(ItemCountsSchema);
+  if (state.status !== ActionStatus.RUNNING || !items.loaded) return;
+  const tooMany = beyondTolerance(action.tolerate, counts.failed, counts.total);
+  if (tooMany && openItems(counts) > 0) {
+    cancelOpenItems(
+      actor,
+      action,
+      `${counts.failed} failed items are more than action ${action.name} tolerates`,
+    );
+  }
+  if (openItems(counts) > 0) return;
+  const status = resolveActionStatus(counts, action.tolerate);
+  state.effect = effectOfItems(items);
+  const failure = counts.failed === 0 ? undefined : failureOfItems(items, tooMany, actor.ctx.atNs);
+  endAction(actor, action, status, failure);
+}
+
+function effectOfItems(items: ItemsState): Effect {
+  if (items.withEffect > 0) return Effect.VALUE;
+  if (items.silent > 0) return Effect.SILENT;
+  return items.noEffect > 0 ? Effect.NONE_WITH_REASON : Effect.UNSPECIFIED;
+}
+
+/** The mode of the failed items where they agree, else PARTIAL_STEP_FAILURES with a count for each. */
+function failureOfItems(items: ItemsState, tooMany: boolean, atNs: bigint): Failure {
+  const counts = items.counts ?? init(ItemCountsSchema);
+  const agreed = items.modes.length === 1 ? (items.modes[0]?.mode ?? 0) : FailureMode.PARTIAL_STEP_FAILURES;
+  const tail = tooMany ? ", which is more than it tolerates" : "";
+  return makeFailure(
+    {
+      mode: agreed,
+      message: `${counts.failed} of ${counts.total} items failed (${modesText(items.modes)})${tail}`,
+      modes: items.modes.map((entry) => init(ModeCountSchema, { ...entry })),
+    },
+    { atNs, source: Source.ENGINE },
+  );
+}
+
+export const modesText = (modes: readonly ModeCount[]): string =>
+  modes.map((entry) => `${modeName(entry.mode)} ${entry.count}`).join(", ");
+
+export function addMode(modes: ModeCount[], mode: FailureMode, count: number): void {
+  const found = modes.find((entry) => entry.mode === mode);
+  if (found === undefined) modes.push(init(ModeCountSchema, { mode, count }));
+  else found.count += count;
+}
+
+/** Makes an action terminal. What it newly produced flows on: dependants that had ended already are opened again. */
+export function endAction(
+  actor: Actor,
+  action: ActionPlan,
+  status: ActionStatus,
+  failure?: Failure,
+  detailSource = Source.ENGINE,
+): void {
+  const { ctx } = actor;
+  const state = stateOf(actor, action);
+  state.status = status;
+  state.endedAtNs = ctx.atNs;
+  state.generation = actor.run.generation;
+  state.retryAtNs = 0n;
+  if (failure !== undefined) {
+    state.failure = failure;
+    state.detail ??= makeDetail(failure.shown || failure.message, failure.source, ctx.atNs);
+  }
+  state.detail ??= makeDetail(endText(actor, action), detailSource, ctx.atNs);
+  addEvent(actor, RunEventType.ACTION_ENDED, {
+    action: action.index,
+    attempt: state.attempt,
+    actionStatus: status,
+    detail: state.detail.text,
+    items: state.items?.counts,
+  });
+  const produced = isCompleted(status) && (state.items === undefined || state.items.healed > 0);
+  if (produced && actor.run.generation > 1) reopenDependants(actor, action);
+}
+
+function endText(actor: Actor, action: ActionPlan): string {
+  const state = stateOf(actor, action);
+  const counts = state.items?.counts;
+  if (counts !== undefined) return `${counts.succeeded} of ${counts.total} items succeeded`;
+  return isCompleted(state.status) ? "completed" : "ended";
+}
+
+function reopenDependants(actor: Actor, action: ActionPlan): void {
+  for (const index of action.dependants) {
+    const dependant = actionAt(actor, index);
+    const state = stateOf(actor, dependant);
+    if (!isTerminal(state.status)) continue;
+    state.status = ActionStatus.PENDING;
+    state.endedAtNs = 0n;
+    addEvent(actor, RunEventType.ACTION_REOPENED, {
+      action: index,
+      detail: `${action.name} has new results`,
+    });
+  }
+}
+
+/** Ends an action because the run was cancelled; items that had succeeded stay succeeded. */
+export function cancelAction(actor: Actor, action: ActionPlan, reason: string): void {
+  const state = stateOf(actor, action);
+  if (isTerminal(state.status)) return;
+  const detail = makeDetail(`cancelled: ${reason}`, Source.OPERATOR, actor.ctx.atNs);
+  if (state.items !== undefined) cancelOpenItems(actor, action, reason);
+  else if (state.status === ActionStatus.RUNNING) {
+    const ref = init(TaskRefSchema, { runId: actor.runId, action: action.index, attempt: state.attempt });
+    actor.ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason });
+    actor.ctx.emit({
+      kind: "closed",
+      runId: actor.runId,
+      action: action.index,
+      item: -1,
+      attempt: state.attempt,
+    });
+  }
+  state.detail = detail;
+  endAction(actor, action, ActionStatus.CANCELLED, undefined, Source.OPERATOR);
+}
+
+/** Whether an item's byte says that it succeeded. */
+export const isSucceeded = (byte: number): boolean => (byte & STATUS_MASK) === ItemStatus.SUCCEEDED;

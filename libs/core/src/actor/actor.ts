@@ -1,0 +1,115 @@
+/**
+ * A run as an actor during one command: its record, its plan, and the ways to write to both. Sets no status itself.
+ */
+import {
+  type ActionState,
+  type Detail,
+  DetailSchema,
+  EventChunkRecordSchema,
+  type Failure,
+  FailureSchema,
+  type ItemCounts,
+  ItemCountsSchema,
+  type Payload,
+  PayloadRecordSchema,
+  PayloadSchema,
+  type RunEvent,
+  RunEventSchema,
+  type RunEventType,
+  type RunRecord,
+  type Source,
+} from "@holdfast/proto";
+import { type Init, init } from "@holdfast/proto/codec";
+import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan.js";
+import { MESSAGE_LIMIT_CHARS, STACK_LIMIT_CHARS } from "../failure/classify.js";
+import type { FoldContext } from "../fold/context.js";
+import { DETAIL_CHARS_MAX, EMBEDDED_PAYLOAD_BYTES_MAX, EVENTS_EMBEDDED_MAX } from "../limits.js";
+import { definitionKey, eventChunkKey, payloadKey, runKey } from "../state/tables.js";
+import { cutText } from "../text.js";
+
+export interface Actor {
+  readonly ctx: FoldContext;
+  readonly runId: string;
+  readonly run: RunRecord;
+  readonly plan: DefinitionPlan;
+}
+
+/** Undefined where the partition has no such run. */
+export function loadActor(ctx: FoldContext, runId: string): Actor | undefined {
+  const run = ctx.view.get(runKey(runId));
+  if (run === undefined) return undefined;
+  const pinned = ctx.view.get(definitionKey(run.definitionHash))?.definition;
+  if (pinned === undefined)
+    throw new Error(`run ${runId} pins definition ${run.definitionHash}, which the state does not hold`);
+  return { ctx, runId, run, plan: planOf(pinned) };
+}
+
+/** To be called once by each handler that changed the run. */
+export function saveActor(actor: Actor): void {
+  actor.ctx.view.put(runKey(actor.runId), actor.run);
+}
+
+export const stateOf = (actor: Actor, action: ActionPlan): ActionState =>
+  actor.run.actions[action.index] as ActionState;
+export const actionAt = (actor: Actor, index: number): ActionPlan => actor.plan.actions[index] as ActionPlan;
+
+export function makeDetail(text: string, source: Source, atNs: bigint): Detail {
+  return init(DetailSchema, { text: cutText(text, DETAIL_CHARS_MAX), source, atNs });
+}
+
+/** A failure as it is kept: stamped with the log's time, and cut to the limits whoever wrote it. */
+export function makeFailure(
+  failure: Init<Failure>,
+  stamp: { atNs: bigint; source: Source; worker?: string; attempt?: number },
+): Failure {
+  return init(FailureSchema, {
+    ...failure,
+    message: cutText(failure.message ?? "", MESSAGE_LIMIT_CHARS),
+    rawClass: cutText(failure.rawClass ?? "", 128),
+    code: cutText(failure.code ?? "", 128),
+    stack: cutText(failure.stack ?? "", STACK_LIMIT_CHARS),
+    source: stamp.source,
+    atNs: stamp.atNs,
+    worker: stamp.worker ?? "",
+    attempt: stamp.attempt ?? 0,
+  });
+}
+
+/** A payload as its record holds it: small ones within, others beside it in `slot`. */
+export function keepPayload(
+  actor: Pick<Actor, "ctx" | "runId">,
+  slot: number,
+  payload: Payload | undefined,
+): Payload | undefined {
+  if (payload?.body.case !== "inline" || payload.body.value.length <= EMBEDDED_PAYLOAD_BYTES_MAX)
+    return payload;
+  actor.ctx.view.put(payloadKey(actor.runId, slot), init(PayloadRecordSchema, { body: payload.body.value }));
+  return init(PayloadSchema, {
+    body: { case: "stored", value: payload.body.value.length },
+    encoding: payload.encoding,
+  });
+}
+
+/** Adds to the run's history; the oldest move to a chunk of their own when there are many. */
+export function addEvent(actor: Actor, type: RunEventType, fields: Init<RunEvent> = {}): void {
+  const { run, ctx } = actor;
+  const event = init(RunEventSchema, {
+    ...fields,
+    seq: ++run.nextEvent,
+    atNs: ctx.atNs,
+    type,
+    generation: run.generation,
+    items: fields.items === undefined ? undefined : copyCounts(fields.items),
+  });
+  if (run.events.length >= EVENTS_EMBEDDED_MAX) {
+    const first = run.events[0]?.seq ?? 1;
+    const chunk = Math.floor((first - 1) / EVENTS_EMBEDDED_MAX);
+    ctx.view.put(eventChunkKey(actor.runId, chunk), init(EventChunkRecordSchema, { events: run.events }));
+    run.events = [];
+  }
+  run.events.push(event);
+  ctx.emit({ kind: "event", workflow: run.workflow, runId: actor.runId, event });
+}
+
+/** Records are changed in place, history is not: it gets the counts as they are now. */
+const copyCounts = (counts: ItemCounts): ItemCounts => init(ItemCountsSchema, { ...counts });

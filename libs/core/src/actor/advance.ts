@@ -1,0 +1,78 @@
+/**
+ * Moves a run on after anything in it changed: starts what is ready, skips what can't run, ends the run when all has ended.
+ *
+ * 1. An action starts only when all its ancestors have ended, so that healing reaches it once.
+ * 2. One pass in topological order is enough: what ends in the pass is upstream only of what comes later in it.
+ */
+import { ActionStatus, RunEventType, RunStatus, Source, TriggerRule } from "@holdfast/proto";
+import type { ActionPlan } from "../definition/plan.js";
+import { isCompleted, isTerminal } from "../status.js";
+import { endAction, startAction } from "./actions.js";
+import { type Actor, actionAt, addEvent, makeDetail, stateOf } from "./actor.js";
+import { endRun } from "./run-end.js";
+
+export function advance(actor: Actor): void {
+  const { run, plan } = actor;
+  if (run.status === RunStatus.PENDING) {
+    run.status = RunStatus.RUNNING;
+    run.startedAtNs = actor.ctx.atNs;
+    addEvent(actor, RunEventType.RUN_STARTED, { runStatus: run.status });
+  }
+  let open = 0;
+  for (const index of plan.order) {
+    const action = actionAt(actor, index);
+    if (stateOf(actor, action).status === ActionStatus.PENDING && isReady(actor, action)) {
+      const blocked = blockedBy(actor, action);
+      if (blocked === undefined) startAction(actor, action);
+      else skipAction(actor, action, blocked);
+    }
+    if (!isTerminal(stateOf(actor, action).status)) open += 1;
+  }
+  if (open === 0) endRun(actor);
+}
+
+function isReady(actor: Actor, action: ActionPlan): boolean {
+  for (const index of action.ancestors) {
+    if (!isTerminal(stateOf(actor, actionAt(actor, index)).status)) return false;
+  }
+  return true;
+}
+
+/** Why the trigger rule does not let the action run; undefined: it may. */
+function blockedBy(actor: Actor, action: ActionPlan): string | undefined {
+  if (action.upstream.length === 0) return undefined;
+  const rule = action.definition.trigger;
+  // An action over another's items, or over its output, can't run without them, whatever its rule.
+  const source = action.perItemOf ?? sourceOf(actor, action);
+  if (source !== undefined && !isCompleted(stateOf(actor, actionAt(actor, source)).status))
+    return upstreamText(actor, source);
+  if (rule === TriggerRule.ALL_DONE) return undefined;
+  const bad = action.upstream.filter((index) => !isCompleted(stateOf(actor, actionAt(actor, index)).status));
+  if (rule === TriggerRule.ANY_COMPLETED ? bad.length < action.upstream.length : bad.length === 0)
+    return undefined;
+  return upstreamText(actor, bad[0] as number);
+}
+
+function sourceOf(actor: Actor, action: ActionPlan): number | undefined {
+  const source = action.forEach?.source;
+  return source?.case === "outputOf" ? actor.plan.byName.get(source.value.action) : undefined;
+}
+
+function upstreamText(actor: Actor, index: number): string {
+  const action = actionAt(actor, index);
+  const status = stateOf(actor, action).status;
+  const word =
+    status === ActionStatus.SKIPPED
+      ? "was skipped"
+      : status === ActionStatus.CANCELLED
+        ? "was cancelled"
+        : "failed";
+  return `upstream ${action.name} ${word}`;
+}
+
+function skipAction(actor: Actor, action: ActionPlan, reason: string): void {
+  const state = stateOf(actor, action);
+  state.failure = undefined;
+  state.detail = makeDetail(reason, Source.UPSTREAM, actor.ctx.atNs);
+  endAction(actor, action, ActionStatus.SKIPPED, undefined, Source.UPSTREAM);
+}

@@ -1,0 +1,260 @@
+/**
+ * The items of one action: their dispositions, and letting them out to workers within the window.
+ *
+ * 1. The byte in the chunk is an item's disposition; counts change with it in `setStatus` and nowhere else (I4).
+ * 2. A report costs one chunk and one item record, whatever the size of the run.
+ */
+import {
+  type ItemChunkRecord,
+  ItemChunkRecordSchema,
+  type ItemCounts,
+  type ItemRecord,
+  ItemRecordSchema,
+  ItemStatus,
+  type ItemsState,
+  type TaskRef,
+  TaskRefSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { ActionPlan } from "../definition/plan.js";
+import { traitsOf } from "../failure/modes.js";
+import { ITEMS_A_CHUNK } from "../limits.js";
+import { ITEM_OPEN_STATUSES } from "../status.js";
+import { chunkKey, chunkOf, itemKey } from "../state/tables.js";
+import type { View } from "../state/view.js";
+import { type Actor, stateOf } from "./actor.js";
+
+export const STATUS_MASK = 0x0f;
+export const HAS_RECORD = 0x80;
+export const TERMINAL_MODE = 0x40;
+
+type CountName = "pending" | "running" | "retrying" | "succeeded" | "failed" | "skipped" | "cancelled";
+
+const COUNT_OF: Readonly<Record<number, CountName>> = {
+  [ItemStatus.PENDING]: "pending",
+  [ItemStatus.RUNNING]: "running",
+  [ItemStatus.RETRYING]: "retrying",
+  [ItemStatus.SUCCEEDED]: "succeeded",
+  [ItemStatus.FAILED]: "failed",
+  [ItemStatus.SKIPPED]: "skipped",
+  [ItemStatus.CANCELLED]: "cancelled",
+};
+
+export const openItems = (counts: ItemCounts): number => counts.pending + counts.running + counts.retrying;
+
+export function itemsOf(actor: Actor, action: ActionPlan): ItemsState {
+  const items = stateOf(actor, action).items;
+  if (items === undefined) throw new Error(`action ${action.name} of run ${actor.runId} has no items`);
+  return items;
+}
+
+function chunkAt(actor: Actor, action: ActionPlan, chunk: number): ItemChunkRecord | undefined {
+  return actor.ctx.view.get(chunkKey(actor.runId, action.index, chunk));
+}
+
+function byteOf(actor: Actor, action: ActionPlan, item: number): number {
+  return chunkAt(actor, action, chunkOf(item))?.statuses[item % ITEMS_A_CHUNK] ?? 0;
+}
+
+export const statusOf = (actor: Actor, action: ActionPlan, item: number): ItemStatus =>
+  byteOf(actor, action, item) & STATUS_MASK;
+
+/** The item's record, where it has one: before its first attempt ended there is none. */
+export function recordOf(actor: Actor, action: ActionPlan, item: number): ItemRecord | undefined {
+  return (byteOf(actor, action, item) & HAS_RECORD) === 0
+    ? undefined
+    : actor.ctx.view.get(itemKey(actor.runId, action.index, item));
+}
+
+export function putRecord(actor: Actor, action: ActionPlan, item: number, record: ItemRecord): void {
+  const chunk = chunkAt(actor, action, chunkOf(item)) as ItemChunkRecord;
+  const at = item % ITEMS_A_CHUNK;
+  chunk.statuses[at] = (chunk.statuses[at] as number) | HAS_RECORD;
+  actor.ctx.view.put(itemKey(actor.runId, action.index, item), record);
+}
+
+/** Moves an item from one disposition to another, and the counts with it. */
+export function setStatus(
+  actor: Actor,
+  action: ActionPlan,
+  item: number,
+  status: ItemStatus,
+  terminalMode = false,
+): void {
+  const key = chunkKey(actor.runId, action.index, chunkOf(item));
+  const chunk = actor.ctx.view.get(key) as ItemChunkRecord;
+  const { counts } = itemsOf(actor, action) as { counts: ItemCounts };
+  const at = item % ITEMS_A_CHUNK;
+  const byte = chunk.statuses[at] as number;
+  counts[COUNT_OF[byte & STATUS_MASK] as CountName] -= 1;
+  counts[COUNT_OF[status] as CountName] += 1;
+  chunk.statuses[at] = (byte & HAS_RECORD) | status | (terminalMode ? TERMINAL_MODE : 0);
+  actor.ctx.view.put(key, chunk);
+}
+
+/** Makes indices `from` … `to − 1` items of the action, PENDING; those that already are stay as they are. */
+export function addItems(
+  actor: Actor,
+  action: ActionPlan,
+  from: number,
+  to: number,
+  isMember?: (item: number) => boolean,
+): number {
+  const items = itemsOf(actor, action);
+  const counts = items.counts as ItemCounts;
+  let added = 0;
+  for (let chunk = chunkOf(from); chunk * ITEMS_A_CHUNK < to; chunk++) {
+    const key = chunkKey(actor.runId, action.index, chunk);
+    const first = chunk * ITEMS_A_CHUNK;
+    const end = Math.min(ITEMS_A_CHUNK, to - first);
+    const record = actor.ctx.view.get(key) ?? init(ItemChunkRecordSchema, { statuses: new Uint8Array(end) });
+    if (record.statuses.length < end) {
+      const grown = new Uint8Array(end);
+      grown.set(record.statuses);
+      record.statuses = grown;
+    }
+    for (let at = Math.max(0, from - first); at < end; at++) {
+      if (record.statuses[at] !== 0 || (isMember !== undefined && !isMember(first + at))) continue;
+      record.statuses[at] = ItemStatus.PENDING;
+      if (first + at < items.cursor) items.cursor = first + at;
+      added += 1;
+    }
+    actor.ctx.view.put(key, record);
+  }
+  items.bound = Math.max(items.bound, to);
+  counts.total += added;
+  counts.pending += added;
+  return added;
+}
+
+/** Calls back for each item, with its byte. */
+export function eachItem(
+  view: View,
+  runId: string,
+  action: number,
+  bound: number,
+  visit: (item: number, byte: number) => void,
+): void {
+  for (let chunk = 0; chunk * ITEMS_A_CHUNK < bound; chunk++) {
+    const statuses = view.get(chunkKey(runId, action, chunk))?.statuses;
+    if (statuses === undefined) continue;
+    const first = chunk * ITEMS_A_CHUNK;
+    for (let at = 0; at < statuses.length; at++) {
+      const byte = statuses[at] as number;
+      if (byte !== 0) visit(first + at, byte);
+    }
+  }
+}
+
+/** The lowest PENDING item from the cursor on; moves the cursor there. */
+function nextPending(actor: Actor, action: ActionPlan, items: ItemsState): number | undefined {
+  while (items.cursor < items.bound) {
+    const chunk = chunkOf(items.cursor);
+    const first = chunk * ITEMS_A_CHUNK;
+    const statuses = chunkAt(actor, action, chunk)?.statuses;
+    if (statuses !== undefined) {
+      const at = items.cursor - first;
+      const fresh = statuses.indexOf(ItemStatus.PENDING, at);
+      const again = statuses.indexOf(ItemStatus.PENDING | HAS_RECORD, at);
+      const found = fresh < 0 ? again : again < 0 ? fresh : Math.min(fresh, again);
+      if (found >= 0) {
+        items.cursor = first + found;
+        return items.cursor;
+      }
+    }
+    items.cursor = Math.min(first + ITEMS_A_CHUNK, items.bound);
+  }
+  return undefined;
+}
+
+/** Lets PENDING items out to workers as long as the window has room. A fresh attempt clears what the last one left. */
+export function releaseItems(actor: Actor, action: ActionPlan): void {
+  const items = itemsOf(actor, action);
+  const counts = items.counts as ItemCounts;
+  while (counts.running < action.window && counts.pending > 0) {
+    const item = nextPending(actor, action, items);
+    if (item === undefined) return;
+    const record = recordOf(actor, action, item);
+    if (record !== undefined) {
+      if (record.generation !== actor.run.generation) {
+        record.generation = actor.run.generation;
+        record.attemptBase = record.attempt;
+      }
+      record.attempt += 1;
+      record.failure = undefined;
+      record.detail = undefined;
+      record.retryAtNs = 0n;
+      putRecord(actor, action, item, record);
+    }
+    setStatus(actor, action, item, ItemStatus.RUNNING);
+    items.cursor = item + 1;
+    emitDispatch(actor, action, item, record?.attempt ?? 1);
+  }
+}
+
+export function emitDispatch(actor: Actor, action: ActionPlan, item: number, attempt: number): void {
+  actor.ctx.emit({
+    kind: "dispatch",
+    task: {
+      runId: actor.runId,
+      action: action.index,
+      item,
+      attempt,
+      workflow: actor.run.workflow,
+      queue: action.queue,
+      priority: actor.run.priority,
+      startToCloseMs: action.startToCloseMs,
+    },
+  });
+}
+
+/** Every item that is still open becomes CANCELLED; workers are told to stop what they run of them. */
+export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string): void {
+  const running: TaskRef[] = [];
+  const items = itemsOf(actor, action);
+  eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
+    const status: ItemStatus = byte & STATUS_MASK;
+    if (!ITEM_OPEN_STATUSES.has(status)) return;
+    if (status === ItemStatus.RUNNING) {
+      const attempt = recordOf(actor, action, item)?.attempt ?? 1;
+      running.push(init(TaskRefSchema, { runId: actor.runId, action: action.index, item, attempt }));
+      actor.ctx.emit({ kind: "closed", runId: actor.runId, action: action.index, item, attempt });
+    }
+    setStatus(actor, action, item, ItemStatus.CANCELLED);
+  });
+  if (running.length > 0) actor.ctx.emit({ kind: "cancel-tasks", tasks: running, reason });
+}
+
+/** Failed and cancelled items become PENDING again; those whose mode is terminal only where forced. Their detail stays until they start. */
+export function reopenItems(actor: Actor, action: ActionPlan, force: boolean): number {
+  const items = itemsOf(actor, action);
+  let reopened = 0;
+  eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
+    const status: ItemStatus = byte & STATUS_MASK;
+    if (status !== ItemStatus.FAILED && status !== ItemStatus.CANCELLED) return;
+    if ((byte & TERMINAL_MODE) !== 0 && !force) return;
+    setStatus(actor, action, item, ItemStatus.PENDING);
+    if (item < items.cursor) items.cursor = item;
+    reopened += 1;
+  });
+  items.modes = force ? [] : items.modes.filter((entry) => traitsOf(entry.mode).terminal);
+  return reopened;
+}
+
+/** Keeps an item's first or next record up to date with how its attempt ended. */
+export function endAttempt(
+  actor: Actor,
+  action: ActionPlan,
+  item: number,
+  fields: Partial<ItemRecord>,
+): ItemRecord {
+  const old = recordOf(actor, action, item);
+  const record = init(ItemRecordSchema, {
+    attempt: 1,
+    generation: actor.run.generation,
+    ...old,
+    ...fields,
+  });
+  putRecord(actor, action, item, record);
+  return record;
+}

@@ -1,0 +1,189 @@
+/**
+ * A run's beginning and end in the books: its status by the one resolver, the counts, the index, and telling who waits.
+ */
+import {
+  ActionStatus,
+  type CountsRecord,
+  CountsRecordSchema,
+  Effect,
+  type Failure,
+  FailureMode,
+  LatestRecordSchema,
+  type ModeCount,
+  OutcomeSchema,
+  type RunEnded,
+  RunEndedSchema,
+  RunEventType,
+  type RunRecord,
+  RunStatus,
+  Source,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { resolveRunStatus, tallyOf } from "../resolve.js";
+import { isCompleted, isRunRetryable, RUN_RETRYABLE_STATUSES } from "../status.js";
+import { countsKey, statusKey } from "../state/tables.js";
+import { addMode, modesText } from "./actions.js";
+import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
+
+type RunCount = "active" | "completed" | "completedWithFailures" | "failed" | "cancelled";
+
+function countOf(status: RunStatus): RunCount {
+  if (status === RunStatus.COMPLETED) return "completed";
+  if (status === RunStatus.COMPLETED_WITH_FAILURES) return "completedWithFailures";
+  if (status === RunStatus.FAILED) return "failed";
+  if (status === RunStatus.CANCELLED) return "cancelled";
+  return "active";
+}
+
+function changeCounts(actor: Actor, change: (counts: CountsRecord) => void): void {
+  const key = countsKey(actor.run.workflow);
+  const counts = actor.ctx.view.get(key) ?? init(CountsRecordSchema);
+  change(counts);
+  actor.ctx.view.put(key, counts);
+}
+
+/** Files a new run. */
+export function fileRun(actor: Actor): void {
+  const { run, runId, ctx } = actor;
+  ctx.view.put(statusKey(run.workflow, run.status, run.createdAtNs, runId), init(LatestRecordSchema));
+  changeCounts(actor, (counts) => {
+    counts.active += 1;
+  });
+}
+
+/** Files a run under a status of another class than it was filed under. */
+function refile(actor: Actor, from: RunStatus, to: RunStatus): void {
+  const { run, runId, ctx } = actor;
+  ctx.view.del(statusKey(run.workflow, from, run.createdAtNs, runId));
+  ctx.view.put(statusKey(run.workflow, to, run.createdAtNs, runId), init(LatestRecordSchema));
+}
+
+/** What a workflow's counts say of its no-op runs follows the run's own flag. */
+function countEffect(counts: CountsRecord, run: RunRecord, by: 1 | -1): void {
+  if (run.status !== RunStatus.COMPLETED) return;
+  if (run.effect === Effect.NONE_WITH_REASON) counts.noEffect += by;
+  if (run.effect === Effect.SILENT) counts.silentNoOp += by;
+}
+
+/** Every action is terminal: decides how the run ended, and says so everywhere. */
+export function endRun(actor: Actor): void {
+  const { run, plan, ctx } = actor;
+  const status = resolveRunStatus(
+    plan.actions.map((action) => ({
+      status: run.actions[action.index]?.status ?? ActionStatus.PENDING,
+      optional: action.definition.optional,
+    })),
+    run.cancel !== undefined,
+  );
+  run.status = status;
+  run.endedAtNs = ctx.atNs;
+  run.effect = effectOfRun(run);
+  run.failure = isRunRetryable(status) ? failureOfRun(actor) : undefined;
+  run.retryableUntilNs = isRunRetryable(status) ? ctx.atNs + plan.failedRetentionNs : 0n;
+  const tally = tallyOf(run.actions.map((action) => action.status));
+  const text =
+    status === RunStatus.CANCELLED
+      ? `cancelled: ${run.cancel?.reason || "no reason given"}`
+      : (run.failure?.message ?? noEffectText(actor));
+  run.detail = makeDetail(text, status === RunStatus.CANCELLED ? Source.OPERATOR : Source.ENGINE, ctx.atNs);
+  refile(actor, RunStatus.RUNNING, status);
+  changeCounts(actor, (counts) => {
+    counts.active -= 1;
+    counts[countOf(status)] += 1;
+    counts.ended += 1n;
+    countEffect(counts, run, 1);
+  });
+  addEvent(actor, RunEventType.RUN_ENDED, { runStatus: status, detail: text });
+  const ended = endedOf(actor, tally);
+  for (const waiter of run.waiters) {
+    ctx.sendTo(
+      waiter.inbox,
+      waiter.correlation,
+      init(OutcomeSchema, { result: { case: "ended", value: ended } }),
+    );
+  }
+  run.waiters = [];
+}
+
+/** What somebody who waits for the run is told. */
+export function endedOf(
+  actor: Actor,
+  tally = tallyOf(actor.run.actions.map((action) => action.status)),
+): RunEnded {
+  const { run, plan, runId } = actor;
+  return init(RunEndedSchema, {
+    runId,
+    status: run.status,
+    output: plan.leaf === undefined ? undefined : run.actions[plan.leaf]?.output,
+    detail: run.detail?.text ?? "",
+    failure: run.failure,
+    tally,
+    effect: run.effect,
+  });
+}
+
+/** Takes an ended run out of the books of the ended: a new generation begins. */
+export function reopenRun(actor: Actor): void {
+  const { run } = actor;
+  const from = run.status;
+  if (!RUN_RETRYABLE_STATUSES.has(from))
+    throw new Error(`run ${actor.runId} can't be reopened from status ${from}`);
+  changeCounts(actor, (counts) => {
+    counts[countOf(from)] -= 1;
+    counts.active += 1;
+    counts.retried += 1n;
+  });
+  refile(actor, from, RunStatus.RUNNING);
+  run.status = RunStatus.RUNNING;
+  run.generation += 1;
+  run.endedAtNs = 0n;
+  run.retryableUntilNs = 0n;
+  run.detail = undefined;
+  run.failure = undefined;
+  run.effect = Effect.UNSPECIFIED;
+}
+
+/** A run did something if any of its actions did; it is silent if one of them was. */
+function effectOfRun(run: RunRecord): Effect {
+  let effect: Effect = Effect.UNSPECIFIED;
+  for (const action of run.actions) {
+    if (!isCompleted(action.status)) continue;
+    if (action.effect === Effect.VALUE) return Effect.VALUE;
+    if (action.effect === Effect.SILENT || effect === Effect.UNSPECIFIED) effect = action.effect;
+  }
+  return effect;
+}
+
+function noEffectText(actor: Actor): string {
+  const { run, plan } = actor;
+  if (run.effect === Effect.SILENT) return "completed, but no action had an effect, and no reason was given";
+  if (run.effect === Effect.NONE_WITH_REASON) {
+    const said = plan.order
+      .map((index) => run.actions[index]?.detail?.text ?? "")
+      .find((text) => text !== "");
+    return `completed without effect: ${said ?? "no items"}`;
+  }
+  return "completed";
+}
+
+/** The mode of the failed actions where they agree, else PARTIAL_STEP_FAILURES with a count for each. */
+function failureOfRun(actor: Actor): Failure {
+  const modes: ModeCount[] = [];
+  const names: string[] = [];
+  let first: Failure | undefined;
+  for (const index of actor.plan.order) {
+    const state = actor.run.actions[index];
+    const failure = state?.failure;
+    if (state === undefined || failure === undefined) continue;
+    first ??= failure;
+    names.push(actor.plan.actions[index]?.name ?? "");
+    if (failure.modes.length > 0) for (const { mode, count } of failure.modes) addMode(modes, mode, count);
+    else addMode(modes, failure.mode, 1);
+  }
+  const agreed = modes.length === 1 ? (modes[0]?.mode ?? 0) : FailureMode.PARTIAL_STEP_FAILURES;
+  const message =
+    names.length === 1
+      ? `${names[0]}: ${first?.shown || first?.message}`
+      : `${names.length} actions failed: ${names.join(", ")} (${modesText(modes)})`;
+  return makeFailure({ mode: agreed, message, modes }, { atNs: actor.ctx.atNs, source: Source.ENGINE });
+}

@@ -1,0 +1,114 @@
+/**
+ * A definition made ready to run: indices in place of names, policies with their defaults, levels and order. Derived, never stored.
+ *
+ * 1. `order` is topological, ties by the definition's own order; an action's level is 1 + its highest upstream level (0 without).
+ * 2. The plan of a definition never changes; it is made once for each definition object.
+ */
+import type { ActionDefinition, ForEach, Tolerate, WorkflowDefinition } from "@holdfast/proto";
+import { FAILED_RETENTION_DEFAULT_S, START_TO_CLOSE_DEFAULT_MS, WINDOW_DEFAULT } from "../limits.js";
+import { type ResolvedRetry, resolveRetry } from "../policy/retry.js";
+import { upstreamOf } from "./validate.js";
+
+export const DEFAULT_QUEUE = "default";
+
+export interface ActionPlan {
+  readonly index: number;
+  readonly name: string;
+  readonly definition: ActionDefinition;
+  readonly upstream: readonly number[];
+  readonly dependants: readonly number[];
+  /** All upstream actions, theirs included, and so on. */
+  readonly ancestors: readonly number[];
+  readonly level: number;
+  readonly queue: string;
+  readonly retry: ResolvedRetry;
+  readonly startToCloseMs: number;
+  readonly tolerate: Tolerate["limit"];
+  readonly forEach: ForEach | undefined;
+  /** The action whose successes are this one's items. */
+  readonly perItemOf: number | undefined;
+  readonly window: number;
+}
+
+export interface DefinitionPlan {
+  readonly definition: WorkflowDefinition;
+  readonly actions: readonly ActionPlan[];
+  readonly order: readonly number[];
+  readonly levels: readonly (readonly number[])[];
+  /** The one action that nothing waits for, where there is exactly one: its output is the run's. */
+  readonly leaf: number | undefined;
+  readonly failedRetentionNs: bigint;
+  readonly byName: ReadonlyMap<string, number>;
+}
+
+const plans = new WeakMap<WorkflowDefinition, DefinitionPlan>();
+
+/** The plan of a definition without problems (`definitionProblems` is empty). */
+export function planOf(definition: WorkflowDefinition): DefinitionPlan {
+  let plan = plans.get(definition);
+  if (plan === undefined) {
+    plan = makePlan(definition);
+    plans.set(definition, plan);
+  }
+  return plan;
+}
+
+function makePlan(definition: WorkflowDefinition): DefinitionPlan {
+  const byName = new Map(definition.actions.map((action, index) => [action.name, index]));
+  const upstream = definition.actions.map((action) =>
+    upstreamOf(action)
+      .map((name) => byName.get(name) as number)
+      .sort((a, b) => a - b),
+  );
+  const order: number[] = [];
+  const levels: number[][] = [];
+  const levelOf = new Map<number, number>();
+  const ancestors: Set<number>[] = definition.actions.map(() => new Set());
+  while (order.length < upstream.length) {
+    const ready = upstream.flatMap((needs, i) =>
+      !levelOf.has(i) && needs.every((n) => levelOf.has(n)) ? [i] : [],
+    );
+    if (ready.length === 0)
+      throw new Error(`definition ${definition.name} has a cycle: it was not validated`);
+    for (const i of ready) {
+      for (const n of upstream[i] as number[]) {
+        (ancestors[i] as Set<number>).add(n);
+        for (const a of ancestors[n] as Set<number>) (ancestors[i] as Set<number>).add(a);
+      }
+    }
+    for (const i of ready) levelOf.set(i, levels.length);
+    order.push(...ready);
+    levels.push(ready);
+  }
+  const dependants = upstream.map((_, i) => upstream.flatMap((needs, j) => (needs.includes(i) ? [j] : [])));
+  const leaves = order.filter((i) => dependants[i]?.length === 0);
+  const actions = definition.actions.map((action, index): ActionPlan => {
+    const source = action.forEach?.source;
+    return {
+      index,
+      name: action.name,
+      definition: action,
+      upstream: upstream[index] as number[],
+      dependants: dependants[index] as number[],
+      ancestors: [...(ancestors[index] as Set<number>)].sort((a, b) => a - b),
+      level: levelOf.get(index) as number,
+      queue: action.queue || definition.queue || DEFAULT_QUEUE,
+      retry: resolveRetry(action.retry),
+      startToCloseMs: action.timeouts?.startToCloseMs || START_TO_CLOSE_DEFAULT_MS,
+      tolerate: action.tolerate?.limit ?? { case: undefined },
+      forEach: action.forEach,
+      perItemOf: source?.case === "itemsOf" ? byName.get(source.value) : undefined,
+      window: action.forEach?.window || WINDOW_DEFAULT,
+    };
+  });
+  return {
+    definition,
+    actions,
+    order,
+    levels,
+    leaf: leaves.length === 1 ? leaves[0] : undefined,
+    failedRetentionNs:
+      BigInt(definition.retention?.failedRetentionS || FAILED_RETENTION_DEFAULT_S) * 1_000_000_000n,
+    byName,
+  };
+}

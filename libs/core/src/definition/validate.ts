@@ -1,0 +1,151 @@
+/**
+ * Whether a definition can run at all. Says everything that is wrong, not only the first thing.
+ */
+import type { ActionDefinition, WorkflowDefinition } from "@holdfast/proto";
+import { ACTIONS_MAX, DURATION_MS_MAX, UPSTREAM_MAX, WINDOW_MAX } from "../limits.js";
+import { nameProblem } from "../names.js";
+import { isPointer } from "../text.js";
+
+const PROBLEMS_MAX = 20;
+
+/** The actions that an action waits for: those it names, and where its items come from. */
+export function upstreamOf(action: ActionDefinition): string[] {
+  const source = action.forEach?.source;
+  const names = new Set(action.after);
+  if (source?.case === "itemsOf") names.add(source.value);
+  if (source?.case === "outputOf") names.add(source.value.action);
+  return [...names];
+}
+
+/** Sentences that say what is wrong; empty: the definition is right. */
+export function definitionProblems(definition: WorkflowDefinition): string[] {
+  const problems: string[] = [];
+  const say = (problem: string | undefined): void => {
+    if (problem !== undefined && problems.length < PROBLEMS_MAX) problems.push(problem);
+  };
+  say(nameProblem("workflow", definition.name));
+  if (definition.queue !== "") say(nameProblem("queue", definition.queue));
+  if (definition.actions.length === 0) say("a workflow needs at least one action");
+  if (definition.actions.length > ACTIONS_MAX) {
+    say(`${definition.actions.length} actions are too many: a workflow has at most ${ACTIONS_MAX}`);
+    return problems;
+  }
+  if (definition.inputSchema !== "") say(schemaProblem(definition.inputSchema));
+
+  const byName = new Map<string, ActionDefinition>();
+  for (const action of definition.actions) {
+    say(nameProblem("action", action.name));
+    if (byName.has(action.name)) say(`two actions are named "${action.name}"`);
+    byName.set(action.name, action);
+  }
+  for (const action of definition.actions) actionProblems(action, byName, say);
+  if (problems.length === 0) say(cycleProblem(definition, byName));
+  return problems;
+}
+
+function schemaProblem(schema: string): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(schema);
+    if (
+      typeof parsed === "boolean" ||
+      (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed))
+    )
+      return undefined;
+    return "the input schema is JSON, but not a JSON Schema: it must be an object or a boolean";
+  } catch {
+    return "the input schema is not JSON";
+  }
+}
+
+type Say = (problem: string | undefined) => void;
+
+function actionProblems(
+  action: ActionDefinition,
+  byName: ReadonlyMap<string, ActionDefinition>,
+  say: Say,
+): void {
+  const upstream = upstreamOf(action);
+  if (action.queue !== "") say(nameProblem("queue", action.queue));
+  if (upstream.length > UPSTREAM_MAX) {
+    say(`action "${action.name}" waits for ${upstream.length} actions: at most ${UPSTREAM_MAX} are allowed`);
+  }
+  for (const name of upstream) {
+    if (name === action.name) say(`action "${action.name}" waits for itself`);
+    else if (!byName.has(name))
+      say(`action "${action.name}" waits for "${name}", which the workflow does not have`);
+  }
+  if (action.forEach !== undefined) {
+    const { source, window } = action.forEach;
+    if (source.case === undefined)
+      say(`action "${action.name}" is over items but does not say where they come from`);
+    if (source.case === "inputPointer" && !isPointer(source.value)) {
+      say(
+        `action "${action.name}": ${JSON.stringify(source.value)} is no JSON pointer: use "" or "/rows/list"`,
+      );
+    }
+    if (source.case === "outputOf" && !isPointer(source.value.pointer)) {
+      say(
+        `action "${action.name}": ${JSON.stringify(source.value.pointer)} is no JSON pointer: use "" or "/rows/list"`,
+      );
+    }
+    if (
+      source.case === "itemsOf" &&
+      byName.get(source.value) !== undefined &&
+      byName.get(source.value)?.forEach === undefined
+    ) {
+      say(
+        `action "${action.name}" takes the items of "${source.value}", which is not over items: take its output instead`,
+      );
+    }
+    if (source.case === "outputOf" && byName.get(source.value.action)?.forEach !== undefined) {
+      say(
+        `action "${action.name}" takes the output of "${source.value.action}", which is over items: take its items instead`,
+      );
+    }
+    if (window > WINDOW_MAX)
+      say(`action "${action.name}": a window of ${window} is too large: at most ${WINDOW_MAX}`);
+  } else if (action.tolerate?.limit.case !== undefined) {
+    say(`action "${action.name}" tolerates failed items but is not over items`);
+  }
+  const percent = action.tolerate?.limit;
+  if (percent?.case === "basisPoints" && percent.value > 10_000)
+    say(`action "${action.name}" tolerates more than 100 %`);
+  const retry = action.retry;
+  if (retry !== undefined) {
+    if (retry.maxAttempts > 1_000_000) say(`action "${action.name}": at most 1,000,000 attempts`);
+    if (retry.factorMilli !== 0 && retry.factorMilli < 1000)
+      say(`action "${action.name}": a backoff factor below 1 is not allowed`);
+    if ((retry.jitterMilli ?? 0) > 1000) say(`action "${action.name}": jitter is at most 1 (±100 %)`);
+    for (const ms of [retry.initialBackoffMs, retry.maxBackoffMs]) {
+      if (ms > DURATION_MS_MAX) say(`action "${action.name}": a backoff of ${ms} ms is too long`);
+    }
+  }
+}
+
+/** Names the actions of one circle, in its order. */
+function cycleProblem(
+  definition: WorkflowDefinition,
+  byName: ReadonlyMap<string, ActionDefinition>,
+): string | undefined {
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (name: string): string | undefined => {
+    if (done.has(name)) return undefined;
+    const at = path.indexOf(name);
+    if (at >= 0)
+      return `the actions wait for each other in a circle: ${[...path.slice(at), name].join(" → ")}`;
+    path.push(name);
+    for (const upstream of upstreamOf(byName.get(name) as ActionDefinition)) {
+      const found = visit(upstream);
+      if (found !== undefined) return found;
+    }
+    path.pop();
+    done.add(name);
+    return undefined;
+  };
+  for (const action of definition.actions) {
+    const found = visit(action.name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

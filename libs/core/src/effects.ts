@@ -1,0 +1,54 @@
+/**
+ * What a fold asks the partition's owner to do. An effect is never the only trace of what must be done: each can be derived
+ * again from state (`due`), or is a message that its receiver asks for again.
+ */
+import type { Outcome, RunEvent, TaskRef } from "@holdfast/proto";
+
+/** A task that is due: made into a Task from state when a worker has room for it. */
+export interface DueTask {
+  readonly runId: string;
+  readonly action: number;
+  /** -1: not for an item. */
+  readonly item: number;
+  readonly attempt: number;
+  readonly workflow: string;
+  readonly queue: string;
+  readonly priority: number;
+  readonly startToCloseMs: number;
+}
+
+export type Effect =
+  | { readonly kind: "dispatch"; readonly task: DueTask }
+  /** An attempt is over, however: its place at the worker is free. */
+  | {
+      readonly kind: "closed";
+      readonly runId: string;
+      readonly action: number;
+      readonly item: number;
+      readonly attempt: number;
+    }
+  /** Workers should stop what they do of these; their reports would change nothing. */
+  | { readonly kind: "cancel-tasks"; readonly tasks: readonly TaskRef[]; readonly reason: string }
+  | { readonly kind: "reply"; readonly inbox: string; readonly outcome: Outcome }
+  /** Bring the items of an action, from `fromIndex` on, as ItemsLoaded commands. */
+  | {
+      readonly kind: "load-items";
+      readonly runId: string;
+      readonly action: number;
+      readonly generation: number;
+      readonly fromIndex: number;
+    }
+  | { readonly kind: "timer"; readonly dueNs: bigint }
+  | { readonly kind: "event"; readonly workflow: string; readonly runId: string; readonly event: RunEvent }
+  | { readonly kind: "owner"; readonly node: string; readonly epoch: bigint }
+  | {
+      readonly kind: "stale-report";
+      readonly runId: string;
+      readonly action: number;
+      readonly item: number;
+      readonly attempt: number;
+    };
+
+/** Names an attempt within a partition. */
+export const taskKey = (runId: string, action: number, item: number, attempt: number): string =>
+  `${runId}/${action}/${item}/${attempt}`;

@@ -1,0 +1,47 @@
+/** DefineWorkflow: the partition keeps a definition for ever, and makes it the latest of its name. Idempotent by hash. */
+import {
+  type Command,
+  type DefineWorkflow,
+  DefinitionRecordSchema,
+  LatestRecordSchema,
+  RejectCode,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { hashDefinition } from "../../definition/hash.js";
+import { definitionProblems } from "../../definition/validate.js";
+import { definitionKey, latestKey } from "../../state/tables.js";
+import type { FoldContext } from "../context.js";
+
+export function defineWorkflow(
+  ctx: FoldContext,
+  command: Command,
+  { definition, hash }: DefineWorkflow,
+): void {
+  if (definition === undefined) {
+    ctx.reject(command, RejectCode.MALFORMED, "a definition command without a definition");
+    return;
+  }
+  const known = ctx.view.get(definitionKey(hash)) !== undefined;
+  if (!known) {
+    const problems = definitionProblems(definition);
+    if (problems.length > 0) {
+      ctx.reject(
+        command,
+        RejectCode.INVALID_DEFINITION,
+        `workflow "${definition.name}" can't be registered: ${problems.join("; ")}`,
+      );
+      return;
+    }
+    if (hashDefinition(definition) !== hash) {
+      ctx.reject(
+        command,
+        RejectCode.INVALID_DEFINITION,
+        `the definition of "${definition.name}" does not have the hash ${hash} that was sent with it`,
+      );
+      return;
+    }
+    ctx.view.put(definitionKey(hash), init(DefinitionRecordSchema, { definition, definedAtNs: ctx.atNs }));
+  }
+  ctx.view.put(latestKey(definition.name), init(LatestRecordSchema, { hash }));
+  ctx.accept(command, {});
+}

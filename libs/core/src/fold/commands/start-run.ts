@@ -1,0 +1,158 @@
+/**
+ * StartRun: a run begins, once for each run id.
+ *
+ * 1. A run that is there already is never begun again; the answer says how it stands.
+ * 2. The same start sent again (its command id) gets the answer that it got.
+ */
+import {
+  ActionStateSchema,
+  ActionStatus,
+  type Command,
+  OnConflict,
+  OutcomeSchema,
+  RejectCode,
+  RunRecordSchema,
+  RunStatus,
+  type StartRun,
+  TimerKind,
+  TimerRecordSchema,
+  WaiterSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { type Actor, keepPayload, loadActor, saveActor } from "../../actor/actor.js";
+import { advance } from "../../actor/advance.js";
+import { endedOf, fileRun } from "../../actor/run-end.js";
+import { planOf } from "../../definition/plan.js";
+import { COMMAND_ID_CHARS_MAX, INLINE_PAYLOAD_BYTES_MAX, PRIORITY_MAX, WAITERS_MAX } from "../../limits.js";
+import { nameProblem, runIdProblem } from "../../names.js";
+import { isRunRetryable, isRunTerminal } from "../../status.js";
+import { definitionKey, latestKey, runKey } from "../../state/tables.js";
+import { cutText } from "../../text.js";
+import type { FoldContext } from "../context.js";
+import { reopenFailed } from "./retry-run.js";
+
+export function startRun(ctx: FoldContext, command: Command, start: StartRun): void {
+  const { runId, workflow } = start;
+  const badName = runIdProblem(runId) ?? nameProblem("workflow", workflow);
+  if (badName !== undefined) {
+    ctx.reject(command, RejectCode.INVALID_NAME, badName);
+    return;
+  }
+  const existing = loadActor(ctx, runId);
+  if (existing !== undefined) {
+    meetExisting(existing, command, start);
+    return;
+  }
+  const hash = start.definitionHash || ctx.view.get(latestKey(workflow))?.hash || "";
+  const definition = hash === "" ? undefined : ctx.view.get(definitionKey(hash))?.definition;
+  if (definition === undefined || definition.name !== workflow) {
+    const which = start.definitionHash === "" ? "" : ` with definition ${cutText(start.definitionHash, 64)}`;
+    ctx.reject(
+      command,
+      RejectCode.UNKNOWN_WORKFLOW,
+      `workflow "${workflow}"${which} is not registered: start a worker that has it, then send this again`,
+      runId,
+    );
+    return;
+  }
+  const size = start.input?.body.case === "inline" ? start.input.body.value.length : 0;
+  if (size > INLINE_PAYLOAD_BYTES_MAX) {
+    ctx.reject(
+      command,
+      RejectCode.TOO_LARGE,
+      `the input of run ${runId} is ${size} bytes inline; at most ${INLINE_PAYLOAD_BYTES_MAX} are allowed: send it by reference`,
+      runId,
+    );
+    return;
+  }
+  if (start.input?.body.case === "stored") {
+    ctx.reject(
+      command,
+      RejectCode.MALFORMED,
+      `the input of run ${runId} refers to a stored payload; only inline and by reference are allowed`,
+      runId,
+    );
+    return;
+  }
+  const plan = planOf(definition);
+  const run = init(RunRecordSchema, {
+    workflow,
+    definitionHash: hash,
+    status: RunStatus.PENDING,
+    generation: 1,
+    priority: Math.max(-PRIORITY_MAX, Math.min(PRIORITY_MAX, start.priority)),
+    createdAtNs: ctx.atNs,
+    actions: plan.actions.map(() => init(ActionStateSchema, { status: ActionStatus.PENDING, generation: 1 })),
+    traceparent: cutText(start.traceparent, 128),
+    origin: cutText(start.origin, 256),
+    startSeq: BigInt(ctx.seq),
+    startAtNs: start.startAtNs,
+    startId: cutText(command.id, COMMAND_ID_CHARS_MAX),
+    input: keepPayload({ ctx, runId }, 0, start.input),
+    waiters: [],
+    events: [],
+  });
+  const actor: Actor = { ctx, runId, run, plan };
+  wait(actor, command, start);
+  fileRun(actor);
+  if (start.startAtNs > ctx.atNs)
+    ctx.setTimer(start.startAtNs, init(TimerRecordSchema, { kind: TimerKind.START, runId }));
+  else advance(actor);
+  saveActor(actor);
+  ctx.accept(command, { runId, status: run.status });
+}
+
+/** Whoever asked to be told of the end is told, now or then. */
+function wait(actor: Actor, command: Command, start: StartRun): void {
+  const { ctx, run } = actor;
+  const inbox = ctx.batch.replyInbox;
+  if (!start.notifyEnd || inbox === "" || command.correlation === 0n) return;
+  if (isRunTerminal(run.status)) {
+    ctx.send(command, init(OutcomeSchema, { result: { case: "ended", value: endedOf(actor) } }));
+  } else if (
+    !run.waiters.some((waiter) => waiter.inbox === inbox && waiter.correlation === command.correlation)
+  ) {
+    if (run.waiters.length < WAITERS_MAX)
+      run.waiters.push(init(WaiterSchema, { inbox, correlation: command.correlation }));
+  }
+}
+
+function meetExisting(actor: Actor, command: Command, start: StartRun): void {
+  const { ctx, run, runId } = actor;
+  if (run.workflow !== start.workflow) {
+    ctx.reject(
+      command,
+      RejectCode.RUN_EXISTS,
+      `run ${runId} exists and is of workflow "${run.workflow}": choose another run id`,
+      runId,
+      run.status,
+    );
+    return;
+  }
+  const sentAgain = run.startId !== "" && run.startId === command.id;
+  if (!sentAgain && start.onConflict === OnConflict.REJECT) {
+    const again = isRunRetryable(run.status)
+      ? "; it failed: retry it, or choose another run id"
+      : ": choose another run id";
+    ctx.reject(
+      command,
+      RejectCode.RUN_EXISTS,
+      `run ${runId} exists, ${RunStatus[run.status]}${again}`,
+      runId,
+      run.status,
+    );
+    return;
+  }
+  if (!sentAgain && start.onConflict === OnConflict.RETRY_IF_FAILED && isRunRetryable(run.status)) {
+    const reopened = reopenFailed(actor, { force: false, who: "start", reason: "started again" });
+    if (reopened.refused !== undefined) {
+      ctx.reject(command, reopened.refused.code, reopened.refused.message, runId, run.status);
+      return;
+    }
+  }
+  const before = run.waiters.length;
+  ctx.accept(command, { runId, existed: !sentAgain, status: run.status });
+  wait(actor, command, start);
+  if (run.waiters.length !== before || start.onConflict === OnConflict.RETRY_IF_FAILED)
+    ctx.view.put(runKey(runId), run);
+}

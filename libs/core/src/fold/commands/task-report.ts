@@ -1,0 +1,261 @@
+/**
+ * TaskReport: how one attempt ended. From a worker, or from the owner for a worker that can't.
+ *
+ * 1. Only a report of the current attempt changes anything (I5); any other is stale and says so.
+ * 2. Every attempt that ends leaves a detail.
+ */
+import {
+  ActionStatus,
+  type Command,
+  Effect,
+  type Failure,
+  FailureMode,
+  FailureSchema,
+  ItemStatus,
+  RejectCode,
+  RunEventType,
+  RunStatus,
+  Source,
+  type TaskReport,
+  TimerKind,
+  TimerRecordSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { addMode, endAction, settleItems } from "../../actor/actions.js";
+import {
+  type Actor,
+  addEvent,
+  keepPayload,
+  loadActor,
+  makeDetail,
+  makeFailure,
+  saveActor,
+  stateOf,
+} from "../../actor/actor.js";
+import { advance } from "../../actor/advance.js";
+import { endAttempt, itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
+import type { ActionPlan } from "../../definition/plan.js";
+import { modeName, traitsOf } from "../../failure/modes.js";
+import { INLINE_PAYLOAD_BYTES_MAX } from "../../limits.js";
+import { nextAttemptInMs } from "../../policy/retry.js";
+import { isTerminal } from "../../status.js";
+import type { FoldContext } from "../context.js";
+
+const MS = 1_000_000n;
+
+export function taskReport(ctx: FoldContext, command: Command, report: TaskReport): void {
+  const actor = loadActor(ctx, report.runId);
+  const action = actor?.plan.actions[report.action];
+  if (actor === undefined || action === undefined || !isCurrent(actor, action, report)) {
+    ctx.emit({
+      kind: "stale-report",
+      runId: report.runId,
+      action: report.action,
+      item: report.item ?? -1,
+      attempt: report.attempt,
+    });
+    const message = `attempt ${report.attempt} of run ${report.runId}, action ${report.action} is not the current one: nothing was changed`;
+    ctx.reject(command, RejectCode.STALE_ATTEMPT, message, report.runId, actor?.run.status);
+    return;
+  }
+  ctx.emit({
+    kind: "closed",
+    runId: report.runId,
+    action: action.index,
+    item: report.item ?? -1,
+    attempt: report.attempt,
+  });
+  const outcome = checkedOutcome(ctx, report);
+  if (report.item === undefined) reportAction(actor, action, report, outcome);
+  else reportItem(actor, action, report.item, report, outcome);
+  if (isTerminal(stateOf(actor, action).status)) advance(actor);
+  saveActor(actor);
+  ctx.accept(command, { runId: report.runId, status: actor.run.status });
+}
+
+function isCurrent(actor: Actor, action: ActionPlan, report: TaskReport): boolean {
+  const state = stateOf(actor, action);
+  if (actor.run.status !== RunStatus.RUNNING || state.status !== ActionStatus.RUNNING) return false;
+  if (report.item === undefined) return action.forEach === undefined && state.attempt === report.attempt;
+  if (action.forEach === undefined || state.items === undefined || report.item >= state.items.bound)
+    return false;
+  if (statusOf(actor, action, report.item) !== ItemStatus.RUNNING) return false;
+  return (recordOf(actor, action, report.item)?.attempt ?? 1) === report.attempt;
+}
+
+/** The outcome as it counts: one that can't be kept is a failure that says so. */
+function checkedOutcome(ctx: FoldContext, report: TaskReport): TaskReport["outcome"] {
+  const { outcome } = report;
+  const failed = (message: string): TaskReport["outcome"] => ({
+    case: "failure",
+    value: init(FailureSchema, { mode: FailureMode.HANDLER_BUG, message, rawClass: "Report" }),
+  });
+  if (outcome.case === undefined) return failed("the worker's report says neither success nor failure");
+  if (outcome.case === "success") {
+    const body = outcome.value.output?.body;
+    if (body?.case === "stored")
+      return failed(
+        "the worker's report refers to a stored payload: only inline and by reference are allowed",
+      );
+    if (body?.case === "inline" && body.value.length > INLINE_PAYLOAD_BYTES_MAX) {
+      return failed(
+        `the output is ${body.value.length} bytes inline; at most ${INLINE_PAYLOAD_BYTES_MAX} are allowed: send it by reference`,
+      );
+    }
+  }
+  if (outcome.case === "skip" && report.item === undefined)
+    return failed("only an item can be skipped by its handler");
+  if (outcome.case !== "failure") return outcome;
+  // Only the owner may say that a worker was lost or a time-out passed without it.
+  const { value } = outcome;
+  const source = ctx.batch.owner === undefined ? Source.WORKER : value.source;
+  const mode = traitsOf(value.mode).name === "UNSPECIFIED" ? FailureMode.HANDLER_BUG : value.mode;
+  return {
+    case: "failure",
+    value: makeFailure(
+      { ...value, mode },
+      { atNs: ctx.atNs, source, worker: workerOf(ctx, report), attempt: report.attempt },
+    ),
+  };
+}
+
+const workerOf = (ctx: FoldContext, report: TaskReport): string => report.worker || ctx.batch.producer;
+
+/** Milliseconds to the next attempt, or undefined where this failure is final. */
+function pauseAfter(
+  actor: Actor,
+  action: ActionPlan,
+  failure: Failure,
+  attempts: number,
+  item: number,
+): number | undefined {
+  return nextAttemptInMs(action.retry, {
+    mode: failure.mode,
+    attempts,
+    retryAfterMs: failure.retryAfterMs,
+    key: `${actor.runId}/${action.index}/${item}`,
+  });
+}
+
+function retryAt(
+  actor: Actor,
+  action: ActionPlan,
+  item: number | undefined,
+  attempt: number,
+  pauseMs: number,
+): bigint {
+  const dueNs = actor.ctx.atNs + BigInt(pauseMs) * MS;
+  actor.ctx.setTimer(
+    dueNs,
+    init(TimerRecordSchema, {
+      kind: TimerKind.RETRY,
+      runId: actor.runId,
+      action: action.index,
+      item,
+      attempt,
+    }),
+  );
+  return dueNs;
+}
+
+const failedText = (failure: Failure): string =>
+  `${modeName(failure.mode)}: ${failure.shown || failure.message}`;
+
+function reportAction(
+  actor: Actor,
+  action: ActionPlan,
+  report: TaskReport,
+  outcome: TaskReport["outcome"],
+): void {
+  const { ctx } = actor;
+  const state = stateOf(actor, action);
+  state.worker = workerOf(ctx, report);
+  if (outcome.case === "success") {
+    const { output, effect, reason, detail } = outcome.value;
+    state.output = keepPayload(actor, action.index + 1, output);
+    state.effect = effect;
+    const text = detail || reason;
+    if (text !== "") state.detail = makeDetail(text, Source.WORKER, ctx.atNs);
+    endAction(actor, action, ActionStatus.COMPLETED);
+    return;
+  }
+  const failure = outcome.value as Failure;
+  const pauseMs = pauseAfter(actor, action, failure, state.attempt - state.attemptBase, -1);
+  state.failure = failure;
+  state.detail = makeDetail(failedText(failure), failure.source, ctx.atNs);
+  if (pauseMs === undefined) {
+    endAction(actor, action, ActionStatus.FAILED, failure);
+    return;
+  }
+  state.status = ActionStatus.RETRYING;
+  state.retryAtNs = retryAt(actor, action, undefined, state.attempt, pauseMs);
+  addEvent(actor, RunEventType.ATTEMPT_FAILED, {
+    action: action.index,
+    attempt: state.attempt,
+    actionStatus: state.status,
+    detail: state.detail.text,
+  });
+}
+
+function reportItem(
+  actor: Actor,
+  action: ActionPlan,
+  item: number,
+  report: TaskReport,
+  outcome: TaskReport["outcome"],
+): void {
+  const { ctx } = actor;
+  const items = itemsOf(actor, action);
+  const common = { startedAtNs: report.startedAtNs, endedAtNs: ctx.atNs, worker: workerOf(ctx, report) };
+  if (outcome.case === "success") {
+    const { output, effect, reason, detail } = outcome.value;
+    const text = detail || reason;
+    endAttempt(actor, action, item, {
+      ...common,
+      output,
+      effect,
+      detail: text === "" ? undefined : makeDetail(text, Source.WORKER, ctx.atNs),
+    });
+    setStatus(actor, action, item, ItemStatus.SUCCEEDED);
+    items.healed += 1;
+    if (effect === Effect.NONE_WITH_REASON) items.noEffect += 1;
+    else if (effect === Effect.SILENT) items.silent += 1;
+    else items.withEffect += 1;
+  } else if (outcome.case === "skip") {
+    endAttempt(actor, action, item, {
+      ...common,
+      detail: makeDetail(outcome.value.reason || "skipped by its handler", Source.WORKER, ctx.atNs),
+    });
+    setStatus(actor, action, item, ItemStatus.SKIPPED);
+  } else {
+    failItem(actor, action, item, report, outcome.value as Failure, common);
+  }
+  releaseItems(actor, action);
+  settleItems(actor, action);
+}
+
+function failItem(
+  actor: Actor,
+  action: ActionPlan,
+  item: number,
+  report: TaskReport,
+  failure: Failure,
+  common: { startedAtNs: bigint; endedAtNs: bigint; worker: string },
+): void {
+  const before = recordOf(actor, action, item);
+  const attempts = report.attempt - (before?.attemptBase ?? 0);
+  const pauseMs = pauseAfter(actor, action, failure, attempts, item);
+  const retryAtNs = pauseMs === undefined ? 0n : retryAt(actor, action, item, report.attempt, pauseMs);
+  endAttempt(actor, action, item, {
+    ...common,
+    failure,
+    retryAtNs,
+    detail: makeDetail(failedText(failure), failure.source, actor.ctx.atNs),
+  });
+  if (pauseMs !== undefined) {
+    setStatus(actor, action, item, ItemStatus.RETRYING);
+    return;
+  }
+  setStatus(actor, action, item, ItemStatus.FAILED, traitsOf(failure.mode).terminal);
+  addMode(itemsOf(actor, action).modes, failure.mode, 1);
+}

@@ -1,0 +1,58 @@
+/**
+ * TimersFired: what is due, by the log's own time, happens. Bounded; what is left over is asked for again.
+ *
+ * 1. A timer never fires early: `min(up_to, log time)` decides. It fires once: firing deletes it (I13).
+ * 2. A timer that the state has gone past (attempt over, run ended) does nothing.
+ */
+import { ActionStatus, ItemStatus, RunStatus, TimerKind, type TimerRecord } from "@holdfast/proto";
+import { beginAttempt } from "../../actor/actions.js";
+import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js";
+import { advance } from "../../actor/advance.js";
+import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
+import { type Key, outcomeKey, timerDue } from "../../state/tables.js";
+import type { FoldContext } from "../context.js";
+
+/** `due`: the earliest timers of the state, in order, at least all that may fire now up to the limit. */
+export function timersFired(
+  ctx: FoldContext,
+  upToNs: bigint,
+  due: readonly (readonly [Key<TimerRecord>, TimerRecord])[],
+): void {
+  const limitNs = upToNs < ctx.atNs ? upToNs : ctx.atNs;
+  for (const [key, timer] of due) {
+    if (timerDue(key) > limitNs) break;
+    ctx.view.del(key);
+    fire(ctx, timer);
+  }
+}
+
+function fire(ctx: FoldContext, timer: TimerRecord): void {
+  if (timer.kind === TimerKind.FORGET_OUTCOME) {
+    ctx.view.del(outcomeKey(timer.commandId));
+    return;
+  }
+  const actor = loadActor(ctx, timer.runId);
+  if (actor === undefined) return;
+  if (timer.kind === TimerKind.START && actor.run.status === RunStatus.PENDING) advance(actor);
+  else if (timer.kind === TimerKind.RETRY && actor.run.status === RunStatus.RUNNING) retry(actor, timer);
+  else return;
+  saveActor(actor);
+}
+
+function retry(actor: Actor, timer: TimerRecord): void {
+  const action = actor.plan.actions[timer.action];
+  if (action === undefined) return;
+  const state = stateOf(actor, action);
+  if (timer.item === undefined) {
+    if (state.status === ActionStatus.RETRYING && state.attempt === timer.attempt)
+      beginAttempt(actor, action);
+    return;
+  }
+  if (state.status !== ActionStatus.RUNNING || statusOf(actor, action, timer.item) !== ItemStatus.RETRYING)
+    return;
+  if (recordOf(actor, action, timer.item)?.attempt !== timer.attempt) return;
+  const items = itemsOf(actor, action);
+  setStatus(actor, action, timer.item, ItemStatus.PENDING);
+  if (timer.item < items.cursor) items.cursor = timer.item;
+  releaseItems(actor, action);
+}

@@ -1,0 +1,80 @@
+/**
+ * What a command's handler is given: the view, the log's time, and where effects go. One for each log entry.
+ */
+import {
+  type Accepted,
+  AcceptedSchema,
+  type Command,
+  type CommandBatch,
+  type Outcome,
+  OutcomeSchema,
+  type RejectCode,
+  RejectedSchema,
+  RunStatus,
+  type TimerRecord,
+} from "@holdfast/proto";
+import { type Init, init } from "@holdfast/proto/codec";
+import type { Effect } from "../effects.js";
+import { timerKey } from "../state/tables.js";
+import type { View } from "../state/view.js";
+
+export class FoldContext {
+  readonly effects: Effect[] = [];
+  private timers = 0;
+
+  constructor(
+    readonly view: View,
+    /** The log sequence of the entry. */
+    readonly seq: number,
+    /** Log time, monotonic, Unix nanoseconds. */
+    readonly atNs: bigint,
+    readonly batch: CommandBatch,
+  ) {}
+
+  emit(effect: Effect): void {
+    this.effects.push(effect);
+  }
+
+  setTimer(dueNs: bigint, record: TimerRecord): void {
+    this.view.put(timerKey(dueNs, this.seq, this.timers++), record);
+    this.emit({ kind: "timer", dueNs });
+  }
+
+  accept(command: Command, accepted: Init<Accepted>): Outcome {
+    return this.answer(command, { case: "accepted", value: init(AcceptedSchema, accepted) });
+  }
+
+  /** `message`: what happened, to what, why, and what to do now. */
+  reject(
+    command: Command,
+    code: RejectCode,
+    message: string,
+    runId = "",
+    status = RunStatus.UNSPECIFIED,
+  ): Outcome {
+    return this.answer(command, {
+      case: "rejected",
+      value: init(RejectedSchema, { code, message, runId, status }),
+    });
+  }
+
+  /** Sends an outcome to whoever wrote the batch, if they wait for it. */
+  send(command: Command, outcome: Outcome): void {
+    this.sendTo(this.batch.replyInbox, command.correlation, outcome);
+  }
+
+  sendTo(inbox: string, correlation: bigint, outcome: Outcome): void {
+    if (inbox === "" || correlation === 0n) return;
+    this.emit({
+      kind: "reply",
+      inbox,
+      outcome: init(OutcomeSchema, { ...outcome, correlation, seq: BigInt(this.seq) }),
+    });
+  }
+
+  private answer(command: Command, result: Outcome["result"]): Outcome {
+    const outcome = init(OutcomeSchema, { correlation: command.correlation, seq: BigInt(this.seq), result });
+    this.send(command, outcome);
+    return outcome;
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * The fold: one log entry changes a partition's state, and says what its owner should do. Pure and synchronous.
+ *
+ * 1. The same entries in the same order give the same bytes, however they are batched, on every machine.
+ * 2. What a sender may get wrong is answered with `rejected`; a throw is a bug or damaged state, and stops the partition.
+ * 3. `prefetch` names the keys that are likely needed, so that they can be had in one read; the fold may ask the view for more.
+ */
+import {
+  type AppliedRecord,
+  type Command,
+  type CommandBatch,
+  type Outcome,
+  OutcomeRecordSchema,
+  RejectCode,
+  TimerKind,
+  type TimerRecord,
+  TimerRecordSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { Effect } from "../effects.js";
+import { CLOCK_SKEW_NS, COMMAND_ID_CHARS_MAX, DEDUPE_WINDOW_NS } from "../limits.js";
+import {
+  appliedKey,
+  chunkKey,
+  chunkOf,
+  definitionKey,
+  type Key,
+  latestKey,
+  outcomeKey,
+  runKey,
+} from "../state/tables.js";
+import type { View } from "../state/view.js";
+import { cancelRun } from "./commands/cancel-run.js";
+import { defineWorkflow } from "./commands/define-workflow.js";
+import { itemsLoaded } from "./commands/items-loaded.js";
+import { retryRun } from "./commands/retry-run.js";
+import { startRun } from "./commands/start-run.js";
+import { taskReport } from "./commands/task-report.js";
+import { timersFired } from "./commands/timers-fired.js";
+import { FoldContext } from "./context.js";
+
+/** The fold's behaviour. Raised with a change of behaviour; a state of a higher one stops an older binary. */
+export const SEMANTICS = 1;
+
+export interface Entry {
+  readonly seq: number;
+  readonly atNs: bigint;
+  readonly batch: CommandBatch;
+  /** For entries with TimersFired: the state's earliest timers, up to TIMERS_A_COMMAND_MAX, in order. */
+  readonly dueTimers?: readonly (readonly [Key<TimerRecord>, TimerRecord])[];
+}
+
+/** Keys that folding this batch will most likely read. */
+export function prefetch(batch: CommandBatch, keys: Set<string>): void {
+  for (const { kind, id } of batch.commands) {
+    switch (kind.case) {
+      case "startRun":
+        keys.add(runKey(kind.value.runId));
+        if (kind.value.definitionHash === "") keys.add(latestKey(kind.value.workflow));
+        else keys.add(definitionKey(kind.value.definitionHash));
+        break;
+      case "taskReport":
+        keys.add(runKey(kind.value.runId));
+        if (kind.value.item !== undefined)
+          keys.add(chunkKey(kind.value.runId, kind.value.action, chunkOf(kind.value.item)));
+        break;
+      case "retryRun":
+      case "cancelRun":
+        keys.add(runKey(kind.value.runId));
+        keys.add(outcomeKey(id));
+        break;
+      case "itemsLoaded":
+        keys.add(runKey(kind.value.runId));
+        break;
+    }
+  }
+}
+
+/** Folds one entry. `applied` is changed in place and put. */
+export function foldEntry(view: View, applied: AppliedRecord, entry: Entry): Effect[] {
+  applied.seq = BigInt(entry.seq);
+  if (entry.atNs > applied.atNs) applied.atNs = entry.atNs;
+  const ctx = new FoldContext(view, entry.seq, applied.atNs, entry.batch);
+  if (admits(applied, entry.batch)) {
+    for (const command of entry.batch.commands) foldCommand(ctx, applied, command, entry);
+  }
+  view.put(appliedKey, applied);
+  return ctx.effects;
+}
+
+/** An entry that can't be decoded is passed over, the same on every replica. */
+export function skipEntry(view: View, applied: AppliedRecord, seq: number, atNs: bigint): void {
+  applied.seq = BigInt(seq);
+  if (atNs > applied.atNs) applied.atNs = atNs;
+  view.put(appliedKey, applied);
+}
+
+/** Whether a batch is to be folded: an owner's only from the current epoch, and each once. */
+function admits(applied: AppliedRecord, batch: CommandBatch): boolean {
+  const stamp = batch.owner;
+  if (stamp === undefined) return true;
+  if (stamp.epoch !== applied.ownerEpoch || stamp.n <= applied.ownerN) return false;
+  applied.ownerN = stamp.n;
+  return true;
+}
+
+function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command, entry: Entry): void {
+  const { kind } = command;
+  switch (kind.case) {
+    case "startRun":
+      return startRun(ctx, command, kind.value);
+    case "taskReport":
+      return taskReport(ctx, command, kind.value);
+    case "itemsLoaded":
+      return ownersOnly(ctx, command) ? itemsLoaded(ctx, command, kind.value) : undefined;
+    case "timersFired":
+      return ownersOnly(ctx, command)
+        ? timersFired(ctx, kind.value.upToNs, entry.dueTimers ?? [])
+        : undefined;
+    case "defineWorkflow":
+      return defineWorkflow(ctx, command, kind.value);
+    case "retryRun":
+      return once(ctx, command, () => retryRun(ctx, command, kind.value));
+    case "cancelRun":
+      return once(ctx, command, () => cancelRun(ctx, command, kind.value));
+    case "announceOwner": {
+      const { node, epoch } = kind.value;
+      if (epoch <= applied.ownerEpoch) return;
+      applied.owner = node;
+      applied.ownerEpoch = epoch;
+      applied.ownerN = 0n;
+      ctx.emit({ kind: "owner", node, epoch });
+      return;
+    }
+    default:
+      ctx.reject(command, RejectCode.UNSUPPORTED, "a command of a kind that this version does not know");
+  }
+}
+
+function ownersOnly(ctx: FoldContext, command: Command): boolean {
+  if (ctx.batch.owner !== undefined) return true;
+  ctx.reject(command, RejectCode.UNSUPPORTED, `${command.kind.case} is the owner's own command`);
+  return false;
+}
+
+/** A control command happens once: sent again within the window it gets the same answer; one older than the window is refused. */
+function once(ctx: FoldContext, command: Command, run: () => Outcome): void {
+  const { id, issuedAtNs } = command;
+  if (id === "" || id.length > COMMAND_ID_CHARS_MAX) {
+    ctx.reject(
+      command,
+      RejectCode.MALFORMED,
+      `a ${command.kind.case} command needs an id of 1 to ${COMMAND_ID_CHARS_MAX} characters`,
+    );
+    return;
+  }
+  const kept = ctx.view.get(outcomeKey(id))?.outcome;
+  if (kept !== undefined) {
+    ctx.send(command, kept);
+    return;
+  }
+  if (issuedAtNs + DEDUPE_WINDOW_NS <= ctx.atNs || issuedAtNs > ctx.atNs + CLOCK_SKEW_NS) {
+    ctx.reject(
+      command,
+      RejectCode.EXPIRED_COMMAND,
+      `command ${id} was issued at a time outside the window in which it could be told from a repetition: look at the run, then send a new command`,
+    );
+    return;
+  }
+  const outcome = run();
+  const forgetAtNs = ctx.atNs + DEDUPE_WINDOW_NS + CLOCK_SKEW_NS;
+  ctx.view.put(outcomeKey(id), init(OutcomeRecordSchema, { outcome, forgetAtNs }));
+  ctx.setTimer(forgetAtNs, init(TimerRecordSchema, { kind: TimerKind.FORGET_OUTCOME, commandId: id }));
+}

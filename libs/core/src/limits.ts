@@ -1,0 +1,30 @@
+/** Every limit of the core, in one place. Sizes are bytes, spans are in the unit of the name. */
+
+export const ACTIONS_MAX = 256;
+export const UPSTREAM_MAX = 64;
+export const DEFINITION_BYTES_MAX = 256 * 1024;
+/** A payload beyond this travels by reference. */
+export const INLINE_PAYLOAD_BYTES_MAX = 128 * 1024;
+/** A payload beyond this is kept beside its record, so that the record stays small. */
+export const EMBEDDED_PAYLOAD_BYTES_MAX = 1024;
+export const ITEMS_MAX = 1_000_000;
+export const ITEM_BYTES_MAX = 256 * 1024;
+export const SNAPSHOT_BYTES_MAX = 16 * 1024;
+export const WINDOW_DEFAULT = 1024;
+export const WINDOW_MAX = 16_384;
+export const ITEMS_A_CHUNK = 1024;
+export const INPUTS_A_RECORD = 64;
+export const EVENTS_EMBEDDED_MAX = 32;
+export const WAITERS_MAX = 8;
+export const DETAIL_CHARS_MAX = 1024;
+export const TIMERS_A_COMMAND_MAX = 1000;
+export const COMMAND_ID_CHARS_MAX = 128;
+export const PRIORITY_MAX = 1000;
+export const START_TO_CLOSE_DEFAULT_MS = 300_000;
+export const DURATION_MS_MAX = 0xffff_ffff;
+/** How long a control command's answer is kept, and how old one may be. */
+export const DEDUPE_WINDOW_NS = 24n * 3600n * 1_000_000_000n;
+/** How far a sender's clock may run ahead of the log's before its command is refused. */
+export const CLOCK_SKEW_NS = 3600n * 1_000_000_000n;
+export const COMPLETED_RETENTION_DEFAULT_S = 24 * 3600;
+export const FAILED_RETENTION_DEFAULT_S = 7 * 24 * 3600;

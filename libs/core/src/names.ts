@@ -1,0 +1,59 @@
+/**
+ * The rules of names and run ids, and where a run lives. The only place that spells them.
+ */
+
+const NAME = /^[A-Za-z0-9_-]{1,64}$/;
+const RUN_ID = /^[A-Za-z0-9_-]{1,128}$/;
+
+/** How much of a bad name an error shows. */
+const SHOWN_CHARS = 60;
+
+export type NameKind = "workflow" | "action" | "queue";
+
+/** Undefined where the name is right; else a sentence that says what is wrong and what is allowed. */
+export function nameProblem(kind: NameKind, name: string): string | undefined {
+  if (NAME.test(name)) return undefined;
+  return `${kind} name ${shown(name)} is not valid: use 1 to 64 of A-Z a-z 0-9 _ -`;
+}
+
+export function runIdProblem(runId: string): string | undefined {
+  if (RUN_ID.test(runId)) return undefined;
+  return `run id ${shown(runId)} is not valid: use 1 to 128 of A-Z a-z 0-9 _ -`;
+}
+
+export const isName = (name: string): boolean => NAME.test(name);
+export const isRunId = (runId: string): boolean => RUN_ID.test(runId);
+
+/** A bad name quoted for people: cut, and with nothing in it that moves a terminal's cursor. */
+function shown(text: string): string {
+  if (text === "") return '"" (empty)';
+  const cut = text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
+  const plain = JSON.stringify(cut).replace(/[^\x20-\x7e…]/g, "?");
+  return text.length > SHOWN_CHARS ? `${plain} (${text.length} characters)` : plain;
+}
+
+/** FNV-1a, 32 bits (Fowler, Noll, Vo), over the UTF-16 code units' low bytes: ids are ASCII. */
+export function fnv1a(text: string, seed = 0x811c9dc5): number {
+  let hash = seed;
+  for (let i = 0; i < text.length; i++) {
+    hash ^= text.charCodeAt(i) & 0xff;
+    hash = Math.imul(hash, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+/** Mixes a 32-bit hash so that every bit depends on every other (MurmurHash3's finaliser). */
+export function mix32(hash: number): number {
+  let h = hash;
+  h ^= h >>> 16;
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  h ^= h >>> 16;
+  return h >>> 0;
+}
+
+/** The partition that a run belongs to, for ever. */
+export function partitionOf(runId: string, partitions: number): number {
+  return mix32(fnv1a(runId)) % partitions;
+}

@@ -1,0 +1,80 @@
+/**
+ * The retry policy: whether another attempt is made, and after how long. Deterministic: jitter comes from what is retried.
+ */
+import type { FailureMode, RetryPolicy } from "@holdfast/proto";
+import { traitsOf } from "../failure/modes.js";
+import { fnv1a, mix32 } from "../names.js";
+
+export interface ResolvedRetry {
+  readonly maxAttempts: number;
+  readonly initialBackoffMs: number;
+  readonly factorMilli: number;
+  readonly maxBackoffMs: number;
+  readonly jitterMilli: number;
+  readonly retryOn: readonly number[];
+  readonly neverOn: readonly number[];
+}
+
+export const DEFAULT_RETRY: ResolvedRetry = {
+  maxAttempts: 3,
+  initialBackoffMs: 500,
+  factorMilli: 2000,
+  maxBackoffMs: 60_000,
+  jitterMilli: 200,
+  retryOn: [],
+  neverOn: [],
+};
+
+/** The longest pause that a handler's `retryAfter` can ask for. */
+export const RETRY_AFTER_LIMIT_MS = 24 * 3600 * 1000;
+
+export function resolveRetry(policy: RetryPolicy | undefined): ResolvedRetry {
+  if (policy === undefined) return DEFAULT_RETRY;
+  const initialBackoffMs = policy.initialBackoffMs || DEFAULT_RETRY.initialBackoffMs;
+  return {
+    maxAttempts: policy.maxAttempts || DEFAULT_RETRY.maxAttempts,
+    initialBackoffMs,
+    factorMilli: policy.factorMilli || DEFAULT_RETRY.factorMilli,
+    maxBackoffMs: Math.max(policy.maxBackoffMs || DEFAULT_RETRY.maxBackoffMs, initialBackoffMs),
+    jitterMilli: policy.jitterMilli ?? DEFAULT_RETRY.jitterMilli,
+    retryOn: policy.retryOn,
+    neverOn: policy.neverOn,
+  };
+}
+
+/**
+ * The pause before the attempt after number `attempt` (from 1), in whole milliseconds:
+ * `min(max, initial × factor^(attempt − 1))`, moved by at most ± jitter. `key` names what is retried.
+ */
+export function backoffMs(policy: ResolvedRetry, attempt: number, key: string): number {
+  let pause = policy.initialBackoffMs;
+  for (let i = 1; i < attempt && pause < policy.maxBackoffMs; i++) {
+    pause = Math.floor((pause * policy.factorMilli) / 1000);
+    if (policy.factorMilli <= 1000) break;
+  }
+  pause = Math.min(pause, policy.maxBackoffMs);
+  const span = Math.floor((pause * policy.jitterMilli) / 1000);
+  if (span === 0) return pause;
+  const hash = mix32(fnv1a(`${key}#${attempt}`));
+  return pause - span + (hash % (2 * span + 1));
+}
+
+export interface RetryQuestion {
+  readonly mode: FailureMode;
+  /** Attempts made in this generation, the failed one included. */
+  readonly attempts: number;
+  readonly retryAfterMs: number;
+  /** Names the run, action and item. */
+  readonly key: string;
+}
+
+/** Milliseconds to wait before the next attempt, or undefined where there is none. */
+export function nextAttemptInMs(policy: ResolvedRetry, question: RetryQuestion): number | undefined {
+  const { mode, attempts, retryAfterMs, key } = question;
+  if (attempts >= policy.maxAttempts) return undefined;
+  const traits = traitsOf(mode);
+  if (traits.terminal || policy.neverOn.includes(mode)) return undefined;
+  const wanted = policy.retryOn.length > 0 ? policy.retryOn.includes(mode) : traits.retryable;
+  if (!wanted) return undefined;
+  return Math.max(backoffMs(policy, attempts, key), Math.min(retryAfterMs, RETRY_AFTER_LIMIT_MS));
+}

@@ -1,0 +1,61 @@
+/**
+ * How an ending is decided: one resolver for each level, called on every path. Also the tally.
+ *
+ * 1. Nothing else decides a terminal status of an action over items or of a run.
+ * 2. A partial result is a completed one for everything downstream.
+ */
+import { ActionStatus, type ItemCounts, RunStatus, type Tally, TallySchema } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { ActionPlan } from "./definition/plan.js";
+import { isTerminal } from "./status.js";
+
+/** Whether so many failed items are more than the action bears. `total` counts all its items. */
+export function beyondTolerance(tolerate: ActionPlan["tolerate"], failed: number, total: number): boolean {
+  if (tolerate.case === "count") return failed > tolerate.value;
+  if (tolerate.case === "basisPoints") return failed * 10_000 > tolerate.value * total;
+  return false;
+}
+
+/**
+ * The ending of an action over items, once none of them is open. Items are cancelled only by fail-fast (then the
+ * failures are beyond `tolerate`) or because the run was cancelled.
+ */
+export function resolveActionStatus(counts: ItemCounts, tolerate: ActionPlan["tolerate"]): ActionStatus {
+  if (beyondTolerance(tolerate, counts.failed, counts.total)) return ActionStatus.FAILED;
+  if (counts.cancelled > 0) return ActionStatus.CANCELLED;
+  if (counts.failed === 0) return ActionStatus.COMPLETED;
+  return counts.succeeded === 0 ? ActionStatus.FAILED : ActionStatus.COMPLETED_WITH_FAILURES;
+}
+
+export interface EndedAction {
+  readonly status: ActionStatus;
+  readonly optional: boolean;
+}
+
+/** The ending of a run, once every action is terminal. */
+export function resolveRunStatus(actions: readonly EndedAction[], cancelRequested: boolean): RunStatus {
+  let partial = false;
+  let failed = false;
+  for (const { status, optional } of actions) {
+    if (status === ActionStatus.CANCELLED && cancelRequested) return RunStatus.CANCELLED;
+    if (status === ActionStatus.FAILED || status === ActionStatus.CANCELLED) {
+      if (optional) partial = true;
+      else failed = true;
+    } else if (status === ActionStatus.COMPLETED_WITH_FAILURES) partial = true;
+  }
+  if (failed) return RunStatus.FAILED;
+  return partial ? RunStatus.COMPLETED_WITH_FAILURES : RunStatus.COMPLETED;
+}
+
+/** `N OK | M PARTIAL | S SKIP | K ERROR` over action statuses; what has not ended is counted as open. */
+export function tallyOf(statuses: Iterable<ActionStatus>): Tally {
+  const tally = init(TallySchema, {});
+  for (const status of statuses) {
+    if (!isTerminal(status)) tally.open += 1;
+    else if (status === ActionStatus.COMPLETED) tally.ok += 1;
+    else if (status === ActionStatus.COMPLETED_WITH_FAILURES) tally.partial += 1;
+    else if (status === ActionStatus.SKIPPED) tally.skip += 1;
+    else tally.error += 1;
+  }
+  return tally;
+}

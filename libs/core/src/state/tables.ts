@@ -1,0 +1,164 @@
+/**
+ * The layout of a partition's state: every table, its key and its record. Keys are binary strings (a char is a byte).
+ *
+ * 1. The first char names the table, so that one key tells its record's schema.
+ * 2. Numbers in keys are big-endian and of fixed width: byte order is their order.
+ * 3. Ids hold no NUL (names.ts), so a NUL ends them.
+ */
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import {
+  type AppliedRecord,
+  AppliedRecordSchema,
+  type CountsRecord,
+  CountsRecordSchema,
+  type DefinitionRecord,
+  DefinitionRecordSchema,
+  type EventChunkRecord,
+  EventChunkRecordSchema,
+  type ItemChunkRecord,
+  ItemChunkRecordSchema,
+  type ItemInputsRecord,
+  ItemInputsRecordSchema,
+  type ItemRecord,
+  ItemRecordSchema,
+  type LatestRecord,
+  LatestRecordSchema,
+  type OutcomeRecord,
+  OutcomeRecordSchema,
+  type PayloadRecord,
+  PayloadRecordSchema,
+  RunStatus,
+  type RunRecord,
+  RunRecordSchema,
+  type TimerRecord,
+  TimerRecordSchema,
+} from "@holdfast/proto";
+import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
+
+/** A key that says which record stands under it. */
+export type Key<M> = string & { readonly record?: M };
+
+const SCHEMAS: Readonly<Record<string, DescMessage>> = {
+  A: AppliedRecordSchema,
+  d: DefinitionRecordSchema,
+  l: LatestRecordSchema,
+  r: RunRecordSchema,
+  c: ItemChunkRecordSchema,
+  n: ItemInputsRecordSchema,
+  i: ItemRecordSchema,
+  p: PayloadRecordSchema,
+  h: EventChunkRecordSchema,
+  t: TimerRecordSchema,
+  k: OutcomeRecordSchema,
+  w: CountsRecordSchema,
+  // A status index row says all in its key; its record is empty.
+  x: LatestRecordSchema,
+};
+
+/** The schema of the record under a key. */
+export function schemaOf(key: string): DescMessage {
+  const schema = SCHEMAS[key.charAt(0)];
+  if (schema === undefined) throw new Error(`key of an unknown table: ${JSON.stringify(key)}`);
+  return schema;
+}
+
+export type RecordOf<K> = K extends Key<infer M> ? M : MessageShape<DescMessage>;
+
+export function u16(value: number): string {
+  return String.fromCharCode((value >>> 8) & 0xff, value & 0xff);
+}
+
+export function u32(value: number): string {
+  return String.fromCharCode(
+    (value >>> 24) & 0xff,
+    (value >>> 16) & 0xff,
+    (value >>> 8) & 0xff,
+    value & 0xff,
+  );
+}
+
+export function u64(value: bigint): string {
+  return u32(Number(value >> 32n)) + u32(Number(value & 0xffff_ffffn));
+}
+
+export function readU32(key: string, at: number): number {
+  return (
+    ((key.charCodeAt(at) << 24) |
+      (key.charCodeAt(at + 1) << 16) |
+      (key.charCodeAt(at + 2) << 8) |
+      key.charCodeAt(at + 3)) >>>
+    0
+  );
+}
+
+export function readU64(key: string, at: number): bigint {
+  return (BigInt(readU32(key, at)) << 32n) | BigInt(readU32(key, at + 4));
+}
+
+export const appliedKey: Key<AppliedRecord> = "A";
+export const definitionKey = (hash: string): Key<DefinitionRecord> => `d${hash}`;
+export const latestKey = (workflow: string): Key<LatestRecord> => `l${workflow}`;
+export const runKey = (runId: string): Key<RunRecord> => `r${runId}`;
+export const countsKey = (workflow: string): Key<CountsRecord> => `w${workflow}`;
+export const outcomeKey = (commandId: string): Key<OutcomeRecord> => `k${commandId}`;
+
+export const chunkOf = (item: number): number => Math.floor(item / ITEMS_A_CHUNK);
+export const chunkKey = (runId: string, action: number, chunk: number): Key<ItemChunkRecord> =>
+  `c${runId}\0${u16(action)}${u32(chunk)}`;
+
+export const inputsOf = (item: number): number => Math.floor(item / INPUTS_A_RECORD);
+export const inputsKey = (runId: string, action: number, block: number): Key<ItemInputsRecord> =>
+  `n${runId}\0${u16(action)}${u32(block)}`;
+
+export const itemKey = (runId: string, action: number, item: number): Key<ItemRecord> =>
+  `i${runId}\0${u16(action)}${u32(item)}`;
+
+/** Slot 0 is the run's input, slot n + 1 the output of action n. */
+export const payloadKey = (runId: string, slot: number): Key<PayloadRecord> => `p${runId}\0${u16(slot)}`;
+export const eventChunkKey = (runId: string, chunk: number): Key<EventChunkRecord> =>
+  `h${runId}\0${u32(chunk)}`;
+
+/** `seq` and `n` (the log sequence that set it, and a count within that) keep timers of one instant apart. */
+export const timerKey = (dueNs: bigint, seq: number, n: number): Key<TimerRecord> =>
+  `t${u64(dueNs)}${u64(BigInt(seq))}${u16(n)}`;
+export const timerDue = (key: string): bigint => readU64(key, 1);
+/** One past the last timer that is due at `ns`. */
+export const timersUpTo = (ns: bigint): string => `t${u64(ns + 1n)}`;
+export const TIMERS_FROM = "t";
+export const TIMERS_TO = "u";
+
+/** What a run is filed under: all that has not ended together, the rest by how it ended. */
+export type IndexClass = "active" | RunStatus;
+const ACTIVE = 1;
+const classByte = (status: RunStatus): number =>
+  status === RunStatus.PENDING || status === RunStatus.RUNNING || status === RunStatus.PAUSED
+    ? ACTIVE
+    : status;
+
+/** Runs of one workflow and class, by when they were created; the run id ends the key. */
+export const statusKey = (
+  workflow: string,
+  status: RunStatus,
+  createdNs: bigint,
+  runId: string,
+): Key<LatestRecord> => `${statusPrefix(workflow, status)}${u64(createdNs)}${runId}`;
+export const statusPrefix = (workflow: string, status: RunStatus): string =>
+  `x${workflow}\0${String.fromCharCode(classByte(status))}`;
+/** Which classes to look in for a status. */
+export const sameClass = (a: RunStatus, b: RunStatus): boolean => classByte(a) === classByte(b);
+
+export interface StatusRow {
+  readonly workflow: string;
+  readonly createdNs: bigint;
+  readonly runId: string;
+}
+
+export function readStatusKey(key: string): StatusRow {
+  const end = key.indexOf("\0");
+  return { workflow: key.slice(1, end), createdNs: readU64(key, end + 2), runId: key.slice(end + 10) };
+}
+
+/** The first key after all that begin with `prefix` (which must not end in 0xff). */
+export function prefixEnd(prefix: string): string {
+  return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+}

@@ -1,0 +1,97 @@
+/**
+ * Text and bytes: UTF-8 both ways, cutting without breaking a character, canonical JSON. Deterministic on every machine.
+ */
+
+interface Utf8Encoder {
+  encode(text: string): Uint8Array;
+}
+interface Utf8Decoder {
+  decode(bytes: Uint8Array): string;
+}
+/** Part of every JavaScript host; declared here because this package knows no host. */
+declare const TextEncoder: new () => Utf8Encoder;
+declare const TextDecoder: new (
+  label: string,
+  options: { fatal: boolean; ignoreBOM: boolean },
+) => Utf8Decoder;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+
+/** Throws TypeError where the bytes are not UTF-8. */
+export const fromUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+/** At most `limit` UTF-16 units, never half a surrogate pair; what was cut shows as an ellipsis. */
+export function cutText(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  let end = limit - 1;
+  const last = text.charCodeAt(end - 1);
+  if (last >= 0xd800 && last <= 0xdbff) end -= 1;
+  return `${text.slice(0, end)}…`;
+}
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** JSON with the keys of every object in code-unit order and no white space: equal values give equal text. */
+export function canonicalJson(value: Json): string {
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((entry: Json) => canonicalJson(entry)).join(",")}]`;
+  const object = value as { readonly [key: string]: Json };
+  const keys = Object.keys(object).sort();
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonicalJson(object[key] as Json)}`).join(",")}}`;
+}
+
+/** What stands at a JSON pointer (RFC 6901), or undefined where nothing does. "" is the whole value. */
+export function atPointer(value: Json, pointer: string): Json | undefined {
+  if (pointer === "") return value;
+  let at: Json | undefined = value;
+  for (const raw of pointer.slice(1).split("/")) {
+    const key = raw.replaceAll("~1", "/").replaceAll("~0", "~");
+    if (Array.isArray(at))
+      at = /^(0|[1-9][0-9]*)$/.test(key) ? (at[Number(key)] as Json | undefined) : undefined;
+    else if (at !== null && typeof at === "object" && Object.hasOwn(at, key))
+      at = (at as { [k: string]: Json })[key];
+    else return undefined;
+    if (at === undefined) return undefined;
+  }
+  return at;
+}
+
+export const isPointer = (pointer: string): boolean =>
+  pointer === "" || /^(\/([^~/]|~[01])*)+$/.test(pointer);
+
+/** What kind of JSON a value is, with its article, for messages. */
+export function jsonKind(value: Json | undefined): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object") return "an object";
+  return `a ${typeof value}`;
+}
+
+/**
+ * Canonical JSON of at most `limitBytes` of UTF-8: cut, it becomes `{"__truncated__":true,"bytes":n,"head":"…"}`,
+ * which is valid JSON within the limit, `n` the whole text's size in bytes.
+ */
+export function snapshotOf(canonical: string, limitBytes: number): string {
+  const bytes = utf8(canonical).length;
+  if (bytes <= limitBytes) return canonical;
+  const wrap = (head: string): string =>
+    `{"__truncated__":true,"bytes":${bytes},"head":${JSON.stringify(head)}}`;
+  let low = 0;
+  let high = Math.min(canonical.length, limitBytes);
+  while (low < high) {
+    const mid = (low + high + 1) >> 1;
+    if (utf8(wrap(headOf(canonical, mid))).length <= limitBytes) low = mid;
+    else high = mid - 1;
+  }
+  return wrap(headOf(canonical, low));
+}
+
+/** The first `units` UTF-16 units, less one where that would halve a surrogate pair. */
+function headOf(text: string, units: number): string {
+  const last = units > 0 ? text.charCodeAt(units - 1) : 0;
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? units - 1 : units);
+}

@@ -1,0 +1,38 @@
+/** What is shown of one item: its disposition, how its attempts went, and a snapshot of its input. Reads only. */
+import { ItemStatus, type ItemRecord, type ItemView, ItemViewSchema } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { SNAPSHOT_BYTES_MAX } from "../limits.js";
+import { STATUS_MASK } from "../actor/items.js";
+import { fromUtf8, snapshotOf } from "../text.js";
+import { timestamp } from "./run-view.js";
+
+export interface ItemViewInput {
+  readonly index: number;
+  /** From the chunk. */
+  readonly byte: number;
+  readonly record: ItemRecord | undefined;
+  /** Canonical JSON; undefined where it can't be shown (kept by reference). */
+  readonly input: Uint8Array | undefined;
+  /** What an item without a detail of its own is told of: why its action ended. */
+  readonly actionDetail: string;
+}
+
+export function itemView({ index, byte, record, input, actionDetail }: ItemViewInput): ItemView {
+  const status: ItemStatus = byte & STATUS_MASK;
+  const running = status === ItemStatus.RUNNING && record === undefined ? 1 : 0;
+  return init(ItemViewSchema, {
+    index,
+    status,
+    attempts: record?.attempt ?? running,
+    failure: record?.failure,
+    detail: record?.detail?.text ?? (status === ItemStatus.CANCELLED ? actionDetail : ""),
+    startedAt: timestamp(record?.startedAtNs ?? 0n),
+    endedAt: timestamp(record?.endedAtNs ?? 0n),
+    worker: record?.worker ?? "",
+    inputSnapshot: input === undefined ? "" : snapshotOf(fromUtf8(input), SNAPSHOT_BYTES_MAX),
+    output: record?.output,
+    generation: record?.generation ?? 0,
+    retryAt: timestamp(record?.retryAtNs ?? 0n),
+    effect: record?.effect ?? 0,
+  });
+}

@@ -1,0 +1,200 @@
+/**
+ * What people and programs are shown of a run, made from its record. Reads only.
+ */
+import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type ActionState,
+  type ActionView,
+  ActionViewSchema,
+  Effect,
+  type EventView,
+  EventViewSchema,
+  FailureMode,
+  type ItemCounts,
+  ItemCountsSchema,
+  type LevelView,
+  LevelViewSchema,
+  ActionStatus,
+  type RunEvent,
+  RunEventType,
+  type RunRecord,
+  RunStatus,
+  type RunSummary,
+  RunSummarySchema,
+  type RunView,
+  RunViewSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
+import { completionMilli, recommend } from "../recovery/recommend.js";
+import { tallyOf } from "../resolve.js";
+import { isCompleted, isRunTerminal } from "../status.js";
+
+const BILLION = 1_000_000_000n;
+
+/** Undefined for 0: it has not happened. */
+export function timestamp(ns: bigint): Timestamp | undefined {
+  if (ns === 0n) return undefined;
+  return init(TimestampSchema, { seconds: ns / BILLION, nanos: Number(ns % BILLION) });
+}
+
+export function runSummary(runId: string, run: RunRecord): RunSummary {
+  return init(RunSummarySchema, {
+    runId,
+    workflow: run.workflow,
+    status: run.status,
+    createdAt: timestamp(run.createdAtNs),
+    startedAt: timestamp(run.startedAtNs),
+    endedAt: timestamp(run.endedAtNs),
+    generation: run.generation,
+    tally: tallyOf(run.actions.map((action) => action.status)),
+    items: allItems(run),
+    detail: run.detail?.text ?? "",
+    retryableUntil: timestamp(run.retryableUntilNs),
+    effect: run.effect,
+    failureMode: run.failure?.mode ?? FailureMode.UNSPECIFIED,
+    priority: run.priority,
+  });
+}
+
+/** Over the items of all actions; undefined where no action is over items. */
+function allItems(run: RunRecord): ItemCounts | undefined {
+  const lists = run.actions.flatMap((action) =>
+    action.items?.counts === undefined ? [] : [action.items.counts],
+  );
+  if (lists.length === 0) return undefined;
+  const sum = init(ItemCountsSchema);
+  for (const counts of lists) {
+    sum.total += counts.total;
+    sum.pending += counts.pending;
+    sum.running += counts.running;
+    sum.retrying += counts.retrying;
+    sum.succeeded += counts.succeeded;
+    sum.failed += counts.failed;
+    sum.skipped += counts.skipped;
+    sum.cancelled += counts.cancelled;
+  }
+  return sum;
+}
+
+/** Units of work: an action is one, an action over items as many as it has items. A skipped item is done. */
+function completion(run: RunRecord): { done: number; total: number } {
+  let done = 0;
+  let total = 0;
+  for (const action of run.actions) {
+    const counts = action.items?.counts;
+    if (counts !== undefined && counts.total > 0) {
+      total += counts.total;
+      done += counts.succeeded + counts.skipped;
+    } else {
+      total += 1;
+      if (isCompleted(action.status)) done += 1;
+    }
+  }
+  return { done, total };
+}
+
+export interface RunViewInput {
+  readonly runId: string;
+  readonly run: RunRecord;
+  readonly plan: DefinitionPlan;
+  readonly partition: number;
+  readonly seq: bigint;
+  /** Older events than the record's own, in order. */
+  readonly olderEvents: readonly RunEvent[];
+  /** Also the input, the outputs and the history. */
+  readonly full: boolean;
+}
+
+export function runView({ runId, run, plan, partition, seq, olderEvents, full }: RunViewInput): RunView {
+  const { done, total } = completion(run);
+  const recommendation = isRunTerminal(run.status)
+    ? recommend({
+        cancelled: run.status === RunStatus.CANCELLED,
+        mode: run.failure?.mode ?? FailureMode.UNSPECIFIED,
+        modes: run.failure?.modes ?? [],
+        done,
+        total,
+        subject: `run ${runId}`,
+      })
+    : undefined;
+  return init(RunViewSchema, {
+    summary: runSummary(runId, run),
+    actions: plan.order.map((index) =>
+      actionView(plan, plan.actions[index] as ActionPlan, run.actions[index] as ActionState, full),
+    ),
+    levels: plan.levels.map((level, number) => levelView(plan, run, level, number)),
+    recommendation,
+    failure: run.failure,
+    definitionHash: run.definitionHash,
+    traceparent: run.traceparent,
+    origin: run.origin,
+    input: full ? run.input : undefined,
+    output: plan.leaf === undefined ? undefined : run.actions[plan.leaf]?.output,
+    events: full ? [...olderEvents, ...run.events].map((event) => eventView(plan, event)) : [],
+    partition,
+    seq,
+    completionMilli: completionMilli(done, total),
+    cancelReason: run.cancel?.reason ?? "",
+  });
+}
+
+function levelView(
+  plan: DefinitionPlan,
+  run: RunRecord,
+  level: readonly number[],
+  number: number,
+): LevelView {
+  return init(LevelViewSchema, {
+    level: number,
+    tally: tallyOf(level.map((index) => run.actions[index]?.status ?? ActionStatus.PENDING)),
+    actions: level.map((index) => plan.actions[index]?.name ?? ""),
+  });
+}
+
+function actionView(plan: DefinitionPlan, action: ActionPlan, state: ActionState, full: boolean): ActionView {
+  return init(ActionViewSchema, {
+    name: action.name,
+    status: state.status,
+    level: action.level,
+    after: action.upstream.map((index) => plan.actions[index]?.name ?? ""),
+    queue: action.queue,
+    attempt: state.attempt,
+    generation: state.generation,
+    startedAt: timestamp(state.startedAtNs),
+    endedAt: timestamp(state.endedAtNs),
+    retryAt: timestamp(state.retryAtNs),
+    failure: state.failure,
+    detail: state.detail?.text ?? "",
+    effect: state.effect,
+    items: state.items?.counts,
+    modes: state.items?.modes ?? [],
+    output: full ? state.output : undefined,
+    worker: state.worker,
+    optional: action.definition.optional,
+  });
+}
+
+function eventView(plan: DefinitionPlan, event: RunEvent): EventView {
+  const status =
+    event.runStatus !== RunStatus.UNSPECIFIED
+      ? RunStatus[event.runStatus]
+      : event.actionStatus !== ActionStatus.UNSPECIFIED
+        ? ActionStatus[event.actionStatus]
+        : "";
+  return init(EventViewSchema, {
+    seq: event.seq,
+    at: timestamp(event.atNs),
+    type: (RunEventType[event.type] ?? "UNKNOWN").toLowerCase(),
+    action: event.action === undefined ? "" : (plan.actions[event.action]?.name ?? ""),
+    generation: event.generation,
+    attempt: event.attempt,
+    status,
+    detail: event.detail,
+    items: event.items,
+  });
+}
+
+/** Whether a run that completed did nothing, and whether anybody said why. */
+export const isNoOp = (summary: RunSummary): boolean =>
+  summary.effect === Effect.SILENT || summary.effect === Effect.NONE_WITH_REASON;
