@@ -23,6 +23,7 @@ import { appendUntilKnown } from "./append.js";
 import { AwaitedCommand, AwaitedCommands, StartTicket } from "./awaited.js";
 import { encodeBatchHeader, framedBytes, type Receipt } from "./batch.js";
 import { decode, encode } from "./codec.js";
+import { noPartition, notEncodable, tooLarge } from "./command-errors.js";
 import { Lane, type LaneOwner } from "./lane.js";
 import { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "./limits.js";
 import { Room } from "./room.js";
@@ -278,32 +279,4 @@ export class CommandClient {
       `the command client of ${this.producer} is closed; what it had not confirmed by then may be stored or not: send the same again through a new one`,
     );
   }
-}
-
-function tooLarge(command: Command, bytes: number, maxBytes: number): PortError {
-  return new PortError(
-    "too-large",
-    `a ${command.kind.case ?? "command"} of ${bytes} bytes does not fit into a log entry of at most ${maxBytes}; put large values into the payload store and send a reference`,
-    { bytes, maxBytes },
-  );
-}
-
-function notEncodable(command: Command, cause: unknown): PortError {
-  return new PortError(
-    "schema",
-    `a ${command.kind.case ?? "command"} can't be encoded: ${cause instanceof Error ? cause.message : String(cause)}; mend the value it names`,
-    {},
-    { cause },
-  );
-}
-
-function noPartition(partition: number, partitions: number): PortError {
-  return new PortError(
-    "not-found",
-    `there is no partition ${partition}; this cluster has 0 to ${partitions - 1}`,
-    {
-      partition,
-      partitions,
-    },
-  );
 }

@@ -14,3 +14,12 @@ export {
   taskReportCommand,
 } from "./commands.js";
 export { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "./limits.js";
+export {
+  type FetchStored,
+  INLINE_BYTES_MAX,
+  jsonBytes,
+  PAYLOAD_BYTES_MAX,
+  PayloadCodec,
+  PayloadError,
+  type PayloadErrorCode,
+} from "./payloads.js";

@@ -1,0 +1,148 @@
+/** Values in and out of payloads. */
+import { createHash } from "node:crypto";
+import { Encoding, type Payload, type PayloadRef } from "@holdfast/proto";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { PortError } from "../ports/errors.js";
+import type { PayloadStore } from "../ports/registry.js";
+import { inlinePayload } from "./commands.js";
+import { INLINE_BYTES_MAX, PayloadCodec, PayloadError } from "./payloads.js";
+
+class MapStore implements PayloadStore {
+  readonly maxBytes = 1024 * 1024;
+  readonly bodies = new Map<string, Uint8Array>();
+
+  put(body: Uint8Array): Promise<PayloadRef> {
+    const sha256 = createHash("sha256").update(body).digest();
+    const name = sha256.toString("hex");
+    this.bodies.set(name, body.slice());
+    return Promise.resolve({ $typeName: "holdfast.v1.PayloadRef", name, size: BigInt(body.length), sha256 });
+  }
+
+  get(ref: PayloadRef): Promise<Uint8Array> {
+    const body = this.bodies.get(ref.name);
+    if (body === undefined) return Promise.reject(new PortError("not-found", `no payload ${ref.name}`));
+    return Promise.resolve(body);
+  }
+}
+
+const caught = (run: () => unknown): unknown => {
+  try {
+    return run();
+  } catch (error) {
+    return error;
+  }
+};
+
+describe("a value", () => {
+  it("comes back as it was, at once while it is small", async () => {
+    const codec = new PayloadCodec(new MapStore());
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), async (value) => {
+        const payload = codec.encode(value, "it");
+        expect(payload).not.toBeInstanceOf(Promise);
+        expect(codec.decode(await payload, "it")).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+
+  it("goes to the store beyond the inline limit, and comes back", async () => {
+    const store = new MapStore();
+    const codec = new PayloadCodec(store);
+    const inline = "x".repeat(INLINE_BYTES_MAX - 2);
+    expect((await codec.encode(inline, "it")).body.case).toBe("inline");
+    const payload = await codec.encode(`${inline}x`, "it");
+    expect(payload.body.case).toBe("ref");
+    expect(store.bodies.size).toBe(1);
+    expect(await codec.decode(payload, "it")).toBe(`${inline}x`);
+  });
+
+  it.each([
+    [undefined, "$", "undefined"],
+    [() => 1, "$", "a function"],
+    [Symbol("s"), "$", "a symbol"],
+    [{ rows: [{ total: 1n }] }, "$.rows[0].total", "bigint"],
+    [{ "a b": 1n }, '$["a b"]', "bigint"],
+    [{ when: { toJSON: () => 3n } }, "$.when", "bigint"],
+  ])("that JSON can't carry is an error that names the place: %#", (value, path, what) => {
+    const codec = new PayloadCodec(new MapStore());
+    const error = caught(() => codec.encode(value, "the output"));
+    expect(error).toBeInstanceOf(PayloadError);
+    expect(error).toMatchObject({ code: "unserialisable", details: { path } });
+    expect(String(error)).toContain(what);
+    expect(String(error)).toContain("the output");
+  });
+
+  it("with a cycle, a throwing getter or too many levels is an error too", () => {
+    const codec = new PayloadCodec(new MapStore());
+    const cycle: Record<string, unknown> = { inner: {} };
+    cycle["inner"] = { back: cycle };
+    expect(caught(() => codec.encode(cycle, "it"))).toMatchObject({ details: { path: "$.inner.back" } });
+    const thrower = {
+      get bad() {
+        throw new Error("no");
+      },
+    };
+    expect(caught(() => codec.encode(thrower, "it"))).toMatchObject({ code: "unserialisable" });
+    let deep: unknown = 1;
+    for (let i = 0; i < 50_000; i++) deep = [deep];
+    expect(caught(() => codec.encode(deep, "it"))).toMatchObject({ code: "unserialisable" });
+  });
+
+  it("that is too large says how large it is and may be", () => {
+    const codec = new PayloadCodec(new MapStore());
+    expect(caught(() => codec.encode("x".repeat(2 * 1024 * 1024), "it"))).toMatchObject({
+      code: "too-large",
+      details: { bytes: 2 * 1024 * 1024 + 2, maxBytes: 1024 * 1024 },
+    });
+  });
+});
+
+describe("a payload", () => {
+  it("that is absent is null", () => {
+    const codec = new PayloadCodec(new MapStore());
+    expect(codec.decode(undefined, "it")).toBeNull();
+    const empty: Payload = {
+      $typeName: "holdfast.v1.Payload",
+      body: { case: undefined },
+      encoding: Encoding.UNSPECIFIED,
+    };
+    expect(codec.decode(empty, "it")).toBeNull();
+  });
+
+  it("kept in state is fetched, or an error where nobody can", async () => {
+    const codec = new PayloadCodec(new MapStore());
+    const stored: Payload = {
+      $typeName: "holdfast.v1.Payload",
+      body: { case: "stored", value: 5 },
+      encoding: Encoding.UNSPECIFIED,
+    };
+    const inline = inlinePayload(Buffer.from("[1,2]"));
+    expect(await codec.decode(stored, "it", () => Promise.resolve(inline))).toEqual([1, 2]);
+    await expect(codec.decode(stored, "it")).rejects.toMatchObject({ code: "unavailable" });
+    await expect(codec.decode(stored, "it", () => Promise.resolve(stored))).rejects.toMatchObject({
+      code: "unavailable",
+    });
+  });
+
+  it("that is not JSON, or whose body is gone, is an error", async () => {
+    const codec = new PayloadCodec(new MapStore());
+    const broken = inlinePayload(Buffer.from("{"));
+    expect(caught(() => codec.decode(broken, "the input"))).toMatchObject({ code: "malformed" });
+    const lost: Payload = {
+      $typeName: "holdfast.v1.Payload",
+      body: {
+        case: "ref",
+        value: { $typeName: "holdfast.v1.PayloadRef", name: "gone", size: 1n, sha256: new Uint8Array() },
+      },
+      encoding: Encoding.UNSPECIFIED,
+    };
+    await expect(codec.decode(lost, "the input")).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  it("of another encoding comes as bytes", () => {
+    const codec = new PayloadCodec(new MapStore());
+    const raw: Payload = { ...inlinePayload(Uint8Array.of(1, 2)), encoding: Encoding.BYTES };
+    expect(codec.decode(raw, "it")).toEqual(Uint8Array.of(1, 2));
+  });
+});

@@ -1,0 +1,21 @@
+/** Why a question to a partition has no answer. */
+
+/** `UNAVAILABLE`: nobody owns the partition just now, or nobody answers; ask again later. */
+export type QueryErrorName = "NOT_FOUND" | "INVALID" | "UNAVAILABLE" | "INTERNAL";
+
+export class QueryFailedError extends Error {
+  override readonly name = "QueryFailedError";
+  readonly retry: "never" | "safe";
+
+  constructor(
+    readonly code: QueryErrorName,
+    /** What happened, to what, and what to do now. */
+    message: string,
+    /** The partition that was asked; undefined where the question itself is wrong. */
+    readonly partition: number | undefined,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+    this.retry = code === "UNAVAILABLE" ? "safe" : "never";
+  }
+}
