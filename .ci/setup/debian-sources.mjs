@@ -5,10 +5,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** @typedef {{ types: string[], uris: string[], suites: string[], components: string[], signedBy?: string }} Source */
+/**
+ * @typedef {object} Source
+ * @property {string[]} types
+ * @property {string[]} uris
+ * @property {string[]} suites
+ * @property {string[]} components
+ * @property {string} [signedBy]
+ */
 
 /**
  * `*.sources`: stanzas of `Field: value`, continued on lines that begin with a space.
+ * @param {string} text
  * @returns {Source[]}
  */
 export function parseDeb822(text) {
@@ -18,17 +26,21 @@ export function parseDeb822(text) {
     .join("\n")
     .split(/\n\s*\n/)
     .map((stanza) => {
+      /** @type {Map<string, string>} */
       const fields = new Map();
+      /** @type {string | undefined} */
       let name;
       for (const line of stanza.split("\n")) {
         const field = /^([A-Za-z-]+):\s*(.*)$/.exec(line);
         if (field) {
-          name = field[1].toLowerCase();
-          fields.set(name, field[2].trim());
+          const [, label = "", value = ""] = field;
+          name = label.toLowerCase();
+          fields.set(name, value.trim());
         } else if (name !== undefined && /^\s/.test(line)) {
           fields.set(name, `${fields.get(name)}\n${line}`);
         }
       }
+      /** @param {string} key */
       const words = (key) => (fields.get(key) ?? "").split(/\s+/).filter(Boolean);
       const disabled = (fields.get("enabled") ?? "yes").toLowerCase() === "no";
       const source = {
@@ -44,13 +56,14 @@ export function parseDeb822(text) {
 
 /**
  * `*.list`: `deb [options] uri suite component…` on each line.
+ * @param {string} text
  * @returns {Source[]}
  */
 export function parseOneLine(text) {
   return text.split("\n").flatMap((line) => {
     const match = /^\s*(deb)\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s+([^#]+)/.exec(line);
     if (!match) return [];
-    const [, type, options = "", uri, suite, components] = match;
+    const [, type = "", options = "", uri = "", suite = "", components = ""] = match;
     const signedBy = /(?:^|\s)signed-by=(\S+)/.exec(options)?.[1];
     const source = {
       types: [type],
@@ -62,12 +75,19 @@ export function parseOneLine(text) {
   });
 }
 
-/** Debian's own archive, told from a vendor's repository by its keyring or by where mirrors keep it. */
+/**
+ * Debian's own archive, told from a vendor's repository by its keyring or by where mirrors keep it.
+ * @param {Source} source
+ */
 function isDebianArchive({ uris, signedBy }) {
   return signedBy?.includes("debian-archive") || uris.some((uri) => /\/debian\/?$/.test(uri));
 }
 
-/** The sources that carry a Debian release itself. */
+/**
+ * The sources that carry a Debian release itself.
+ * @param {readonly Source[]} sources
+ * @param {string} codename
+ */
 export function debianReleases(sources, codename) {
   const names = new Set([codename, "stable", "testing", "unstable", "sid"]);
   return sources.filter(
@@ -79,6 +99,7 @@ export function debianReleases(sources, codename) {
   );
 }
 
+/** @param {string} path */
 function readIfThere(path) {
   try {
     return readFileSync(path, "utf8");
@@ -89,6 +110,7 @@ function readIfThere(path) {
 
 export function readDebianSources() {
   const folder = "/etc/apt/sources.list.d";
+  /** @type {string[]} */
   let names = [];
   try {
     names = readdirSync(folder);

@@ -13,8 +13,8 @@ function installAdvice() {
       ? "brew install nats-server"
       : "install the package `nats-server` with your system's package manager";
   return (
-    `Then run this again: ${install}.\n` +
-    "Or name a binary with HOLDFAST_NATS_SERVER, or a running server with HOLDFAST_NATS_URL."
+    `To go on: ${install}, or name a binary with HOLDFAST_NATS_SERVER, ` +
+    "or a running server with HOLDFAST_NATS_URL. Then run this again."
   );
 }
 
