@@ -132,7 +132,10 @@ export class CommandClient {
     return this.#submit(partition, command, undefined);
   }
 
-  /** As `submit`, for a `StartRun`: sets its `notify_end` and listens for the run's end too. */
+  /**
+   * As `submit`, for a `StartRun`: sets its `notify_end`, gives it an id where it has none (so that one sent again gets
+   * its own answer), and listens for the run's end too.
+   */
   submitStart(partition: number, command: Command): StartTicket {
     if (command.kind.case === "startRun") command.kind.value.notifyEnd = true;
     return new StartTicket((ticket) => this.#submit(partition, command, ticket));
@@ -182,6 +185,9 @@ export class CommandClient {
     return new Promise((resolve, reject) => {
       const correlation = ++this.#lastCorrelation;
       command.correlation = BigInt(correlation);
+      // Tells a start that is sent again from another that finds the run there.
+      if (ticket !== undefined && command.id === "")
+        command.id = `${this.producer}.${correlation.toString(36)}`;
       const awaited = new AwaitedCommand(this.#awaited, partition, correlation, resolve, reject, ticket);
       this.#admit(partition, command, awaited, awaited);
     });
@@ -263,8 +269,7 @@ export class CommandClient {
   #onOutcomes(data: Uint8Array): void {
     let outcomes: readonly Outcome[];
     try {
-      // Copied: outputs in it are views of these bytes, and live on.
-      ({ outcomes } = decode(OutcomeBatchSchema, data.slice()));
+      ({ outcomes } = decode(OutcomeBatchSchema, data));
     } catch {
       // Not lost for good: the commands are sent again, and answered again.
       this.#unreadable++;

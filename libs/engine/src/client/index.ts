@@ -14,6 +14,7 @@ export {
   taskReportCommand,
 } from "./commands.js";
 export { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "./limits.js";
+export type { ListRunsFilter, RunsPage } from "./list-runs.js";
 export {
   type FetchStored,
   INLINE_BYTES_MAX,
@@ -23,3 +24,15 @@ export {
   PayloadError,
   type PayloadErrorCode,
 } from "./payloads.js";
+export {
+  type Counts,
+  DEFAULT_QUERY_LIMITS,
+  type ItemsPage,
+  type ListItemsFilter,
+  PAGE_SIZE_DEFAULT,
+  PAGE_SIZE_MAX,
+  QueryClient,
+  type QueryLimits,
+  type QueryOptions,
+} from "./query-client.js";
+export { type QueryErrorName, QueryFailedError } from "./query-errors.js";

@@ -1,7 +1,7 @@
 /** Values in and out of payloads. */
 import { createHash } from "node:crypto";
 import { Encoding, type Payload, type PayloadRef } from "@holdfast/proto";
-import fc from "fast-check";
+import { assert, asyncProperty, jsonValue } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PortError } from "../ports/errors.js";
 import type { PayloadStore } from "../ports/registry.js";
@@ -37,8 +37,8 @@ const caught = (run: () => unknown): unknown => {
 describe("a value", () => {
   it("comes back as it was, at once while it is small", async () => {
     const codec = new PayloadCodec(new MapStore());
-    await fc.assert(
-      fc.asyncProperty(fc.jsonValue(), async (value) => {
+    await assert(
+      asyncProperty(jsonValue(), async (value) => {
         const payload = codec.encode(value, "it");
         expect(payload).not.toBeInstanceOf(Promise);
         expect(codec.decode(await payload, "it")).toEqual(JSON.parse(JSON.stringify(value)));

@@ -5,13 +5,14 @@
  * 2. A small payload costs no promise: `encode` and `decode` answer at once where they can.
  * It never changes a value to make it fit and never decides where a payload is kept in state.
  */
+import { INLINE_PAYLOAD_BYTES_MAX } from "@holdfast/core";
 import { Encoding, type Payload } from "@holdfast/proto";
 import type { PayloadStore } from "../ports/registry.js";
 import { inlinePayload } from "./commands.js";
 import { findJsonProblem } from "./json-problem.js";
 
 /** Payloads up to here travel inline. */
-export const INLINE_BYTES_MAX = 128 * 1024;
+export const INLINE_BYTES_MAX = INLINE_PAYLOAD_BYTES_MAX;
 /** No payload is larger. */
 export const PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
 

@@ -1,5 +1,7 @@
 /** Questions to partitions: retries, errors, and lists put together from all of them. */
 import {
+  Effect,
+  FailureMode,
   type ListRunsQuery,
   QueryErrorCode,
   type QueryRequest,
@@ -10,7 +12,7 @@ import {
   type RunSummary,
 } from "@holdfast/proto";
 import { partitionOf } from "@holdfast/core";
-import fc from "fast-check";
+import { array, assert, asyncProperty, integer, nat, record } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { querySubject } from "../subjects.js";
 import { decode, encode } from "./codec.js";
@@ -51,8 +53,8 @@ function summary(runId: string, seconds: number): RunSummary {
     createdAt: { $typeName: "google.protobuf.Timestamp", seconds: BigInt(seconds), nanos: 5 },
     generation: 1,
     detail: "",
-    effect: 0,
-    failureMode: 0,
+    effect: Effect.UNSPECIFIED,
+    failureMode: FailureMode.UNSPECIFIED,
     priority: 0,
   };
 }
@@ -159,16 +161,16 @@ describe("a question", () => {
 
 describe("a list of runs", () => {
   it("is one list over all partitions, whatever the page size and how far an owner looks", async () => {
-    const model = fc.record({
-      perPartition: fc.array(fc.array(fc.nat({ max: 60 }), { maxLength: 30 }), {
+    const model = record({
+      perPartition: array(array(nat({ max: 60 }), { maxLength: 30 }), {
         minLength: 1,
         maxLength: 5,
       }),
-      pageSize: fc.integer({ min: 1, max: 40 }),
-      scan: fc.integer({ min: 1, max: 12 }),
+      pageSize: integer({ min: 1, max: 40 }),
+      scan: integer({ min: 1, max: 12 }),
     });
-    await fc.assert(
-      fc.asyncProperty(model, async ({ perPartition, pageSize, scan }) => {
+    await assert(
+      asyncProperty(model, async ({ perPartition, pageSize, scan }) => {
         const byPartition = perPartition.map((seconds, p) =>
           seconds.toSorted((a, b) => b - a).map((s, i) => summary(`p${p}-${String(i).padStart(3, "0")}`, s)),
         );
