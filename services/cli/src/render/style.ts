@@ -36,7 +36,8 @@ export const colourStyle: Style = (tone, text) => {
 };
 
 export interface Terminal {
-  readonly isTTY: boolean;
+  /** Absent, as Node has it of a pipe, is no. */
+  readonly isTTY: boolean | undefined;
   /** Cells in a line, where the terminal says so. */
   readonly columns?: number | undefined;
 }
@@ -51,7 +52,7 @@ export function wantsColour(terminal: Terminal, env: Environment): boolean {
   if (env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "") return false;
   const forced = env["FORCE_COLOR"];
   if (forced !== undefined && forced !== "" && forced !== "0") return true;
-  return terminal.isTTY && env["TERM"] !== "dumb";
+  return terminal.isTTY === true && env["TERM"] !== "dumb";
 }
 
 /** Narrower than this, lines are left to the terminal to wrap. */
@@ -59,7 +60,7 @@ const COLUMNS_MIN = 40;
 
 /** The terminal's own width, else COLUMNS, else unbounded. */
 export function screenWidth(terminal: Terminal, env: Environment): number {
-  const told = terminal.isTTY ? terminal.columns : undefined;
+  const told = terminal.isTTY === true ? terminal.columns : undefined;
   const columns = told ?? Number(env["COLUMNS"] ?? Number.NaN);
   return Number.isInteger(columns) && columns >= COLUMNS_MIN ? columns : Number.POSITIVE_INFINITY;
 }

@@ -1,0 +1,173 @@
+/** `holdfast retry`, `retry-failed` and `cancel`: an operator's decisions about runs that are there. */
+import { randomUUID } from "node:crypto";
+import {
+  CancelRunResponseSchema,
+  FailureMode,
+  FailureModeSchema,
+  RecoveryStrategy,
+  RecoveryStrategySchema,
+  type RetryOutcome,
+  RetryFailedResponseSchema,
+  RetryRunResponseSchema,
+} from "@holdfast/proto";
+import type { Command } from "commander";
+import type { AdminClient, CommandContext } from "../context.js";
+import { CliError, ExitCode } from "../exit-codes.js";
+import { followWithProgress } from "../follow.js";
+import { renderRetryOutcome, renderRetryResult } from "../render/retry.js";
+import { runStatusWord } from "../render/status.js";
+import { countOf, safeText } from "../render/text.js";
+import { enumValue, listOf, wholeNumber } from "../values.js";
+import type { Register } from "./register.js";
+import { exitCodeOfRun, showRun } from "./show-run.js";
+import { addWaiting } from "./start.js";
+
+interface RetryOptions {
+  readonly strategy?: RecoveryStrategy;
+  readonly force?: boolean;
+  readonly reason?: string;
+  readonly wait?: boolean;
+  readonly strict?: boolean;
+  readonly timeout?: number;
+}
+
+const addRetrying = (command: Command): Command =>
+  command
+    .option(
+      "--strategy <strategy>",
+      "RETRY_FAILED, RETRY_FROM_CHECKPOINT or RETRY_ALL; default: the failed parts only",
+      enumValue(RecoveryStrategySchema, "strategy"),
+    )
+    .option("--force", "also failures whose mode is terminal; this is audited")
+    .option("--reason <text>", "why, for whoever reads the run's history");
+
+export function registerRetry(program: Command, register: Register): void {
+  const command = addRetrying(
+    program
+      .command("retry")
+      .summary("retry one run's failed parts")
+      .description("Runs again what failed in one run; what succeeded stays, and flows on.")
+      .argument("<id>", "the run's id"),
+  );
+  register(addWaiting(command), (context, [runId = ""], options: RetryOptions) =>
+    context.withAdmin(async (admin) => {
+      const answer = await admin.retryRun({
+        runId,
+        strategy: options.strategy ?? RecoveryStrategy.UNSPECIFIED,
+        force: options.force === true,
+        reason: options.reason ?? "",
+        // Of our own making, so that the same call sent again is the same retry.
+        requestId: randomUUID(),
+      });
+      if (!context.json) {
+        const what = [countOf(answer.items, "item"), countOf(answer.actions, "action")].join(" and ");
+        context.print([`Retrying ${what} of run ${safeText(runId)}: ${runStatusWord(answer.status)}`]);
+      }
+      if (options.wait !== true) {
+        if (context.json) context.printJson(RetryRunResponseSchema, answer);
+        else context.print([`Follow it: ${context.screen().command(`run ${runId} --watch`)}`]);
+        return ExitCode.done;
+      }
+      const timeoutMs = options.timeout === undefined ? undefined : options.timeout * 1_000;
+      const run = await followWithProgress(context, admin, runId, {
+        signal: context.io.interrupted,
+        timeoutMs,
+      });
+      if (!context.json) context.print([""]);
+      await showRun(context, admin, run);
+      return exitCodeOfRun(run, options.strict === true);
+    }),
+  );
+}
+
+export interface RetryFailedOptions {
+  readonly workflow?: string;
+  readonly run?: string[];
+  readonly mode?: FailureMode[];
+  readonly strategy?: RecoveryStrategy;
+  readonly force?: boolean;
+  readonly reason?: string;
+  readonly dryRun?: boolean;
+  readonly limit?: number;
+}
+
+export function registerRetryFailed(program: Command, register: Register): void {
+  const command = addRetrying(
+    program
+      .command("retry-failed")
+      .summary("retry every failed run that one selector matches")
+      .description(
+        "Retries all failed runs of a workflow, or those named: exactly one of --workflow and --run. " +
+          "Exit 5 if any was refused. With --json: one JSON line for each result, the outcome last.",
+      ),
+  )
+    .option("-w, --workflow <name>", "every failed run of this workflow")
+    .option(
+      "--run <id>",
+      "these runs; several with commas",
+      listOf((text) => text.trim()),
+    )
+    .option(
+      "--mode <mode>",
+      "only what failed in this mode; several with commas",
+      listOf(enumValue(FailureModeSchema, "mode")),
+    )
+    .option("--dry-run", "say what would be retried, and change nothing")
+    .option("-n, --limit <n>", "at most so many runs", wholeNumber(1, 1_000_000));
+  register(command, (context, _args, options: RetryFailedOptions) =>
+    context.withAdmin(async (admin) => {
+      const outcome = await retryFailed(context, admin, options);
+      return outcome.refused > 0n ? ExitCode.refused : ExitCode.done;
+    }),
+  );
+}
+
+/** Prints each result as it happens, then the outcome, which it returns. */
+export async function retryFailed(
+  context: CommandContext,
+  admin: AdminClient,
+  options: RetryFailedOptions,
+): Promise<RetryOutcome> {
+  let outcome: RetryOutcome | undefined;
+  const request = {
+    workflow: options.workflow ?? "",
+    runIds: options.run ?? [],
+    modes: options.mode ?? [],
+    strategy: options.strategy ?? RecoveryStrategy.UNSPECIFIED,
+    force: options.force === true,
+    reason: options.reason ?? "",
+    dryRun: options.dryRun === true,
+    limit: options.limit ?? 0,
+  };
+  for await (const response of admin.retryFailed(request, { signal: context.io.interrupted })) {
+    const { kind } = response;
+    if (context.json) context.printJsonLine(RetryFailedResponseSchema, response);
+    else if (kind.case === "result") context.print(renderRetryResult(kind.value, context.screen()));
+    else if (kind.case === "outcome") context.print(renderRetryOutcome(kind.value, context.screen()));
+    if (kind.case === "outcome") outcome = kind.value;
+  }
+  if (outcome === undefined) {
+    throw new CliError(
+      ExitCode.unreachable,
+      "The answer ended before its outcome: some runs may have been retried. Look with `holdfast runs --failed`, then type the same again.",
+    );
+  }
+  return outcome;
+}
+
+export function registerCancel(program: Command, register: Register): void {
+  const command = program
+    .command("cancel")
+    .summary("cancel a run; what succeeded stays")
+    .description("Cancels a run that has not ended. What succeeded stays in its ledger.")
+    .argument("<id>", "the run's id")
+    .option("--reason <text>", "why, for whoever reads the run's history");
+  register(command, (context, [runId = ""], options: { readonly reason?: string }) =>
+    context.withAdmin(async (admin) => {
+      const answer = await admin.cancelRun({ runId, reason: options.reason ?? "", requestId: randomUUID() });
+      if (context.json) context.printJson(CancelRunResponseSchema, answer);
+      else context.print([`Run ${safeText(answer.runId)}: ${runStatusWord(answer.status)}`]);
+      return ExitCode.done;
+    }),
+  );
+}

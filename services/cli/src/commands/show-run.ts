@@ -1,0 +1,37 @@
+/** Shows a run, whichever command was asked, and says by the exit code how it ended. */
+import { create } from "@bufbuild/protobuf";
+import { GetRunResponseSchema, RunStatus, type RunView } from "@holdfast/proto";
+import type { AdminClient, CommandContext } from "../context.js";
+import { ExitCode } from "../exit-codes.js";
+import { renderRun } from "../render/run.js";
+import { firstFailedItems } from "./failed-items.js";
+
+/** How many failed items of each action a dashboard shows. */
+export const FAILED_ITEMS_SHOWN = 5;
+
+export async function showRun(
+  context: CommandContext,
+  admin: AdminClient,
+  run: RunView,
+  failedItemsShown = FAILED_ITEMS_SHOWN,
+): Promise<void> {
+  if (context.json) {
+    context.printJson(GetRunResponseSchema, create(GetRunResponseSchema, { run }));
+    return;
+  }
+  const failed = await firstFailedItems(admin, run, failedItemsShown);
+  context.print(renderRun(run, failed, context.screen()));
+}
+
+/** Of a run that was waited for. A partial result is a result, unless `strict`. */
+export function exitCodeOfRun(run: RunView, strict: boolean): ExitCode {
+  switch (run.summary?.status) {
+    case RunStatus.FAILED:
+    case RunStatus.CANCELLED:
+      return ExitCode.failed;
+    case RunStatus.COMPLETED_WITH_FAILURES:
+      return strict ? ExitCode.failed : ExitCode.done;
+    default:
+      return ExitCode.done;
+  }
+}

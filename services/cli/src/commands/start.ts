@@ -1,0 +1,112 @@
+/** `holdfast start`: starts a run, and waits for its end if asked. */
+import { readFile } from "node:fs/promises";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { OnConflict, OnConflictSchema, StartRunResponseSchema } from "@holdfast/proto";
+import { type Command, InvalidArgumentError } from "commander";
+import type { CommandContext } from "../context.js";
+import { ExitCode, usageError } from "../exit-codes.js";
+import { followWithProgress } from "../follow.js";
+import { runStatusWord } from "../render/status.js";
+import { safeText } from "../render/text.js";
+import { enumValue, jsonText, moment, wholeNumber } from "../values.js";
+import type { Register } from "./register.js";
+import { exitCodeOfRun, showRun } from "./show-run.js";
+
+interface StartOptions {
+  readonly input?: string;
+  readonly inputFile?: string;
+  readonly runId?: string;
+  readonly priority?: number;
+  readonly startAt?: string;
+  readonly onConflict?: OnConflict;
+  readonly wait?: boolean;
+  readonly strict?: boolean;
+  readonly timeout?: number;
+}
+
+export const addWaiting = (command: Command): Command =>
+  command
+    .option("--wait", "wait until the run has ended, then show it; exit 1 if it failed")
+    .option("--strict", "with --wait: exit 1 also when it completed with failures")
+    .option("--timeout <seconds>", "with --wait: give up waiting after so long", wholeNumber(1, 31_536_000));
+
+export function registerStart(program: Command, register: Register): void {
+  const command = program
+    .command("start")
+    .summary("start a run")
+    .description("Starts a run of a workflow. Starting an id that is there already returns that run.")
+    .argument("<workflow>", "its name")
+    .option("-i, --input <json>", "the run's input; default: null")
+    .option("-f, --input-file <file>", "the same from a file; - for standard input")
+    .option("--run-id <id>", "1-128 of A-Z a-z 0-9 _ -; default: one is made")
+    .option("--priority <n>", "higher goes first; default: 0", wholeNumber(-1_000_000, 1_000_000))
+    .option("--start-at <time>", "not before this time (ISO 8601), or after so long (30s, 15m, 2h, 7d)")
+    .option(
+      "--on-conflict <what>",
+      "the id is there already: reject, or retry-if-failed; default: return it",
+      enumValue(OnConflictSchema, "way"),
+    );
+  register(addWaiting(command), async (context, [workflow = ""], options: StartOptions) => {
+    const inputJson = await readInput(context, options);
+    const startAt = readStartAt(options.startAt, context.io.nowMs());
+    return context.withAdmin(async (admin) => {
+      const answer = await admin.startRun({
+        workflow,
+        inputJson,
+        runId: options.runId ?? "",
+        priority: options.priority ?? 0,
+        onConflict: options.onConflict ?? OnConflict.UNSPECIFIED,
+        ...(startAt === undefined ? {} : { startAt }),
+      });
+      if (options.wait === true) {
+        if (!context.json) context.print([startedLine(answer.runId, answer.existed)]);
+        const timeoutMs = options.timeout === undefined ? undefined : options.timeout * 1_000;
+        const run = await followWithProgress(context, admin, answer.runId, {
+          signal: context.io.interrupted,
+          timeoutMs,
+          absentMsMax: 5_000,
+        });
+        if (!context.json) context.print([""]);
+        await showRun(context, admin, run);
+        return exitCodeOfRun(run, options.strict === true);
+      }
+      if (context.json) context.printJson(StartRunResponseSchema, answer);
+      else {
+        context.print([
+          `${startedLine(answer.runId, answer.existed)}  ${runStatusWord(answer.status)}`,
+          `Follow it: ${context.screen().command(`run ${answer.runId} --watch`)}`,
+        ]);
+      }
+      return ExitCode.done;
+    });
+  });
+}
+
+const startedLine = (runId: string, existed: boolean): string =>
+  existed ? `Run ${safeText(runId)} was there already.` : `Started run ${safeText(runId)}.`;
+
+async function readInput(context: CommandContext, options: StartOptions): Promise<string> {
+  const { input, inputFile } = options;
+  if (input !== undefined && inputFile !== undefined) {
+    throw usageError("--input and --input-file were both given; one of them is the run's input.");
+  }
+  try {
+    if (input !== undefined) return jsonText(input, "--input");
+    if (inputFile === undefined) return "null";
+    if (inputFile === "-") return jsonText(await context.io.readStdin(), "standard input");
+    return jsonText(await readFile(inputFile, "utf8"), inputFile);
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) throw usageError(error.message);
+    const why = error instanceof Error ? error.message : String(error);
+    throw usageError(`The input could not be read: ${why}.`);
+  }
+}
+
+function readStartAt(text: string | undefined, nowMs: number): Timestamp | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return moment(text, nowMs, "after");
+  } catch (error) {
+    throw usageError(`--start-at: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

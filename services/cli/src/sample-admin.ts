@@ -1,0 +1,126 @@
+/**
+ * A small admin service in memory, behind real gRPC: for tests of what commands say and exit with.
+ * It knows one run, `import-1`, in whatever state a test puts it.
+ */
+import {
+  AdminService,
+  FailureMode,
+  ItemStatus,
+  RetryResultKind,
+  RunStatus,
+  type RunView,
+} from "@holdfast/proto";
+import { RpcError, type RpcServer, serve, type ServiceHandlers, startServer } from "@holdfast/rpc";
+import { failedItem, partialRun } from "./render/sample-runs.js";
+
+export interface SampleAdmin {
+  readonly address: string;
+  /** Changes what the one run is. */
+  run: RunView;
+  /** What was asked, as `method request-field`. */
+  readonly asked: string[];
+  /** What the retry of the one run is answered with. */
+  retryKind: RetryResultKind;
+  close(): Promise<void>;
+}
+
+export async function startSampleAdmin(): Promise<SampleAdmin> {
+  const state: { run: RunView; asked: string[]; retryKind: RetryResultKind } = {
+    run: partialRun(),
+    asked: [],
+    retryKind: RetryResultKind.RETRIED,
+  };
+  const server: RpcServer = await startServer({ services: [serve(AdminService, handlersOf(state))] });
+  return Object.assign(state, { address: server.address, close: () => server.close() });
+}
+
+function findRun(run: RunView, runId: string): RunView {
+  if (run.summary?.runId === runId) return run;
+  throw new RpcError("NOT_FOUND", `There is no run ${runId}.`, { runId });
+}
+
+function handlersOf(state: {
+  run: RunView;
+  asked: string[];
+  retryKind: RetryResultKind;
+}): ServiceHandlers<typeof AdminService> {
+  const summary = () => state.run.summary ?? partialRun().summary;
+  return {
+    startRun: async (request) => {
+      state.asked.push(`startRun ${request.workflow} ${request.inputJson} ${request.runId}`);
+      if (request.workflow === "unknown") {
+        throw new RpcError("NOT_FOUND", "No workflow is named unknown: start a worker that registers it.");
+      }
+      return {
+        runId: request.runId === "" ? "import-1" : request.runId,
+        existed: false,
+        status: RunStatus.PENDING,
+      };
+    },
+    getRun: async ({ runId }) => ({ run: findRun(state.run, runId) }),
+    listRuns: async (request) => {
+      state.asked.push(`listRuns ${request.workflow} ${request.statuses.join("+")} ${request.pageToken}`);
+      const run = summary();
+      // Two pages of one run each.
+      return {
+        runs: run === undefined ? [] : [run],
+        nextPageToken: request.pageToken === "" ? "second" : "",
+      };
+    },
+    listItems: async (request) => {
+      state.asked.push(`listItems ${request.action} ${request.statuses.join("+")} ${request.pageSize}`);
+      findRun(state.run, request.runId);
+      const items = request.statuses.includes(ItemStatus.FAILED) ? [failedItem(17), failedItem(19)] : [];
+      return {
+        items: items.slice(0, request.pageSize),
+        counts: { total: 20, succeeded: 18, failed: 2 },
+        action: request.action,
+      };
+    },
+    retryRun: async ({ runId, requestId }) => {
+      state.asked.push(`retryRun ${runId} ${requestId === "" ? "no id" : "id"}`);
+      findRun(state.run, runId);
+      if (summary()?.status === RunStatus.COMPLETED) {
+        throw new RpcError("FAILED_PRECONDITION", `Run ${runId} is COMPLETED: nothing of it failed.`);
+      }
+      return { runId, status: RunStatus.RUNNING, items: 2, actions: 3 };
+    },
+    retryFailed: async function* (request) {
+      state.asked.push(`retryFailed ${request.workflow} ${request.runIds.join("+")}`);
+      if ((request.workflow === "") === (request.runIds.length === 0)) {
+        throw new RpcError("INVALID_ARGUMENT", "Exactly one selector is to be set: workflow or run_ids.");
+      }
+      const refused = state.retryKind === RetryResultKind.REFUSED;
+      yield { kind: { case: "result", value: { runId: "import-1", kind: state.retryKind, items: 2 } } };
+      const counts = { matched: 1n, retried: refused ? 0n : 1n, refused: refused ? 1n : 0n };
+      yield { kind: { case: "outcome", value: counts } };
+    },
+    cancelRun: async ({ runId }) => {
+      findRun(state.run, runId);
+      return { runId, status: RunStatus.CANCELLED };
+    },
+    getCounts: async () => ({ workflows: [{ workflow: "films", completedWithFailures: 1n }], rejected: 2n }),
+    listWorkflows: async () => ({ workflows: [{ name: "films", actions: ["check"], queues: ["default"] }] }),
+    listRejected: async ({ pageToken }) =>
+      pageToken === ""
+        ? {
+            rejected: [{ id: 7n, subject: "holdfast.work.film", reason: "no such workflow" }],
+            nextPageToken: "more",
+          }
+        : { rejected: [{ id: 8n, subject: "holdfast.work.film", reason: "no such workflow" }] },
+    replayRejected: async ({ ids }) => ({
+      replayed: ids.filter((id) => id < 100n).length,
+      notFound: ids.filter((id) => id >= 100n),
+    }),
+    describeCluster: async () => ({
+      version: "0.1.0",
+      partitions: [
+        {
+          partition: 0,
+          state: "owner",
+          problem: state.run.failure?.mode === FailureMode.SYSTEM_CRASH ? "stopped" : "",
+        },
+      ],
+    }),
+  };
+}

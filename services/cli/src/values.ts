@@ -1,0 +1,69 @@
+/** Values as they stand on a command line, checked: each parser says what it would have taken. */
+import type { GenEnum } from "@bufbuild/protobuf/codegenv2";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { InvalidArgumentError } from "commander";
+
+/** An enum's value by its word, whatever the case, `-` for `_`. */
+export function enumValue<Value extends number>(desc: GenEnum<Value>, what: string): (text: string) => Value {
+  const prefix = desc.sharedPrefix ?? "";
+  const values = new Map(
+    desc.values
+      .filter(({ number }) => number !== 0)
+      .map(({ name, number }) => [name.slice(prefix.length), number]),
+  );
+  const words = new Map([...values].map(([name, number]) => [name.toUpperCase().replace(/^_/, ""), number]));
+  return (text) => {
+    const found = words.get(text.trim().toUpperCase().replaceAll("-", "_"));
+    if (found === undefined) {
+      throw new InvalidArgumentError(`"${text}" is no ${what}; one of ${[...words.keys()].join(", ")}.`);
+    }
+    return found as Value;
+  };
+}
+
+/** Comma-separated, and the option may stand several times. */
+export function listOf<Value>(
+  parse: (text: string) => Value,
+): (text: string, before: Value[] | undefined) => Value[] {
+  return (text, before = []) => [...before, ...text.split(",").map(parse)];
+}
+
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`"${text}" is no whole number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `30s`, `15m`, `2h`, `7d`: that long before `nowMs`; else a date and time as ISO 8601 has it. */
+export function moment(text: string, nowMs: number, direction: "before" | "after" = "before"): Timestamp {
+  const [, amount, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text.trim()) ?? [];
+  if (amount !== undefined) {
+    const span = Number(amount) * (UNITS_MS[unit] ?? 0);
+    return timestampFromMs(direction === "before" ? nowMs - span : nowMs + span);
+  }
+  const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(at)) {
+    throw new InvalidArgumentError(
+      `"${text}" is no time; write such as 30s, 15m, 2h, 7d or 2026-11-21T03:40:00Z.`,
+    );
+  }
+  return timestampFromMs(at);
+}
+
+/** Text that has to be JSON; passed on as written, so that no number changes on the way. */
+export function jsonText(text: string, from: string): string {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    throw new InvalidArgumentError(
+      `${from} is not JSON: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
+  return text;
+}
