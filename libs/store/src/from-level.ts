@@ -1,9 +1,14 @@
 /** The one translation of what LevelDB and the file system throw into the ports' errors. By code, never by message. */
 import { PortError } from "@holdfast/engine";
 
-/** @param what what was being done, as in "reading 3 keys"; `folder` is named in every message. */
+/**
+ * @param what what was being done, as in "reading 3 keys"; `folder` is named in every message.
+ * Throws what is no fault of the disk but of the caller (a key that is not binary) or of this code.
+ */
 export function fromLevel(error: unknown, what: string, folder: string): PortError {
   if (error instanceof PortError) return error;
+  if (error instanceof RangeError || error instanceof TypeError || error instanceof ReferenceError)
+    throw error;
   const details = { folder };
   const options = { cause: error };
   switch (codeOf(error)) {

@@ -8,7 +8,7 @@
 import { PortError, type PartitionStore, type RangeOptions, type WriteBatch } from "@holdfast/engine";
 import { fromLevel } from "./from-level.js";
 import type { LevelDatabase } from "./level-database.js";
-import { CLEAN_STOP_KEY, markKey, markValue } from "./own-records.js";
+import { markKey, markValue } from "./own-records.js";
 import type { PartitionFolder } from "./partition-folder.js";
 import {
   decodeValue,
@@ -18,6 +18,7 @@ import {
   RecordEncoder,
   STATE_SPACE,
 } from "./record-format.js";
+import { endSession } from "./session-file.js";
 
 /** Writes that may wait behind the one in flight; one more is refused with `full`. */
 export const WRITES_WAITING_MAX = 64;
@@ -152,19 +153,26 @@ export class LevelPartitionStore implements PartitionStore {
 
   private async end(): Promise<void> {
     await this.tail;
+    const clean = this.failure === undefined;
     try {
-      if (this.failure === undefined) {
-        const batch = this.db.batch();
-        this.put(batch, OWN_SPACE, CLEAN_STOP_KEY, Buffer.alloc(0));
-        this.put(batch, OWN_SPACE, markKey(this.nextBatch), markValue(this.nextBatch));
-        this.nextBatch++;
-        await batch.write({ sync: true });
+      try {
+        if (clean) await this.sync();
+      } finally {
+        await this.db.close();
       }
+      // Last of all: whoever finds it may believe that everything before it is there.
+      if (clean) await endSession(this.folderPath, this.nextBatch - 1);
     } catch (error) {
       throw fromLevel(error, "closing", this.folderPath);
-    } finally {
-      await this.db.close();
     }
+  }
+
+  /** LevelDB syncs its log up to and with a batch that is written so. */
+  private async sync(): Promise<void> {
+    const batch = this.db.batch();
+    this.put(batch, OWN_SPACE, markKey(this.nextBatch), markValue(this.nextBatch));
+    this.nextBatch++;
+    await batch.write({ sync: true });
   }
 
   private put(batch: Batch, space: number, key: string, value: Uint8Array): void {
@@ -222,8 +230,7 @@ export class LevelPartitionStore implements PartitionStore {
   }
 
   /** Translates, and on damage makes sure that nobody goes on with this folder. */
-  private readFailed(thrown: unknown, what: string): unknown {
-    if (thrown instanceof RangeError) return thrown;
+  private readFailed(thrown: unknown, what: string): PortError {
     const failure = fromLevel(thrown, what, this.folderPath);
     if (failure.code === "corrupt" && this.failure === undefined) {
       this.failure = failure;

@@ -13,7 +13,8 @@ import { DEFAULT_LIMITS, type LevelDatabase, type LevelLimits, openLevel } from 
 import { LevelPartitionStore } from "./level-partition-store.js";
 import * as own from "./own-records.js";
 import { PartitionFolder } from "./partition-folder.js";
-import { OWN_SPACE, physicalKey, RecordEncoder } from "./record-format.js";
+import { OWN_SPACE, RecordEncoder } from "./record-format.js";
+import { beginSession, type LastSession, lastSession } from "./session-file.js";
 
 export interface LevelStateStoreOptions extends Partial<LevelLimits> {
   /** Where the partitions' folders are; made where it is missing. Relative paths are the process's. */
@@ -23,6 +24,8 @@ export interface LevelStateStoreOptions extends Partial<LevelLimits> {
 }
 
 const AUDIT_TABLE_BYTES_MAX = 64 * 1024 * 1024;
+/** After so many unclean stops in a row all tables are checked, whatever their size. */
+const UNCLEAN_OPENS_MAX = 3;
 
 export class LevelStateStore implements StateStore {
   private readonly dataDir: string;
@@ -40,22 +43,39 @@ export class LevelStateStore implements StateStore {
     const folder = new PartitionFolder(this.dataDir, partition);
     try {
       await folder.make();
-      // Before LevelDB replays its logs, which ends what there is to see; the lock is only known after it.
-      const doubt = (await folder.damage()) ?? (await auditLogs(folder.path));
-      const db = await this.openDatabase(folder);
-      return await this.checked(db, folder, doubt);
+      const session = await lastSession(folder.path);
+      const doubt = await this.doubtAbout(folder, session);
+      await beginSession(folder.path, session);
+      const db = await this.openDatabase(folder, doubt);
+      return await this.checked(db, folder, session, doubt);
     } catch (error) {
       throw fromLevel(error, "opening it", folder.path);
     }
   }
 
-  private async openDatabase(folder: PartitionFolder): Promise<LevelDatabase> {
+  /**
+   * Before LevelDB opens: it replays its logs in silence over what is missing, and ends the process over some damage in
+   * tables. Whether another process has the folder is only known afterwards: then this answer means nothing.
+   */
+  private async doubtAbout(folder: PartitionFolder, session: LastSession): Promise<string | undefined> {
+    const doubt = (await folder.damage()) ?? (await auditLogs(folder.path));
+    if (doubt !== undefined || session.cleanBatch !== undefined) return doubt;
+    // Stopped uncleanly again and again: perhaps by damage that the bounded check does not reach.
+    const bytesMax =
+      session.uncleanOpens >= UNCLEAN_OPENS_MAX ? Number.POSITIVE_INFINITY : this.auditTableBytesMax;
+    return (await auditTables(folder.path, bytesMax)).doubt;
+  }
+
+  private async openDatabase(folder: PartitionFolder, doubt: string | undefined): Promise<LevelDatabase> {
     try {
       return await openLevel(folder.path, this.limits);
     } catch (error) {
       const failure = fromLevel(error, "opening it", folder.path);
-      if (failure.code !== "corrupt") throw failure;
-      throw await putAside(folder, failure.message, error);
+      // Unless it says `locked`, LevelDB had the lock. For some damage it has no better word than that a file is not there.
+      if (failure.code === "corrupt" || (failure.code !== "locked" && doubt !== undefined)) {
+        throw await putAside(folder, doubt ?? failure.message, error);
+      }
+      throw failure;
     }
   }
 
@@ -63,16 +83,14 @@ export class LevelStateStore implements StateStore {
   private async checked(
     db: LevelDatabase,
     folder: PartitionFolder,
-    doubtAboutLogs: string | undefined,
+    session: LastSession,
+    doubtBefore: string | undefined,
   ): Promise<PartitionStore> {
     let found: own.OwnRecord<number>;
     let cause: unknown;
     try {
-      found = await this.inspect(db, folder, doubtAboutLogs);
-      if (found.doubt === undefined) {
-        await db.del(physicalKey(OWN_SPACE, own.CLEAN_STOP_KEY));
-        return new LevelPartitionStore(db, folder, found.value + 1);
-      }
+      found = await inspect(db, folder, session, doubtBefore);
+      if (found.doubt === undefined) return new LevelPartitionStore(db, folder, found.value + 1);
     } catch (error) {
       const failure = fromLevel(error, "checking it", folder.path);
       if (failure.code !== "corrupt") {
@@ -85,25 +103,29 @@ export class LevelStateStore implements StateStore {
     await db.close();
     throw await putAside(folder, found.doubt, cause);
   }
+}
 
-  /** The number of the last batch that the database holds, or why it can't be trusted. */
-  private async inspect(
-    db: LevelDatabase,
-    folder: PartitionFolder,
-    doubtAboutLogs: string | undefined,
-  ): Promise<own.OwnRecord<number>> {
-    const read: own.ReadOwn = (physical) => db.getSync(physical);
-    const format = own.storeFormat(read);
-    // First: a folder that isn't ours is left alone, whatever else may be the matter with it.
-    if (format.value !== undefined) assertOurs(format.value, folder);
-    const doubt = doubtAboutLogs ?? format.doubt;
-    if (doubt !== undefined) return { doubt };
-    if (format.value === undefined) return startNew(db, folder);
-    const batch = own.lastBatch(read);
-    if (batch.doubt !== undefined || own.wasCleanlyStopped(read)) return batch;
-    const tables = await auditTables(folder.path, this.auditTableBytesMax);
-    return tables.doubt === undefined ? batch : { doubt: tables.doubt };
+/** The number of the last batch that the database holds, or why it can't be trusted. */
+async function inspect(
+  db: LevelDatabase,
+  folder: PartitionFolder,
+  session: LastSession,
+  doubtBefore: string | undefined,
+): Promise<own.OwnRecord<number>> {
+  const read: own.ReadOwn = (physical) => db.getSync(physical);
+  const format = own.storeFormat(read);
+  // First: a folder that isn't ours is left alone, whatever else may be the matter with it.
+  if (format.value !== undefined) assertOurs(format.value, folder);
+  const doubt = doubtBefore ?? format.doubt;
+  if (doubt !== undefined) return { doubt };
+  if (format.value === undefined) return startNew(db, folder);
+  const batch = own.lastBatch(read);
+  if (batch.doubt === undefined && session.cleanBatch !== undefined && session.cleanBatch !== batch.value) {
+    return {
+      doubt: `it was closed after batch ${session.cleanBatch} and now ends with batch ${batch.value}`,
+    };
   }
+  return batch;
 }
 
 /** Says what an empty database is; a doubt where it is not empty. */

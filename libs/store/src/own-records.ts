@@ -1,6 +1,6 @@
 /**
- * What a store keeps about itself, in a key space that callers can't reach: what it is, whether it was closed
- * cleanly, and a ring of marks that shows that its last batches are all there.
+ * What a store keeps about itself, in a key space that callers can't reach: what it is, and a ring of marks that
+ * shows that its last batches are all there.
  */
 import { decodeValue, OWN_SPACE, physicalKey } from "./record-format.js";
 
@@ -11,7 +11,6 @@ export const FORMAT_NAME = "holdfast-partition-state";
 export const MARKS = 64;
 
 export const FORMAT_KEY = "format";
-export const CLEAN_STOP_KEY = "clean-stop";
 const MARK_PREFIX = "mark";
 
 /** The physical keys of the ring, made once. */
@@ -77,13 +76,6 @@ export function storeFormat(read: ReadOwn): OwnRecord<StoreFormat | undefined> {
     return { doubt: "its format record lacks its name, schema or partition" };
   }
   return { value: { format, schema, partition } };
-}
-
-export function wasCleanlyStopped(read: ReadOwn): boolean {
-  return (
-    readOwn(read, CLEAN_STOP_KEY).doubt === undefined &&
-    read(physicalKey(OWN_SPACE, CLEAN_STOP_KEY)) !== undefined
-  );
 }
 
 function readOwn(read: ReadOwn, key: string): OwnRecord<Buffer | undefined> {

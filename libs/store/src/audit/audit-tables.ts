@@ -1,9 +1,9 @@
 /**
- * Checks the block checksums of LevelDB's newest tables, which LevelDB itself does not check when it reads.
+ * Checks the block checksums of a closed LevelDB folder's newest tables, which LevelDB itself does not check when it reads.
  *
  * Why: a flipped bit in a key, an index or a Bloom filter does not give wrong bytes but *no* bytes, which no checksum of
- * a record can tell from a key that was never written. Bounded, so it is done only after an unclean stop, newest tables
- * first: older ones were there, and read, before it.
+ * a record can tell from a key that was never written; and keys out of order make a compaction end the whole process.
+ * Bounded, so it is done only after an unclean stop, newest tables first: older ones were there, and read, before it.
  * Source of the format: google/leveldb, `doc/table_format.md`.
  */
 import { readFile } from "node:fs/promises";
@@ -30,7 +30,7 @@ export interface TableAudit {
   readonly bytesChecked: number;
 }
 
-/** Checks up to about `bytesMax` bytes. The caller holds the database's lock; tables may come and go meanwhile. */
+/** Checks up to `bytesMax` bytes. Reads only; while another process has the database, its answer means nothing. */
 export async function auditTables(folder: string, bytesMax: number): Promise<TableAudit> {
   let bytesChecked = 0;
   try {
@@ -39,8 +39,7 @@ export async function auditTables(folder: string, bytesMax: number): Promise<Tab
     for (const [number, size] of newestFirst) {
       if (bytesChecked + size > bytesMax) break;
       const table = await readTable(folder, number);
-      // Compacted away since the manifest was read; its successor is newer than this audit.
-      if (table === undefined) continue;
+      if (table === undefined) return { doubt: `table ${number} is missing`, bytesChecked };
       if (table.length !== size)
         return { doubt: `table ${number} has ${table.length} bytes, not ${size}`, bytesChecked };
       checkTable(table, number);

@@ -1,0 +1,43 @@
+/**
+ * A process of its own that goes on writing numbered batches into a partition's store, until it is killed or fails.
+ * Arguments: data folder, partition, how many batches (then it waits to be killed). Says on stdout, a line each:
+ * `open <batches found>`, `<n>` once batch n is written, `failed <code> <code of the next write>`, `done`.
+ */
+import { PortError } from "@holdfast/engine";
+import { LevelStateStore } from "../level-state-store.js";
+import { numberedBatch, stateOf } from "./numbered-batches.js";
+
+const [dataDir = "", partition = "", count = ""] = process.argv.slice(2);
+// The smallest buffer that LevelDB takes: tables and compactions soon come into play.
+const store = await new LevelStateStore({ dataDir, writeBufferBytes: 64 * 1024 }).open(Number(partition));
+const found = (await stateOf(store)).batches;
+say(`open ${found}`);
+let failed: unknown;
+for (let n = found + 1; n <= found + Number(count) && failed === undefined; n++) {
+  failed = await failure(n);
+  if (failed === undefined) say(String(n));
+}
+if (failed === undefined) {
+  say("done");
+  setInterval(() => undefined, 60_000);
+} else {
+  say(`failed ${codeOf(failed)} ${codeOf(await failure(1))}`);
+  await store.close();
+}
+
+async function failure(n: number): Promise<unknown> {
+  try {
+    await store.write(numberedBatch(n));
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof PortError ? error.code : String(error);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
