@@ -1,1 +1,6 @@
-export {};
+/** The admin service, for its own process (main.ts) and for processes that run it beside other parts. */
+export { AjvValidator } from "./ajv-validator.js";
+export { type AdminServiceInstance, createAdminService } from "./create-admin-service.js";
+export { translate } from "./errors.js";
+export type { AdminParts, ClusterInfo, InputValidator } from "./parts.js";
+export { ADMIN_ADDRESS_DEFAULT, serveAdmin, type ServeAdminOptions } from "./serve-admin.js";

@@ -1,0 +1,50 @@
+/** RetryRun and CancelRun: one run, one command, one answer; the same request id gets the same answer. */
+import { cancelRunCommand, retryRunCommand } from "@holdfast/engine";
+import { type CancelRunRequest, RecoveryStrategy, type RetryRunRequest } from "@holdfast/proto";
+import type { CallContext } from "@holdfast/rpc";
+import { commandId, submit } from "./control-command.js";
+import { refusedError } from "./errors.js";
+import type { AdminParts } from "./parts.js";
+import * as check from "./validate/fields.js";
+
+/** A strategy that something can be done with; which of them the partitions support is theirs to say. */
+export function retryStrategy(value: RecoveryStrategy): RecoveryStrategy {
+  const strategy = check.enumValue("strategy", RecoveryStrategy, value);
+  if (strategy === RecoveryStrategy.ABORT || strategy === RecoveryStrategy.MANUAL) {
+    throw check.invalid(
+      "strategy",
+      `${RecoveryStrategy[strategy]} is advice for a person, not a way to retry; leave it out to retry what failed`,
+    );
+  }
+  return strategy;
+}
+
+export async function retryRun(parts: AdminParts, request: RetryRunRequest, context: CallContext) {
+  const runId = check.runId(request.runId);
+  const command = retryRunCommand({
+    id: commandId("retry", runId, check.requestId(request.requestId)),
+    runId,
+    who: context.who,
+    reason: check.reason(request.reason),
+    nowMs: parts.clock.nowMs(),
+    strategy: retryStrategy(request.strategy),
+    force: request.force,
+  });
+  const { accepted, rejected } = await submit(parts, runId, command);
+  if (accepted === undefined) throw refusedError(rejected);
+  return { runId, status: accepted.status, items: accepted.items, actions: accepted.actions };
+}
+
+export async function cancelRun(parts: AdminParts, request: CancelRunRequest, context: CallContext) {
+  const runId = check.runId(request.runId);
+  const command = cancelRunCommand({
+    id: commandId("cancel", runId, check.requestId(request.requestId)),
+    runId,
+    who: context.who,
+    reason: check.reason(request.reason),
+    nowMs: parts.clock.nowMs(),
+  });
+  const { accepted, rejected } = await submit(parts, runId, command);
+  if (accepted === undefined) throw refusedError(rejected);
+  return { runId, status: accepted.status };
+}

@@ -1,0 +1,31 @@
+/** ListWorkflows and DescribeCluster: what is registered, and how the partitions and workers fare. */
+import { DEFAULT_QUEUE } from "@holdfast/core";
+import type { CallContext } from "@holdfast/rpc";
+import { type AdminParts, withinDeadline } from "./parts.js";
+import type { WorkerRoster } from "./worker-roster.js";
+
+export async function listWorkflows(parts: AdminParts) {
+  const registered = await parts.definitions.list();
+  const workflows = registered.map(({ hash, definition }) => ({
+    name: definition.name,
+    definitionHash: hash,
+    actions: definition.actions.map(({ name }) => name),
+    queues: [
+      ...new Set(definition.actions.map(({ queue }) => queue || definition.queue || DEFAULT_QUEUE)),
+    ].toSorted(),
+    inputSchema: definition.inputSchema,
+  }));
+  return { workflows: workflows.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
+/** Answers even where partitions are silent: their state then says so. */
+export async function describeCluster(parts: AdminParts, roster: WorkerRoster, context: CallContext) {
+  const statuses = await parts.queries.status(withinDeadline(context, parts.clock));
+  const partitions = statuses.map(({ $typeName: _type, $unknown: _unknown, ...status }) => status);
+  return {
+    ...parts.clusterInfo,
+    warnings: [...parts.clusterInfo.warnings],
+    partitions,
+    workers: roster.workers(),
+  };
+}

@@ -1,0 +1,37 @@
+/** The admin service: every rpc of AdminService, each in the file that is named for it. */
+import { AdminService } from "@holdfast/proto";
+import { serve, type ServedService, type ServiceHandlers } from "@holdfast/rpc";
+import { cancelRun, retryRun } from "./change-run.js";
+import { describeCluster, listWorkflows } from "./cluster.js";
+import type { AdminParts } from "./parts.js";
+import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
+import { listRejected, replayRejected } from "./rejected-work.js";
+import { retryFailed } from "./retry-failed.js";
+import { startRun } from "./start-run.js";
+import { WorkerRoster } from "./worker-roster.js";
+
+export interface AdminServiceInstance {
+  readonly service: ServedService;
+  /** Stops listening to workers. */
+  close(): void;
+}
+
+/** Listens to workers' beats from now on; owns none of its parts. Serve it with `startServer` and `translate`. */
+export function createAdminService(parts: AdminParts): AdminServiceInstance {
+  const roster = new WorkerRoster(parts.bus, parts.clock);
+  const handlers: ServiceHandlers<typeof AdminService> = {
+    startRun: (request, context) => startRun(parts, request, context),
+    getRun: (request, context) => getRun(parts, request, context),
+    listRuns: (request, context) => listRuns(parts, request, context),
+    listItems: (request, context) => listItems(parts, request, context),
+    retryRun: (request, context) => retryRun(parts, request, context),
+    retryFailed: (request, context) => retryFailed(parts, request, context),
+    cancelRun: (request, context) => cancelRun(parts, request, context),
+    getCounts: (request, context) => getCounts(parts, request, context),
+    listWorkflows: () => listWorkflows(parts),
+    listRejected: (request) => listRejected(parts, request),
+    replayRejected: (request) => replayRejected(parts, request),
+    describeCluster: (_request, context) => describeCluster(parts, roster, context),
+  };
+  return { service: serve(AdminService, handlers), close: () => roster.close() };
+}

@@ -1,0 +1,239 @@
+/**
+ * RetryFailed: retries every failed run that one selector names, and accounts for each.
+ *
+ * 1. matched = retried + raced + refused, always; each run is counted once.
+ * 2. A run whose fate is not known (its partition is silent) is in no count: the call then ends with that error, having
+ *    streamed what is certain. Calling again is safe: what was retried is not failed any more.
+ * 3. A dry run submits nothing; its results say what a real one would have done at that moment.
+ */
+import { randomUUID } from "node:crypto";
+import { isRunRetryable, traitsOf } from "@holdfast/core";
+import { QueryFailedError, type QueryOptions, retryRunCommand } from "@holdfast/engine";
+import {
+  FailureMode,
+  RejectCode,
+  type RetryFailedRequest,
+  RetryResultKind as Kind,
+  RunStatus,
+  type RunView,
+} from "@holdfast/proto";
+import { type CallContext, RpcError } from "@holdfast/rpc";
+import { asTheyFinish } from "./as-they-finish.js";
+import { retryStrategy } from "./change-run.js";
+import { commandId, submit } from "./control-command.js";
+import { refusalOf, statusName, translate } from "./errors.js";
+import { type AdminParts, withinDeadline } from "./parts.js";
+import { registered } from "./start-run.js";
+import * as check from "./validate/fields.js";
+
+/** Run ids that one call names. */
+export const RETRY_IDS_MAX = 10_000;
+/** Retries under way at once. */
+export const RETRIES_AT_ONCE = 256;
+/** Runs that one question to the partitions brings. */
+const PAGE_SIZE = 500;
+
+interface Result {
+  readonly runId: string;
+  readonly kind: Kind;
+  readonly reason: string;
+  readonly items: number;
+  /** Of a refusal: the same sentence for every run refused for the same reason. */
+  readonly summary?: string;
+}
+
+interface Plan {
+  readonly parts: AdminParts;
+  readonly context: CallContext;
+  readonly request: RetryFailedRequest;
+  readonly modes: ReadonlySet<FailureMode>;
+}
+
+export async function* retryFailed(parts: AdminParts, request: RetryFailedRequest, context: CallContext) {
+  const runIds = selector(request);
+  const strategy = retryStrategy(request.strategy);
+  const reason = check.reason(request.reason);
+  const modes = new Set(check.enumFilter("modes", FailureMode, request.modes));
+  const plan: Plan = { parts, context, request, modes };
+  if (runIds === undefined) await registered(parts, request.workflow);
+
+  const limit = new Limit(request.limit);
+  const operation = randomUUID();
+  const retry = async (runId: string): Promise<Result> => {
+    const command = retryRunCommand({
+      id: commandId("retry", runId, operation),
+      runId,
+      who: context.who,
+      reason,
+      nowMs: parts.clock.nowMs(),
+      strategy,
+      force: request.force,
+    });
+    const { accepted, rejected } = await submit(parts, runId, command);
+    if (rejected !== undefined) return turnedDown(runId, rejected.code, rejected.message, rejected.status);
+    return { runId, kind: Kind.RETRIED, reason: "", items: accepted.items };
+  };
+  const matches = limit.apply(runIds === undefined ? failedRuns(plan) : namedRuns(plan, runIds));
+  const sum = new Sum();
+  const work = request.dryRun ? (runId: string) => foresee(plan, runId) : retry;
+  try {
+    for await (const result of asTheyFinish(matches, RETRIES_AT_ONCE, work)) {
+      sum.add(result);
+      const { summary: _summary, ...value } = result;
+      yield { kind: { case: "result" as const, value } };
+    }
+  } catch (error) {
+    throw sum.interrupted(error);
+  }
+  const outcome = { ...sum.outcome(), dryRun: request.dryRun, limited: limit.exceeded };
+  yield { kind: { case: "outcome" as const, value: outcome } };
+}
+
+/** The ids, each once; undefined: all failed runs of the workflow. */
+function selector({ workflow, runIds }: RetryFailedRequest): readonly string[] | undefined {
+  const selectors = "give exactly one selector: workflow, or run_ids";
+  if (workflow === "" && runIds.length === 0)
+    throw check.invalid("selector", `neither workflow nor run_ids was given; ${selectors}`);
+  if (workflow !== "" && runIds.length > 0) {
+    throw check.invalid(
+      "selector",
+      `both workflow (${JSON.stringify(workflow.slice(0, 64))}) and run_ids (${runIds.length} of them) were given; ${selectors}`,
+    );
+  }
+  if (runIds.length === 0) {
+    check.workflowName(workflow);
+    return undefined;
+  }
+  const unique = [...new Set(runIds)];
+  if (unique.length > RETRY_IDS_MAX) throw check.tooMany("run_ids", unique.length, RETRY_IDS_MAX);
+  return unique.map((runId) => check.runId(runId, "run_ids"));
+}
+
+/** Every failed run of the workflow whose mode is wanted, newest first, a page at a time as they are needed. */
+async function* failedRuns({ parts, context, request, modes }: Plan): AsyncGenerator<string> {
+  const statuses = [RunStatus.FAILED, RunStatus.COMPLETED_WITH_FAILURES];
+  let pageToken = "";
+  do {
+    const filter = { workflow: request.workflow, statuses, pageSize: PAGE_SIZE, pageToken };
+    const page = await parts.queries.listRuns(filter, withinDeadline(context, parts.clock));
+    for (const { runId, failureMode } of page.runs) {
+      if (modes.size === 0 || modes.has(failureMode)) yield runId;
+    }
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+}
+
+/** The named runs; with a filter by mode those that are there and of another mode are left out. */
+async function* namedRuns(
+  { parts, context, modes }: Plan,
+  runIds: readonly string[],
+): AsyncGenerator<string> {
+  for (const runId of runIds) {
+    const view =
+      modes.size === 0 ? undefined : await find(parts, runId, withinDeadline(context, parts.clock));
+    if (view?.summary === undefined || modes.has(view.summary.failureMode)) yield runId;
+  }
+}
+
+async function find(parts: AdminParts, runId: string, options: QueryOptions): Promise<RunView | undefined> {
+  try {
+    return await parts.queries.getRun(runId, options);
+  } catch (error) {
+    if (error instanceof QueryFailedError && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
+/** What a retry of the run would come to now, by what its owner shows of it. */
+async function foresee({ parts, context, request }: Plan, runId: string): Promise<Result> {
+  const view = await find(parts, runId, withinDeadline(context, parts.clock));
+  if (view?.summary === undefined)
+    return turnedDown(runId, RejectCode.RUN_NOT_FOUND, `there is no run ${runId}`);
+  const { status } = view.summary;
+  if (status === RunStatus.CANCELLED) {
+    return turnedDown(runId, RejectCode.NOT_RECOVERABLE, `run ${runId} was cancelled by request`, status);
+  }
+  if (!isRunRetryable(status)) return turnedDown(runId, RejectCode.NOT_FAILED, "", status);
+  const modes = view.actions.flatMap(({ failure, modes: byItem }) => {
+    if (byItem.length > 0) return byItem.map(({ mode }) => mode);
+    return failure === undefined ? [] : [failure.mode];
+  });
+  if (!request.force && modes.length > 0 && modes.every((mode) => traitsOf(mode).terminal)) {
+    return turnedDown(runId, RejectCode.TERMINAL_MODE, "", status);
+  }
+  return { runId, kind: Kind.RETRIED, reason: "", items: view.summary.items?.failed ?? 0 };
+}
+
+function turnedDown(
+  runId: string,
+  code: RejectCode,
+  message: string,
+  status = RunStatus.UNSPECIFIED,
+): Result {
+  if (code === RejectCode.NOT_FAILED) {
+    return { runId, kind: Kind.RACED, reason: `no longer failed: it is ${statusName(status)}`, items: 0 };
+  }
+  const { summary } = refusalOf(code);
+  return { runId, kind: Kind.REFUSED, reason: message || summary, items: 0, summary };
+}
+
+/** Lets through as many as asked for, and looks whether there was one more. */
+class Limit {
+  exceeded = false;
+  constructor(private readonly max: number) {}
+
+  async *apply(source: AsyncIterable<string>): AsyncGenerator<string> {
+    let count = 0;
+    for await (const each of source) {
+      if (this.max !== 0 && count >= this.max) {
+        this.exceeded = true;
+        return;
+      }
+      count += 1;
+      yield each;
+    }
+  }
+}
+
+class Sum {
+  #retried = 0n;
+  #raced = 0n;
+  #refused = 0n;
+  readonly #reasons = new Map<string, bigint>();
+
+  add({ kind, summary = "" }: Result): void {
+    if (kind === Kind.RETRIED) this.#retried += 1n;
+    else if (kind === Kind.RACED) this.#raced += 1n;
+    else {
+      this.#refused += 1n;
+      this.#reasons.set(summary, (this.#reasons.get(summary) ?? 0n) + 1n);
+    }
+  }
+
+  outcome() {
+    return {
+      matched: this.#retried + this.#raced + this.#refused,
+      retried: this.#retried,
+      raced: this.#raced,
+      refused: this.#refused,
+      // Nothing is ever pruned yet, so nothing can be past its retention.
+      prunedPastRetention: 0n,
+      refusedReasons: [...this.#reasons]
+        .map(([reason, count]) => ({ reason, count }))
+        .toSorted((a, b) => Number(b.count - a.count)),
+    };
+  }
+
+  /** The error that ended the operation, with how far it had come. Errors about the request itself stay as they are. */
+  interrupted(error: unknown): unknown {
+    const known = error instanceof RpcError ? error : translate(error);
+    if (known?.code !== "UNAVAILABLE") return error;
+    const { retried, raced, refused } = this.outcome();
+    return new RpcError(
+      "UNAVAILABLE",
+      `${known.message}. Until then ${retried} were retried, ${raced} raced and ${refused} refused; call again for the rest`,
+      { reason: "INTERRUPTED", retried: Number(retried), raced: Number(raced), refused: Number(refused) },
+      { cause: error },
+    );
+  }
+}

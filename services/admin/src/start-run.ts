@@ -1,0 +1,112 @@
+/**
+ * StartRun: from JSON text to a run, idempotent by run id.
+ *
+ * A run that is there already is returned as it stands; one that failed is an error that offers the retry, since a caller
+ * who goes on as if it had been started would wait for nothing.
+ */
+import { randomUUID } from "node:crypto";
+import { partitionOf, PRIORITY_MAX } from "@holdfast/core";
+import { defineWorkflowCommand, type RegisteredDefinition, startRunCommand } from "@holdfast/engine";
+import { OnConflict, RejectCode, RunStatus, type StartRunRequest } from "@holdfast/proto";
+import { type CallContext, RpcError } from "@holdfast/rpc";
+import { type Answer, commandId, submit } from "./control-command.js";
+import { refusedError } from "./errors.js";
+import type { AdminParts } from "./parts.js";
+import * as check from "./validate/fields.js";
+import { jsonErrorPosition } from "./validate/json-position.js";
+
+/** Problems of an input that are listed; more are counted. */
+const PROBLEMS_SHOWN_MAX = 5;
+const NS_PER_MS = 1_000_000n;
+
+export async function startRun(parts: AdminParts, request: StartRunRequest, context: CallContext) {
+  const workflow = check.workflowName(request.workflow);
+  const runId = request.runId === "" ? randomUUID() : check.runId(request.runId);
+  const priority = check.intInRange("priority", request.priority, -PRIORITY_MAX, PRIORITY_MAX);
+  const onConflict = check.enumValue("on_conflict", OnConflict, request.onConflict);
+  const traceparent = check.traceparent(request.traceparent);
+  const startAtNs = check.timestampNs("start_at", request.startAt);
+  const definition = await registered(parts, workflow);
+  const input = parseInput(request.inputJson);
+  checkInput(parts, definition, input);
+
+  const body = Buffer.from(request.inputJson === "" ? "null" : request.inputJson, "utf8");
+  const command = startRunCommand({
+    runId,
+    workflow,
+    definitionHash: definition.hash,
+    input: await parts.payloads.encodeBytes(body, "input_json"),
+    priority,
+    ...(startAtNs === 0n ? {} : { startAtMs: Number(startAtNs / NS_PER_MS) }),
+    traceparent,
+    onConflict,
+    origin: `admin, ${context.who}`,
+  });
+  command.id = commandId("start", runId, "");
+  let answer = await submit(parts, runId, command);
+  if (answer.rejected?.code === RejectCode.UNKNOWN_WORKFLOW) {
+    // Registered, but whoever registered it ended before this partition had it: bring it, and start again.
+    const { definition: value, hash } = definition;
+    await parts.commands.send(
+      partitionOf(runId, parts.queries.partitions),
+      defineWorkflowCommand(value, hash),
+    );
+    answer = await submit(parts, runId, command);
+  }
+  return started(answer, onConflict);
+}
+
+function started(answer: Answer, onConflict: OnConflict) {
+  if (answer.rejected !== undefined) throw refusedError(answer.rejected);
+  const { runId, existed, status } = answer.accepted;
+  if (existed && status === RunStatus.FAILED && onConflict === OnConflict.UNSPECIFIED) {
+    throw new RpcError(
+      "FAILED_PRECONDITION",
+      `run ${runId} was started before and failed: retry it with RetryRun, start it with on_conflict RETRY_IF_FAILED, or choose another run id`,
+      { reason: "RUN_FAILED", runId, status: RunStatus[status] },
+    );
+  }
+  return { runId, existed, status };
+}
+
+/** NOT_FOUND names what there is, since the usual cause is a typing error or a worker that has not started yet. */
+export async function registered(parts: AdminParts, workflow: string): Promise<RegisteredDefinition> {
+  const latest = await parts.definitions.latest(workflow);
+  if (latest !== undefined) return latest;
+  const names = (await parts.definitions.list()).map(({ definition }) => definition.name).toSorted();
+  const known =
+    names.length === 0 ? "none are registered yet: start a worker" : `registered are ${names.join(", ")}`;
+  throw new RpcError("NOT_FOUND", `workflow ${workflow} is not registered; ${known}`, {
+    reason: "UNKNOWN_WORKFLOW",
+    workflow,
+  });
+}
+
+function parseInput(text: string): unknown {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    const where = jsonErrorPosition(text);
+    const place =
+      where === undefined
+        ? ""
+        : ` at line ${where.line}, column ${where.column}: ${where.found} can't stand there`;
+    throw check.invalid("input_json", `it is not JSON${place}`, {
+      reason: "MALFORMED",
+      ...(where === undefined ? {} : { line: where.line, column: where.column }),
+    });
+  }
+}
+
+function checkInput(parts: AdminParts, definition: RegisteredDefinition, input: unknown): void {
+  const problems = parts.validator.problems(definition, input);
+  if (problems.length === 0) return;
+  const shown = problems.slice(0, PROBLEMS_SHOWN_MAX);
+  const more = problems.length - shown.length;
+  throw check.invalid(
+    "input_json",
+    `it does not match the input schema of workflow ${definition.definition.name}: ${shown.join("; ")}${more > 0 ? `; and ${more} more` : ""}`,
+    { reason: "SCHEMA_MISMATCH", problems: [...shown] },
+  );
+}
