@@ -1,0 +1,203 @@
+/**
+ * The streams of a cluster: made as the design demands, and compared with what the server says it made.
+ *
+ * 1. A stream that is there is never changed here, and never made again once the cluster was ready.
+ * 2. Nothing in a log is ever removed but from its front: no age, no count limit, no message deletion, no rollup.
+ */
+import {
+  logStream,
+  logSubject,
+  PortError,
+  REJECTED_PREFIX,
+  REJECTED_STREAM,
+  WORK_PREFIX,
+  WORK_STREAM,
+} from "@holdfast/engine";
+import { JS_ERR, JsApiError } from "./errors.js";
+import type { JetStreamApi, StreamConfig, StreamInfo } from "./js-api.js";
+
+const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+export const LOG_BYTES_DEFAULT = 8 * GIB;
+/** Below this a log fills too fast to be of use. */
+export const LOG_BYTES_MIN = 64 * MIB;
+/** The shortest that servers take; dedupe belongs to the fold. */
+const DUPLICATE_WINDOW_MIN_NS = 100e6;
+/** Rejecting the same message again within this keeps one copy. */
+const REJECT_DUPLICATE_WINDOW_NS = 3_600e9;
+
+/** Differences that would break what the rest relies on. */
+const FATAL: ReadonlySet<string> = new Set([
+  "subjects",
+  "retention",
+  "storage",
+  "discard",
+  "max_age",
+  "max_msgs",
+  "max_msgs_per_subject",
+  "allow_rollup_hdrs",
+]);
+
+export interface StreamOptions {
+  readonly partitions: number;
+  readonly replicas: number;
+  /** Largest size of one partition's log in bytes. */
+  readonly logBytes: number;
+  readonly maxEntryBytes: number;
+  readonly maxPayloadBytes: number;
+}
+
+const base = {
+  storage: "file",
+  discard: "new",
+  max_msgs: -1,
+  max_msgs_per_subject: -1,
+  max_age: 0,
+  duplicate_window: DUPLICATE_WINDOW_MIN_NS,
+  deny_purge: false,
+  allow_rollup_hdrs: false,
+  allow_direct: false,
+} as const;
+
+/** Room for the subject and our own headers, which count into a stored message. */
+const STORED_HEADROOM_BYTES = 1_024;
+
+function wanted(options: StreamOptions, logBytes: number): StreamConfig[] {
+  const { partitions, replicas, maxEntryBytes, maxPayloadBytes } = options;
+  const logs = Array.from({ length: partitions }, (_, partition): StreamConfig => {
+    return {
+      ...base,
+      name: logStream(partition),
+      subjects: [logSubject(partition)],
+      retention: "limits",
+      max_bytes: logBytes,
+      max_msg_size: maxEntryBytes + STORED_HEADROOM_BYTES,
+      num_replicas: replicas,
+      deny_delete: true,
+    };
+  });
+  const work: StreamConfig = {
+    ...base,
+    name: WORK_STREAM,
+    subjects: [`${WORK_PREFIX}>`],
+    retention: "workqueue",
+    max_bytes: logBytes,
+    max_msg_size: maxPayloadBytes,
+    num_replicas: replicas,
+    deny_delete: false,
+  };
+  const rejected: StreamConfig = {
+    ...work,
+    name: REJECTED_STREAM,
+    subjects: [`${REJECTED_PREFIX}>`],
+    retention: "limits",
+    duplicate_window: REJECT_DUPLICATE_WINDOW_NS,
+  };
+  return [...logs, work, rejected];
+}
+
+/**
+ * Makes what is missing and resolves with warnings for people. `ready`: the cluster had all its streams before, so a
+ * missing one was lost, which is a `log-gap`. Rejects with `config-mismatch` where a stream is not what it must be.
+ */
+export async function ensureStreams(
+  api: JetStreamApi,
+  options: StreamOptions,
+  ready: boolean,
+): Promise<string[]> {
+  const found = await Promise.all(
+    wanted(options, options.logBytes).map(async (want) => ({ want, info: await api.findStream(want.name) })),
+  );
+  const missing = found.filter(({ info }) => info === undefined);
+  if (ready && missing.length > 0) throw lost(missing.map(({ want }) => want.name));
+  const warnings = found.flatMap(({ want, info }) =>
+    info === undefined
+      ? []
+      : differences({ ...want, max_bytes: info.config.max_bytes ?? want.max_bytes }, info),
+  );
+  if (missing.length === 0) return warnings;
+  const names = new Set(missing.map(({ want }) => want.name));
+  const made = await createAll(api, options, names);
+  if (made.logBytes < options.logBytes) {
+    warnings.push(
+      `the NATS server has no room to promise ${mib(options.logBytes)} to each of ${options.partitions} logs; each got ` +
+        `${mib(made.logBytes)} instead. Give JetStream more storage (max_file_store), or use fewer partitions`,
+    );
+  }
+  return [...warnings, ...made.warnings];
+}
+
+/** Servers refuse to promise more storage than they have: then all get half, and so on. */
+async function createAll(
+  api: JetStreamApi,
+  options: StreamOptions,
+  names: ReadonlySet<string>,
+): Promise<{ logBytes: number; warnings: string[] }> {
+  const created = new Set<string>();
+  for (let { logBytes } = options; ; logBytes = Math.floor(logBytes / 2)) {
+    const wants = wanted(options, logBytes).filter(({ name }) => names.has(name));
+    const results = await Promise.all(wants.map((want) => createOne(api, want, created)));
+    if (results.every((result) => result !== undefined)) {
+      return { logBytes, warnings: results.flat() };
+    }
+    if (logBytes / 2 < LOG_BYTES_MIN) {
+      throw new PortError(
+        "full",
+        `the NATS server has no storage for ${options.partitions} logs of ${mib(LOG_BYTES_MIN)} each; give JetStream ` +
+          "more (max_file_store, disk space), or use fewer partitions",
+        { partitions: options.partitions },
+      );
+    }
+  }
+}
+
+/** Warnings; undefined where the server has no room. */
+async function createOne(
+  api: JetStreamApi,
+  want: StreamConfig,
+  created: Set<string>,
+): Promise<string[] | undefined> {
+  try {
+    const info = created.has(want.name) ? await api.updateStream(want) : await api.createStream(want);
+    created.add(want.name);
+    return differences(want, info);
+  } catch (thrown) {
+    if (!(thrown instanceof JsApiError)) throw thrown;
+    if (thrown.errCode === JS_ERR.storageExceeded) return undefined;
+    if (thrown.errCode !== JS_ERR.streamNameInUse) throw thrown;
+    // Another node made it at the same time, perhaps with another size.
+    const info = await api.streamInfo(want.name);
+    return differences({ ...want, max_bytes: info.config.max_bytes ?? want.max_bytes }, info);
+  }
+}
+
+/** Servers drop settings that they don't know in silence, so what they return is compared. */
+function differences(want: StreamConfig, { config }: StreamInfo): string[] {
+  const warnings: string[] = [];
+  for (const [key, value] of Object.entries(want)) {
+    const got: unknown =
+      config[key as keyof StreamConfig] ?? (typeof value === "boolean" ? false : undefined);
+    if (JSON.stringify(got) === JSON.stringify(value)) continue;
+    const told = `stream ${want.name} has ${key} ${JSON.stringify(got)} where Holdfast needs ${JSON.stringify(value)}`;
+    if (FATAL.has(key)) {
+      throw new PortError(
+        "config-mismatch",
+        `${told}: commands could be lost. Change it with \`nats stream edit\`, or use another account for Holdfast`,
+        { stream: want.name, setting: key },
+      );
+    }
+    warnings.push(told);
+  }
+  return warnings;
+}
+
+function lost(streams: readonly string[]): PortError {
+  return new PortError(
+    "log-gap",
+    `this cluster had its streams, and ${streams.join(", ")} ${streams.length === 1 ? "is" : "are"} gone. They are not made ` +
+      "again, as that would hide the loss: bring back JetStream's folder, or start a new cluster in another account",
+    { streams },
+  );
+}
+
+const mib = (bytes: number): string => `${Math.floor(bytes / MIB)} MiB`;

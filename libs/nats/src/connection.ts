@@ -1,0 +1,189 @@
+/**
+ * One connection to NATS: opened, watched, closed. The only place that calls `connect`.
+ *
+ * 1. It reconnects for ever; who cares is told after each reconnect and each loss.
+ * 2. A server that is too old, or has no JetStream, is refused at once with what to do.
+ */
+import { PortError } from "@holdfast/engine";
+import { type ConnectionOptions, connect, Events, type NatsConnection, type Status } from "nats";
+import { fromNats } from "./errors.js";
+import type { NatsLogger } from "./logger.js";
+
+/** Compare-and-set on replicated streams has two winners before this version. */
+export const SERVER_VERSION_MIN = { major: 2, minor: 10 } as const;
+
+/** Between pings, so that a silent loss of the connection is seen within about twice this. */
+const PING_INTERVAL_MS = 10_000;
+const RECONNECT_WAIT_MS = 250;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Time that `close` gives to what is still on its way out. */
+const DRAIN_TIMEOUT_MS = 5_000;
+
+export interface ConnectOptions {
+  /** `nats://host:port`, one or several of the same cluster. */
+  readonly servers: string | readonly string[];
+  /** Shown in the server's list of connections. */
+  readonly name: string;
+  readonly logger: NatsLogger;
+  /** Credentials and TLS, as the `nats` package takes them; addresses and reconnecting are ours. */
+  readonly auth?: Pick<ConnectionOptions, "user" | "pass" | "token" | "tls" | "authenticator">;
+}
+
+type Listener = () => void;
+
+export class Connection {
+  private readonly reconnected = new Set<Listener>();
+  private readonly lost = new Set<Listener>();
+  private up = true;
+
+  private constructor(
+    readonly nc: NatsConnection,
+    readonly logger: NatsLogger,
+    readonly serverVersion: string,
+    /** The largest message in bytes, headers included. */
+    readonly maxPayloadBytes: number,
+  ) {
+    void this.watch();
+  }
+
+  static async open(options: ConnectOptions): Promise<Connection> {
+    const servers = typeof options.servers === "string" ? [options.servers] : [...options.servers];
+    const at = servers.map(withoutSecrets).join(", ");
+    let nc: NatsConnection;
+    try {
+      nc = await connect({
+        ...options.auth,
+        ...credentialsOf(servers),
+        servers,
+        name: options.name,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: RECONNECT_WAIT_MS,
+        pingInterval: PING_INTERVAL_MS,
+        timeout: CONNECT_TIMEOUT_MS,
+        noAsyncTraces: true,
+      });
+    } catch (thrown) {
+      throw fromNats(thrown, `connect to NATS at ${at}`);
+    }
+    const { info } = nc;
+    const version = info?.version ?? "";
+    const problem = versionProblem(version) ?? (info?.jetstream === true ? undefined : withoutJetStream(at));
+    if (problem !== undefined) {
+      await nc.close();
+      throw new PortError("config-mismatch", `the NATS server at ${at} can't be used: ${problem}`, {
+        version,
+      });
+    }
+    return new Connection(nc, options.logger, version, info?.max_payload ?? 0);
+  }
+
+  get isUp(): boolean {
+    return this.up && !this.nc.isClosed();
+  }
+
+  get isClosed(): boolean {
+    return this.nc.isClosed();
+  }
+
+  /** Called after each reconnect, until the returned function is called. */
+  onReconnect(listener: Listener): () => void {
+    this.reconnected.add(listener);
+    return () => this.reconnected.delete(listener);
+  }
+
+  /** Called each time the connection is lost or closed, until the returned function is called. */
+  onLost(listener: Listener): () => void {
+    this.lost.add(listener);
+    return () => this.lost.delete(listener);
+  }
+
+  /** Sends what is queued, lets handlers finish, closes. */
+  async close(): Promise<void> {
+    if (this.nc.isClosed()) return;
+    if (this.nc.isDraining()) {
+      await this.nc.closed();
+      return;
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, DRAIN_TIMEOUT_MS);
+    });
+    // Draining while disconnected would wait for a server that may never come back.
+    if (this.up) await Promise.race([this.nc.drain().catch(() => undefined), late]);
+    clearTimeout(timer);
+    if (!this.nc.isClosed()) await this.nc.close();
+  }
+
+  private async watch(): Promise<void> {
+    for await (const status of this.nc.status()) this.note(status);
+    this.up = false;
+    call(this.lost, this.logger);
+  }
+
+  private note(status: Status): void {
+    const fields = { event: status.type, data: String(status.data) };
+    switch (status.type) {
+      case Events.Disconnect:
+        this.up = false;
+        this.logger.warn(fields, "lost the connection to NATS; reconnecting");
+        call(this.lost, this.logger);
+        break;
+      case Events.Reconnect:
+        this.up = true;
+        this.logger.info(fields, "reconnected to NATS");
+        call(this.reconnected, this.logger);
+        break;
+      case Events.Error:
+        this.logger.error(fields, "NATS reported an error (a slow consumer shows here too)");
+        break;
+      case Events.LDM:
+        this.logger.warn(fields, "the NATS server is about to shut down");
+        break;
+      default:
+        this.logger.debug(fields, "NATS connection event");
+    }
+  }
+}
+
+function call(listeners: ReadonlySet<Listener>, logger: NatsLogger): void {
+  for (const listener of [...listeners]) {
+    try {
+      listener();
+    } catch (thrown) {
+      logger.error({ err: thrown }, "a listener of the NATS connection failed");
+    }
+  }
+}
+
+/** Undefined where the version will do. */
+export function versionProblem(version: string): string | undefined {
+  const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
+  const enough =
+    major > SERVER_VERSION_MIN.major ||
+    (major === SERVER_VERSION_MIN.major && minor >= SERVER_VERSION_MIN.minor);
+  if (enough) return undefined;
+  const { major: needMajor, minor: needMinor } = SERVER_VERSION_MIN;
+  return (
+    `its version is ${version === "" ? "unknown" : version}, and Holdfast needs ${needMajor}.${needMinor} or newer ` +
+    "(older ones can let two writers win a compare-and-set); upgrade nats-server"
+  );
+}
+
+function withoutJetStream(at: string): string {
+  return `JetStream is not enabled; start nats-server at ${at} with \`jetstream { sync_interval: always }\``;
+}
+
+/** User, password or token of the first URL that has them: the client itself reads only host and port. */
+function credentialsOf(servers: readonly string[]): Pick<ConnectionOptions, "user" | "pass" | "token"> {
+  for (const server of servers) {
+    const url = URL.canParse(server) ? new URL(server) : undefined;
+    if (url === undefined || url.username === "") continue;
+    const name = decodeURIComponent(url.username);
+    return url.password === "" ? { token: name } : { user: name, pass: decodeURIComponent(url.password) };
+  }
+  return {};
+}
+
+function withoutSecrets(server: string): string {
+  return server.replace(/\/\/[^@/]*@/, "//***@");
+}
