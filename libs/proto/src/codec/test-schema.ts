@@ -196,8 +196,20 @@ const leaf = new MessageBuilder("Leaf")
   .add({ name: "n", type: Type.INT64 })
   .add({ name: "s", type: Type.STRING })
   .build();
+const tight = new MessageBuilder("Tight")
+  .add({ name: "one", type: Type.STRING })
+  .add({ name: "texts", type: Type.STRING, repeated: true })
+  .add({ name: "blobs", type: Type.BYTES, repeated: true })
+  .map("byText", Type.STRING, Type.STRING)
+  .map("byLong", Type.SINT64, Type.STRING)
+  .add({ name: "children", type: Type.MESSAGE, typeName: ".codec.Tight", repeated: true, number: 0x1ffffff0 })
+  .map("byInt", Type.INT32, Type.MESSAGE, ".codec.Tight")
+  .add({ name: "child", type: Type.MESSAGE, typeName: ".codec.Tight" })
+  .add({ name: "longs", type: Type.INT64, repeated: true, packed: false })
+  .build();
 const registry = registryOf([
   leaf,
+  tight,
   everything("All", true),
   everything("Flat", false),
   create(DescriptorProtoSchema, { name: "Empty" }),
@@ -214,3 +226,5 @@ export const All = messageOf(registry, "All");
 export const Flat = messageOf(registry, "Flat");
 export const Leaf = messageOf(registry, "Leaf");
 export const Empty = messageOf(registry, "Empty");
+/** Hardly a field of bounded size: no room is reserved that could hide a missing check. */
+export const Tight = messageOf(registry, "Tight");
