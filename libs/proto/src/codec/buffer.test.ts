@@ -72,6 +72,9 @@ it("gives the right bytes wherever in maps, lists and nested messages the buffer
   for (const [name, value] of Object.entries(values)) {
     expect(wrongEdges(Tight, create(Tight, { [name]: value }))).toEqual([]);
   }
+  for (const text of texts) {
+    expect(wrongEdges(Tight, create(Tight, { one: text, two: text, three: "x".repeat(24) }))).toEqual([]);
+  }
   expect(wrongEdges(Tight, create(Tight, values))).toEqual([]);
 });
 

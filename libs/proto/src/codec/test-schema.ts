@@ -205,6 +205,8 @@ const tight = new MessageBuilder("Tight")
   .add({ name: "children", type: Type.MESSAGE, typeName: ".codec.Tight", repeated: true, number: 0x1ffffff0 })
   .map("byInt", Type.INT32, Type.MESSAGE, ".codec.Tight")
   .add({ name: "child", type: Type.MESSAGE, typeName: ".codec.Tight" })
+  .add({ name: "two", type: Type.STRING })
+  .add({ name: "three", type: Type.STRING })
   .add({ name: "longs", type: Type.INT64, repeated: true, packed: false })
   .build();
 const registry = registryOf([
