@@ -146,6 +146,7 @@ describe("malformed input", () => {
     ["wire type 6", s(0x0e)],
     ["wire type 7", s(0x17)],
     ["a tag above 32 bits", s(0xff, 0xff, 0xff, 0xff, 0x1f, 0)],
+    ["a tag of six bytes", s(0x88, 0x80, 0x80, 0x80, 0x80, 0, 1)],
     ["a lone tag", s(0x08)],
     ["a varint without end", s(0x08, 0xff, 0xff)],
     ["a varint of eleven bytes", s(0x08, ...Array.from({ length: 10 }, () => 0xff), 1)],
