@@ -22,7 +22,11 @@ export interface Bus {
   /** Queues a message; messages of one sender on one subject arrive in order. */
   publish(subject: string, data: Uint8Array): void;
   /** A handler that throws is logged and never ends the subscription. `queue`: one of the group gets each message. */
-  subscribe(subject: string, handler: (message: BusMessage) => void, options?: { readonly queue?: string }): BusSubscription;
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    options?: { readonly queue?: string },
+  ): BusSubscription;
   /** One answer. Rejects with a `PortError`: `no-responders`, `timeout`, `closed`. */
   request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
   /** Resolves when all that was published before has reached the server. */

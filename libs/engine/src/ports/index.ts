@@ -1,6 +1,7 @@
 export type { Bus, BusMessage, BusSubscription } from "./bus.js";
 export { type Clock, systemClock } from "./clock.js";
 export type { CommandLog, LogEntry, LogInfo } from "./command-log.js";
+export { type Ownership, soleOwner } from "./ownership.js";
 export { PortError, type PortErrorCode, type Retryability } from "./errors.js";
 export type {
   ClusterConfig,

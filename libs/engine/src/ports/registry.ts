@@ -70,7 +70,11 @@ export interface WorkQueue {
   /** Keeps a message under `holdfast.rejected.<workflow>` with its reason; resolves once that is durable. Idempotent. */
   reject(message: WorkMessage, code: RejectCode, reason: string): Promise<void>;
   /** Rejected work, oldest first, after `afterId` (0: from the start); of one workflow where named. */
-  listRejected(options: { workflow?: string; afterId: number; limit: number }): Promise<{ entries: RejectedWorkEntry[]; more: boolean }>;
+  listRejected(options: {
+    workflow?: string;
+    afterId: number;
+    limit: number;
+  }): Promise<{ entries: RejectedWorkEntry[]; more: boolean }>;
   countRejected(): Promise<number>;
   /** Publishes it again on its subject and forgets the rejected copy; false where there is none. */
   replayRejected(id: number): Promise<boolean>;

@@ -1,0 +1,459 @@
+/**
+ * Gives due tasks of this node's partitions to workers that have room for them.
+ *
+ * 1. A task is in one place: ready, or in flight at one worker. Offering it again changes nothing.
+ * 2. What is here can be lost without harm: it is derived from state again.
+ * 3. A worker that falls silent, or an attempt that outlives its time-out, is reported as a failed attempt through the log.
+ */
+import { type DueTask, type FoldEffect, taskKey } from "@holdfast/core";
+import {
+  FailureMode,
+  FailureSchema,
+  RollCallSchema,
+  Source,
+  type Task,
+  TaskBatchSchema,
+  TaskCancelSchema,
+  type TaskRef,
+  TaskReportSchema,
+  type WorkerBeat,
+  WorkerBeatSchema,
+  WorkerInboxSchema,
+} from "@holdfast/proto";
+import { decode, encode, init } from "@holdfast/proto/codec";
+import type { Logger } from "@holdfast/telemetry";
+import type { EngineLimits } from "../partition/limits.js";
+import type { Processor, TaskSink } from "../partition/processor.js";
+import type { Bus, BusSubscription } from "../ports/bus.js";
+import type { Clock } from "../ports/clock.js";
+import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
+import { ReadyQueue } from "./ready-queue.js";
+import { type InFlight, type Worker, Workers } from "./workers.js";
+
+const SWEEP_MS = 250;
+/** A batch that a beat sent this much later does not confirm is taken for lost. */
+const CONFIRM_AFTER_MS = 1_000;
+const COMPOSE_RETRY_MS = 200;
+
+interface ReadyTask extends DueTask {
+  readonly key: string;
+  readonly partition: Processor;
+}
+
+/** A batch that is being put together. */
+interface Outgoing {
+  readonly tasks: Task[];
+  readonly flights: InFlight[];
+  bytes: number;
+}
+
+interface PartitionLoad {
+  ready: number;
+  inFlight: number;
+  refused: boolean;
+}
+
+export interface DispatcherDeps {
+  readonly node: string;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: EngineLimits;
+  /** The partition of a run, if this node has it. */
+  readonly partitionOf: (runId: string) => Processor | undefined;
+}
+
+export class Dispatcher implements TaskSink {
+  private readonly workers = new Workers();
+  private readonly queues = new Map<string, ReadyQueue<ReadyTask>>();
+  /** Keys of ready tasks; a key deleted here makes its queue entry void. */
+  private readonly ready = new Set<string>();
+  private readonly inFlight = new Map<string, InFlight>();
+  private readonly loads = new Map<Processor, PartitionLoad>();
+  private readonly subscriptions: BusSubscription[] = [];
+  private readonly outgoing = new Map<Worker, Outgoing>();
+  private cancelSweep: (() => void) | undefined;
+  private pumpPlanned = false;
+  private open = false;
+  private stopped = false;
+
+  constructor(private readonly deps: DispatcherDeps) {}
+
+  /** Hears workers, asks them what they run, and begins to dispatch once they had time to answer. */
+  async start(): Promise<void> {
+    const { bus, clock, limits, node } = this.deps;
+    this.subscriptions.push(bus.subscribe(WORKER_BEAT, (message) => this.onBeat(message.data)));
+    await bus.flush();
+    bus.publish(ROLL_CALL, encode(RollCallSchema, init(RollCallSchema, { node })));
+    await new Promise<void>((resolve) => clock.after(limits.rollCallMs, resolve));
+    this.open = true;
+    this.planSweep();
+    this.planPump();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancelSweep?.();
+    for (const subscription of this.subscriptions) subscription.unsubscribe();
+  }
+
+  loadOf(partition: Processor): Readonly<PartitionLoad> {
+    return this.load(partition);
+  }
+
+  get workerList(): Iterable<Worker> {
+    return this.workers.all;
+  }
+
+  get readyCount(): number {
+    return this.ready.size;
+  }
+
+  get inFlightCount(): number {
+    return this.inFlight.size;
+  }
+
+  offer(partition: Processor, due: DueTask): boolean {
+    const key = taskKey(due.runId, due.action, due.item, due.attempt);
+    if (this.ready.has(key) || this.inFlight.has(key)) return true;
+    const load = this.load(partition);
+    if (load.ready >= this.deps.limits.readyTasksMax) {
+      load.refused = true;
+      return false;
+    }
+    load.ready += 1;
+    this.ready.add(key);
+    this.queueOf(due.queue).push({ ...due, key, partition });
+    return true;
+  }
+
+  closed(partition: Processor, runId: string, action: number, item: number, attempt: number): void {
+    const key = taskKey(runId, action, item, attempt);
+    const flight = this.inFlight.get(key);
+    if (flight !== undefined) this.land(flight);
+    else if (this.ready.delete(key)) this.load(partition).ready -= 1;
+  }
+
+  cancel(_partition: Processor, effect: Extract<FoldEffect, { kind: "cancel-tasks" }>): void {
+    // The attempts were closed before this, so their workers are no longer known: every worker is told, and most have none of them.
+    const cancel = init(TaskCancelSchema, { tasks: [...effect.tasks], reason: effect.reason });
+    const message = encode(
+      WorkerInboxSchema,
+      init(WorkerInboxSchema, { kind: { case: "cancel", value: cancel } }),
+    );
+    for (const worker of this.workers.all) this.deps.bus.publish(worker.inbox, message);
+  }
+
+  turnEnded(): void {
+    if (this.ready.size > 0) this.planPump();
+    else this.giveRoom();
+  }
+
+  private load(partition: Processor): PartitionLoad {
+    let load = this.loads.get(partition);
+    if (load === undefined) {
+      load = { ready: 0, inFlight: 0, refused: false };
+      this.loads.set(partition, load);
+    }
+    return load;
+  }
+
+  private queueOf(name: string): ReadyQueue<ReadyTask> {
+    let queue = this.queues.get(name);
+    if (queue === undefined) {
+      queue = new ReadyQueue();
+      this.queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  private planPump(): void {
+    if (this.pumpPlanned || !this.open || this.stopped) return;
+    this.pumpPlanned = true;
+    queueMicrotask(() => {
+      this.pumpPlanned = false;
+      this.pump();
+    });
+  }
+
+  private pump(): void {
+    for (const [name, queue] of this.queues) {
+      for (let before = queue.size + 1; queue.size > 0 && queue.size < before; ) {
+        before = queue.size;
+        const workers = this.byRoom(name);
+        workers.forEach((worker, i) =>
+          this.fill(worker, name, queue, Math.ceil(queue.size / (workers.length - i))),
+        );
+      }
+    }
+    for (const worker of this.outgoing.keys()) this.sendBatch(worker);
+    this.giveRoom();
+  }
+
+  /** Workers of a queue, those with the most room first. */
+  private byRoom(queue: string): readonly Worker[] {
+    const serving = this.workers.serving(queue);
+    if (serving.length < 2) return serving;
+    return [...serving].sort((a, b) => this.workers.room(b, queue) - this.workers.room(a, queue));
+  }
+
+  private fill(worker: Worker, name: string, queue: ReadyQueue<ReadyTask>, share: number): void {
+    for (let left = Math.min(this.workers.room(worker, name), share); left > 0; left--) {
+      let task = queue.shift();
+      while (task !== undefined && !this.ready.delete(task.key)) task = queue.shift();
+      if (task === undefined) return;
+      this.load(task.partition).ready -= 1;
+      this.sendTo(worker, task);
+    }
+  }
+
+  private sendTo(worker: Worker, ready: ReadyTask): void {
+    const { clock, limits } = this.deps;
+    const made = ready.partition.compose(ready);
+    if (made === undefined) return;
+    const nowMs = clock.monotonicMs();
+    const flight: InFlight = {
+      key: ready.key,
+      partition: ready.partition,
+      task: ready,
+      worker,
+      batch: 0,
+      sentAtMs: nowMs,
+      deadlineMs: nowMs + ready.startToCloseMs + limits.timeoutGraceMs,
+    };
+    this.takeOff(flight);
+    if (!(made instanceof Promise)) {
+      this.addToBatch(worker, made, flight);
+      return;
+    }
+    made
+      .then((task) => {
+        if (this.inFlight.get(ready.key) !== flight) return;
+        this.addToBatch(worker, task, flight);
+        this.sendBatch(worker);
+      })
+      .catch((error: unknown) => {
+        this.deps.logger.warn("a task could not be made; it is tried again", {
+          run: ready.runId,
+          action: String(ready.action),
+          err: error,
+        });
+        if (this.inFlight.get(ready.key) !== flight) return;
+        this.land(flight);
+        clock.after(COMPOSE_RETRY_MS, () => {
+          if (!this.stopped && this.offer(ready.partition, ready)) this.planPump();
+        });
+      });
+  }
+
+  private takeOff(flight: InFlight): void {
+    const { worker, task } = flight;
+    this.inFlight.set(flight.key, flight);
+    worker.inFlight.set(flight.key, flight);
+    worker.used.set(task.queue, (worker.used.get(task.queue) ?? 0) + 1);
+    this.load(flight.partition).inFlight += 1;
+  }
+
+  private land(flight: InFlight): void {
+    const { worker, task } = flight;
+    this.inFlight.delete(flight.key);
+    worker.inFlight.delete(flight.key);
+    worker.used.set(task.queue, (worker.used.get(task.queue) ?? 1) - 1);
+    this.load(flight.partition).inFlight -= 1;
+  }
+
+  private addToBatch(worker: Worker, task: Task, flight: InFlight): void {
+    const { limits } = this.deps;
+    const bytes = sizeOf(task);
+    let batch = this.outgoing.get(worker);
+    if (
+      batch !== undefined &&
+      (batch.tasks.length >= limits.tasksABatch || batch.bytes + bytes > limits.taskBatchBytes)
+    ) {
+      this.sendBatch(worker);
+      batch = undefined;
+    }
+    if (batch === undefined) {
+      batch = { tasks: [], flights: [], bytes: 0 };
+      this.outgoing.set(worker, batch);
+    }
+    batch.tasks.push(task);
+    batch.flights.push(flight);
+    batch.bytes += bytes;
+  }
+
+  private sendBatch(worker: Worker): void {
+    const batch = this.outgoing.get(worker);
+    if (batch === undefined) return;
+    this.outgoing.delete(worker);
+    worker.lastBatch += 1;
+    worker.unconfirmed.set(worker.lastBatch, this.deps.clock.monotonicMs());
+    for (const flight of batch.flights) flight.batch = worker.lastBatch;
+    this.publish(worker, worker.lastBatch, batch.tasks);
+  }
+
+  private publish(worker: Worker, batch: number, tasks: Task[]): void {
+    const value = init(TaskBatchSchema, { node: this.deps.node, batch: BigInt(batch), tasks });
+    this.deps.bus.publish(
+      worker.inbox,
+      encode(WorkerInboxSchema, init(WorkerInboxSchema, { kind: { case: "tasks", value } })),
+    );
+  }
+
+  /** Partitions whose tasks found no room are told when half of it is free again. */
+  private giveRoom(): void {
+    for (const [partition, load] of this.loads) {
+      if (!load.refused || load.ready * 2 > this.deps.limits.readyTasksMax) continue;
+      load.refused = false;
+      this.deps.clock.after(0, () => {
+        if (!this.stopped) partition.roomAgain();
+      });
+    }
+  }
+
+  private onBeat(data: Uint8Array): void {
+    const { clock, logger, node } = this.deps;
+    let beat: WorkerBeat;
+    try {
+      beat = decode(WorkerBeatSchema, data);
+    } catch (error) {
+      logger.warn("a worker's beat can't be read", { err: error });
+      return;
+    }
+    const nowMs = clock.monotonicMs();
+    const known = this.workers.find(beat.worker);
+    if (beat.gone) {
+      if (known !== undefined) this.lose(known, "it ended");
+      return;
+    }
+    const worker = this.workers.heard(beat, nowMs);
+    if (worker === undefined) {
+      logger.error("there are too many workers; this one is not used", { worker: beat.worker });
+      return;
+    }
+    if (beat.rollCallAnswer) for (const ref of beat.tasks) this.adopt(worker, ref, nowMs);
+    const mark = beat.received.find((entry) => entry.node === node);
+    this.confirm(worker, Number(mark?.batch ?? 0n), nowMs);
+    this.planPump();
+  }
+
+  /** A task that the worker has from before: it is in flight, whoever sent it. */
+  private adopt(worker: Worker, ref: TaskRef, nowMs: number): void {
+    const item = ref.item ?? -1;
+    const key = taskKey(ref.runId, ref.action, item, ref.attempt);
+    const partition = this.deps.partitionOf(ref.runId);
+    if (partition === undefined || this.inFlight.has(key)) return;
+    if (this.ready.delete(key)) this.load(partition).ready -= 1;
+    const info = partition.taskInfo(ref.runId, ref.action);
+    if (info === undefined) return;
+    const { startToCloseMs, queue } = info;
+    const task: DueTask = {
+      runId: ref.runId,
+      action: ref.action,
+      item,
+      attempt: ref.attempt,
+      workflow: "",
+      queue,
+      priority: 0,
+      startToCloseMs,
+    };
+    this.takeOff({
+      key,
+      partition,
+      task,
+      worker,
+      batch: 0,
+      sentAtMs: nowMs,
+      deadlineMs: nowMs + startToCloseMs + this.deps.limits.timeoutGraceMs,
+    });
+  }
+
+  /** Batches up to `received` have arrived; later ones that had time to arrive are sent again. */
+  private confirm(worker: Worker, received: number, nowMs: number): void {
+    for (const [batch, sentAtMs] of worker.unconfirmed) {
+      if (batch <= received) worker.unconfirmed.delete(batch);
+      else if (sentAtMs + CONFIRM_AFTER_MS < nowMs) {
+        worker.unconfirmed.set(batch, nowMs);
+        this.sendAgain(worker, batch);
+      }
+    }
+  }
+
+  private sendAgain(worker: Worker, batch: number): void {
+    const tasks: Task[] = [];
+    for (const flight of worker.inFlight.values()) {
+      if (flight.batch !== batch) continue;
+      const made = flight.partition.compose(flight.task);
+      if (made instanceof Promise) {
+        // Too costly to gather on a doubt: the attempt starts over at whoever has room.
+        made.catch(() => undefined);
+        this.land(flight);
+        this.offer(flight.partition, flight.task);
+      } else if (made !== undefined) tasks.push(made);
+    }
+    this.deps.logger.warn("a batch of tasks did not reach its worker and is sent again", {
+      worker: worker.id,
+      batch,
+      tasks: tasks.length,
+    });
+    this.publish(worker, batch, tasks);
+  }
+
+  private planSweep(): void {
+    this.cancelSweep = this.deps.clock.after(SWEEP_MS, () => {
+      this.sweep();
+      if (!this.stopped) this.planSweep();
+    });
+  }
+
+  private sweep(): void {
+    const nowMs = this.deps.clock.monotonicMs();
+    for (const worker of this.workers.all) {
+      const silentMs = nowMs - worker.lastHeardMs;
+      if (silentMs > this.deps.limits.workerLeaseMs)
+        this.lose(worker, `it was silent for ${(silentMs / 1000).toFixed(1)} s`);
+    }
+    for (const flight of this.inFlight.values()) {
+      if (flight.deadlineMs > nowMs) continue;
+      const { startToCloseMs } = flight.task;
+      this.fail(
+        flight,
+        FailureMode.TIMEOUT,
+        Source.TIMEOUT,
+        `no result within ${startToCloseMs} ms (start_to_close) from worker ${flight.worker.id}`,
+      );
+    }
+  }
+
+  private lose(worker: Worker, why: string): void {
+    const lost = [...worker.inFlight.values()];
+    this.deps.logger.warn("a worker is gone", { worker: worker.id, why, tasks: lost.length });
+    this.workers.remove(worker);
+    for (const flight of lost)
+      this.fail(flight, FailureMode.WORKER_LOST, Source.LOST_WORKER, `worker ${worker.id} was lost: ${why}`);
+  }
+
+  private fail(flight: InFlight, mode: FailureMode, source: Source, message: string): void {
+    this.land(flight);
+    const { runId, action, item, attempt } = flight.task;
+    flight.partition.reportFor(
+      init(TaskReportSchema, {
+        runId,
+        action,
+        item: item < 0 ? undefined : item,
+        attempt,
+        worker: flight.worker.id,
+        outcome: { case: "failure", value: init(FailureSchema, { mode, message, source }) },
+      }),
+    );
+  }
+}
+
+/** About how many bytes a task is on the wire. */
+function sizeOf(task: Task): number {
+  let bytes = 200;
+  for (const payload of [task.input, task.itemInput, ...task.upstream.map((entry) => entry.payload)]) {
+    if (payload?.body.case === "inline") bytes += payload.body.value.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,173 @@
+/**
+ * A node: the partitions it works on, one dispatcher for all of them, and the answers to queries. Talks to ports only.
+ *
+ * 1. A partition that can't be opened stays stopped and says why; the others work.
+ */
+import { partitionOf } from "@holdfast/core";
+import {
+  type PartitionStatus,
+  QueryErrorCode,
+  QueryErrorSchema,
+  QueryRequestSchema,
+  type QueryResponse,
+  QueryResponseSchema,
+} from "@holdfast/proto";
+import { decode, encode, init } from "@holdfast/proto/codec";
+import type { Logger, MetricsRegistry } from "@holdfast/telemetry";
+import { Dispatcher } from "../dispatch/dispatcher.js";
+import { DEFAULT_ENGINE_LIMITS, type EngineLimits } from "../partition/limits.js";
+import { Processor, type ProcessorMetrics } from "../partition/processor.js";
+import type { Bus, BusMessage, BusSubscription } from "../ports/bus.js";
+import { type Clock, systemClock } from "../ports/clock.js";
+import type { CommandLog } from "../ports/command-log.js";
+import type { PayloadStore } from "../ports/registry.js";
+import type { StateStore } from "../ports/state-store.js";
+import type { Ownership } from "../ports/ownership.js";
+import { querySubject } from "../subjects.js";
+
+export interface NodeDeps {
+  readonly node: string;
+  readonly log: CommandLog;
+  readonly store: StateStore;
+  readonly bus: Bus;
+  readonly payloads: PayloadStore;
+  readonly ownership: Ownership;
+  readonly logger: Logger;
+  readonly registry: MetricsRegistry;
+  readonly clock?: Clock;
+  readonly limits?: Partial<EngineLimits>;
+}
+
+export class Node {
+  private readonly processors: Processor[] = [];
+  private readonly dispatcher: Dispatcher;
+  private readonly subscriptions: BusSubscription[] = [];
+  private readonly limits: EngineLimits;
+  private readonly clock: Clock;
+
+  constructor(private readonly deps: NodeDeps) {
+    this.limits = { ...DEFAULT_ENGINE_LIMITS, ...deps.limits };
+    this.clock = deps.clock ?? systemClock;
+    this.dispatcher = new Dispatcher({
+      node: deps.node,
+      bus: deps.bus,
+      clock: this.clock,
+      logger: deps.logger,
+      limits: this.limits,
+      partitionOf: (runId) =>
+        this.processors.find((p) => p.partition === partitionOf(runId, deps.log.partitions)),
+    });
+  }
+
+  /**
+   * Opens its partitions, folds what the log has beyond their state, becomes their owner and begins to act. Resolves with
+   * every partition's state, also of those that stay stopped.
+   */
+  async start(): Promise<PartitionStatus[]> {
+    const { deps, clock, limits } = this;
+    const metrics = metricsOf(deps.registry);
+    deps.registry.observe(
+      { name: "holdfast_ready_tasks", help: "Due tasks that wait for a worker" },
+      () => this.dispatcher.readyCount,
+    );
+    deps.registry.observe(
+      { name: "holdfast_in_flight_tasks", help: "Tasks that workers have" },
+      () => this.dispatcher.inFlightCount,
+    );
+    for (const partition of deps.ownership.candidates(deps.log.partitions)) {
+      const { node, log, store, bus, payloads, logger } = deps;
+      this.processors.push(
+        new Processor({
+          partition,
+          node,
+          log,
+          store,
+          bus,
+          payloads,
+          sink: this.dispatcher,
+          clock,
+          logger,
+          limits,
+          metrics,
+        }),
+      );
+    }
+    await Promise.all(this.processors.map((processor) => processor.start().catch(() => undefined)));
+    for (const processor of this.processors) this.answer(processor);
+    await this.dispatcher.start();
+    await Promise.all(
+      this.processors.map((processor) =>
+        processor.own().catch((error: unknown) => {
+          deps.logger.error("the partition could not be owned", {
+            partition: processor.partition,
+            err: error,
+          });
+        }),
+      ),
+    );
+    return this.status();
+  }
+
+  status(): PartitionStatus[] {
+    return this.processors.map((processor) => this.statusOf(processor));
+  }
+
+  /** Stores what is folded and stops. Tasks that workers have are reported to the log, and found there at the next start. */
+  async stop(): Promise<void> {
+    this.dispatcher.stop();
+    for (const subscription of this.subscriptions) subscription.unsubscribe();
+    await Promise.all(this.processors.map((processor) => processor.stop()));
+  }
+
+  private statusOf(processor: Processor): PartitionStatus {
+    const { ready, inFlight } = this.dispatcher.loadOf(processor);
+    return processor.status(ready, inFlight);
+  }
+
+  private answer(processor: Processor): void {
+    const subscription = this.deps.bus.subscribe(querySubject(processor.partition), (message) => {
+      const data = message.data.slice();
+      void this.answerOne(processor, data).then((response) => this.respond(message, response));
+    });
+    this.subscriptions.push(subscription);
+  }
+
+  private respond(message: BusMessage, response: QueryResponse): void {
+    const bytes = encode(QueryResponseSchema, response);
+    if (bytes.length <= this.deps.bus.maxMessageBytes) message.respond(bytes);
+    else {
+      const text = `the answer is ${bytes.length} bytes, more than a message can hold; ask for less at once`;
+      message.respond(encode(QueryResponseSchema, errorResponse(QueryErrorCode.INVALID, text)));
+    }
+  }
+
+  private async answerOne(processor: Processor, data: Uint8Array): Promise<QueryResponse> {
+    try {
+      const request = decode(QueryRequestSchema, data);
+      if (request.kind.case === "status") {
+        return init(QueryResponseSchema, { result: { case: "status", value: this.statusOf(processor) } });
+      }
+      return await processor.query(request);
+    } catch (error) {
+      this.deps.logger.error("a query failed", { partition: processor.partition, err: error });
+      return errorResponse(
+        QueryErrorCode.INTERNAL,
+        `partition ${processor.partition} could not answer; its log says why`,
+      );
+    }
+  }
+}
+
+const errorResponse = (code: QueryErrorCode, message: string): QueryResponse =>
+  init(QueryResponseSchema, { result: { case: "error", value: init(QueryErrorSchema, { code, message }) } });
+
+function metricsOf(registry: MetricsRegistry): ProcessorMetrics {
+  const counter = (name: string, help: string) => registry.counter({ name, help });
+  return {
+    commands: counter("holdfast_commands_folded_total", "Commands folded"),
+    entries: counter("holdfast_entries_folded_total", "Log entries folded"),
+    commits: counter("holdfast_commits_total", "State commits"),
+    stale: counter("holdfast_stale_reports_total", "Reports of attempts that were not the current ones"),
+    unreadable: counter("holdfast_unreadable_entries_total", "Log entries that could not be read"),
+  };
+}

@@ -1,0 +1,47 @@
+/** Every limit of a partition's processor and of the dispatcher. */
+export interface EngineLimits {
+  /** Records kept decoded in each of the two generations of a partition's cache. */
+  readonly cacheRecords: number;
+  /** Changed records that are kept before folding waits for a commit. */
+  readonly dirtyRecordsMax: number;
+  /** The pause between two commits: changes to one record within it are written once. */
+  readonly commitIntervalMs: number;
+  /** Missing records of an entry beyond which they are read together instead of one by one. */
+  readonly syncReadsMax: number;
+  /** Due tasks of one partition that wait in memory; the rest waits in state. */
+  readonly readyTasksMax: number;
+  /** Tasks in one TaskBatch. */
+  readonly tasksABatch: number;
+  /** Bytes of one TaskBatch, about. */
+  readonly taskBatchBytes: number;
+  /** A worker that is silent for so long loses its tasks. */
+  readonly workerLeaseMs: number;
+  /** How long after a time-out its worker may still report it itself. */
+  readonly timeoutGraceMs: number;
+  /** How long a node waits for workers' answers to its roll call before it dispatches. */
+  readonly rollCallMs: number;
+  /** Items and bytes of one ItemsLoaded command. */
+  readonly itemsACommand: number;
+  readonly itemBytesACommand: number;
+  /** Active runs looked at in one go when due work is found again. */
+  readonly derivePage: number;
+  /** How long a query may wait for its `min_seq`. */
+  readonly readYourWritesMs: number;
+}
+
+export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
+  cacheRecords: 8_192,
+  dirtyRecordsMax: 20_000,
+  commitIntervalMs: 20,
+  syncReadsMax: 8,
+  readyTasksMax: 10_000,
+  tasksABatch: 512,
+  taskBatchBytes: 384 * 1024,
+  workerLeaseMs: 10_000,
+  timeoutGraceMs: 2_000,
+  rollCallMs: 300,
+  itemsACommand: 2_048,
+  itemBytesACommand: 256 * 1024,
+  derivePage: 500,
+  readYourWritesMs: 5_000,
+};

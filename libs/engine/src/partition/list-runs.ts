@@ -1,0 +1,106 @@
+/**
+ * Lists a partition's runs, newest first, from the status index. Costs what it looks at, not what there is.
+ *
+ * The index is ordered within one workflow and class; this merges the ranges that the filters need. A cursor is the place of the
+ * last run looked at (creation time, run id), the same in all ranges.
+ */
+import { readStatusKey, runKey, runSummary, type StatusRow, statusPrefix, u64 } from "@holdfast/core";
+import { type ListRunsAnswer, ListRunsAnswerSchema, type ListRunsQuery, RunStatus } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { workflowNames } from "./due-work.js";
+import type { PartitionState } from "./state.js";
+
+const LIMIT_MAX = 1_000;
+/** Rows looked at in one query: a filter that few runs pass ends a page early, with a cursor to go on. */
+const LOOKED_AT_MAX = 5_000;
+const WORKFLOWS_MAX = 10_000;
+const PAGE = 200;
+
+/** One for each class that the index tells apart. */
+const CLASSES = [
+  RunStatus.RUNNING,
+  RunStatus.COMPLETED,
+  RunStatus.COMPLETED_WITH_FAILURES,
+  RunStatus.FAILED,
+  RunStatus.CANCELLED,
+];
+const classOf = (status: RunStatus): RunStatus => (CLASSES.includes(status) ? status : RunStatus.RUNNING);
+
+/** The part of an index key that orders runs within a class. */
+const placeOf = (row: StatusRow): string => u64(row.createdNs) + row.runId;
+
+/** Reads one range of the index backwards, page by page. */
+class Range {
+  private rows: StatusRow[] = [];
+  private done = false;
+
+  constructor(
+    private readonly state: PartitionState,
+    private readonly from: string,
+    private to: string,
+  ) {}
+
+  async peek(): Promise<StatusRow | undefined> {
+    if (this.rows.length === 0 && !this.done) {
+      const page = await this.state.range(this.from, this.to, PAGE, true);
+      this.done = page.length < PAGE;
+      this.to = page.at(-1)?.[0] ?? this.to;
+      this.rows = page.map(([key]) => readStatusKey(key)).reverse();
+    }
+    return this.rows.at(-1);
+  }
+
+  take(): void {
+    this.rows.pop();
+  }
+}
+
+export async function listRuns(state: PartitionState, query: ListRunsQuery): Promise<ListRunsAnswer> {
+  const limit = Math.min(query.limit || 50, LIMIT_MAX);
+  const cursor = Buffer.from(query.cursor).toString("latin1");
+  const beforeNs = query.createdBeforeNs === 0n ? 0xffff_ffff_ffff_fffen : query.createdBeforeNs - 1n;
+  const end = cursor === "" ? u64(beforeNs + 1n) : cursor;
+  const workflows = query.workflow === "" ? await workflowNames(state, WORKFLOWS_MAX) : [query.workflow];
+  const classes = query.statuses.length === 0 ? CLASSES : [...new Set(query.statuses.map(classOf))];
+  const ranges = workflows.flatMap((workflow) =>
+    classes.map((status) => {
+      const prefix = statusPrefix(workflow, status);
+      return new Range(
+        state,
+        prefix + u64(query.createdAfterNs),
+        end < u64(beforeNs + 1n) ? prefix + end : prefix + u64(beforeNs + 1n),
+      );
+    }),
+  );
+  const answer = init(ListRunsAnswerSchema, { runs: [], cursors: [], next: query.cursor });
+  for (let looked = 0; looked < LOOKED_AT_MAX; looked++) {
+    if (answer.runs.length >= limit) {
+      answer.more = true;
+      return answer;
+    }
+    const newest = await newestOf(ranges);
+    if (newest === undefined) return answer;
+    newest.range.take();
+    const { row } = newest;
+    answer.next = new Uint8Array(Buffer.from(placeOf(row), "latin1"));
+    const run = state.get(runKey(row.runId));
+    if (run === undefined) continue;
+    if (query.statuses.length > 0 && !query.statuses.includes(run.status)) continue;
+    if (query.effects.length > 0 && !query.effects.includes(run.effect)) continue;
+    answer.runs.push(runSummary(row.runId, run));
+    answer.cursors.push(answer.next);
+  }
+  answer.more = true;
+  return answer;
+}
+
+async function newestOf(ranges: readonly Range[]): Promise<{ range: Range; row: StatusRow } | undefined> {
+  let newest: { range: Range; row: StatusRow; place: string } | undefined;
+  for (const range of ranges) {
+    const row = await range.peek();
+    if (row === undefined) continue;
+    const place = placeOf(row);
+    if (newest === undefined || place > newest.place) newest = { range, row, place };
+  }
+  return newest;
+}

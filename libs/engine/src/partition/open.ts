@@ -1,0 +1,77 @@
+/**
+ * Whether a partition's state and its log belong together. Asked at each opening; on any doubt the partition stays closed.
+ */
+import { createHash } from "node:crypto";
+import { SEMANTICS } from "@holdfast/core";
+import type { AppliedRecord } from "@holdfast/proto";
+import type { CommandLog, LogInfo } from "../ports/command-log.js";
+import { PortError } from "../ports/errors.js";
+
+export const SCHEMA_VERSION = 1;
+const DIGEST_BYTES = 16;
+
+export const digestOf = (data: Uint8Array): Uint8Array =>
+  new Uint8Array(createHash("sha256").update(data).digest().subarray(0, DIGEST_BYTES));
+
+/** Throws `log-gap`, `schema` or `config-mismatch`, saying what was found and what to do; resolves with the log's info otherwise. */
+export async function verifyLog(
+  log: CommandLog,
+  partition: number,
+  applied: AppliedRecord,
+): Promise<LogInfo> {
+  const info = await log.info(partition);
+  const seq = Number(applied.seq);
+  const refuse = (found: string, details: Record<string, unknown>): never => {
+    throw new PortError(
+      "log-gap",
+      `partition ${partition}: ${found}. The log and this node's state do not belong together, so nothing is folded. ` +
+        "Bring the log back as it was; or, if this log is the right one, stop the node, move its folder of this partition away and start it again: it rebuilds from the log.",
+      { partition, ...details },
+    );
+  };
+  if (seq === 0) {
+    if (info.lastSeq > 0 && info.firstSeq > 1) {
+      refuse(`the log begins at ${info.firstSeq}, and the state is empty`, { firstSeq: info.firstSeq });
+    }
+    return info;
+  }
+  if (applied.partition !== partition || applied.partitions !== log.partitions) {
+    throw new PortError(
+      "config-mismatch",
+      `this state is of partition ${applied.partition} of ${applied.partitions}, but was opened as ${partition} of ${log.partitions}: check the data folder and the cluster's address`,
+      { partition },
+    );
+  }
+  if (applied.semantics > SEMANTICS || applied.schema > SCHEMA_VERSION) {
+    throw new PortError(
+      "schema",
+      `partition ${partition} was written by a newer Holdfast: start that version`,
+      { partition },
+    );
+  }
+  if (applied.streamCreatedNs !== info.createdNs) {
+    refuse("the log was created anew since this state was written", {
+      was: applied.streamCreatedNs,
+      is: info.createdNs,
+    });
+  }
+  if (info.lastSeq < seq) {
+    refuse(`the log lost its tail: the state has folded up to ${seq}, the log ends at ${info.lastSeq}`, {
+      applied: seq,
+      lastSeq: info.lastSeq,
+    });
+  }
+  if (info.firstSeq > seq + 1) {
+    refuse(`the log begins at ${info.firstSeq}, the state has folded only up to ${seq}`, {
+      applied: seq,
+      firstSeq: info.firstSeq,
+    });
+  }
+  if (info.firstSeq <= seq) {
+    const entry = await log.entry(partition, seq);
+    if (entry === undefined || Buffer.compare(digestOf(entry.data), applied.digest) !== 0) {
+      refuse(`entry ${seq} of the log is not the one that this state has folded`, { applied: seq });
+    }
+  }
+  return info;
+}

@@ -1,0 +1,60 @@
+/** Outcomes and events on their way out: gathered for one turn, then one message for each receiver. May be lost: receivers ask again. */
+import {
+  type Outcome,
+  OutcomeBatchSchema,
+  PublishedEventSchema,
+  type PublishedEvent,
+  type RunEvent,
+  RunEventBatchSchema,
+} from "@holdfast/proto";
+import { encode, init } from "@holdfast/proto/codec";
+import type { Bus } from "../ports/bus.js";
+import { eventsSubject } from "../subjects.js";
+
+const OUTCOMES_A_MESSAGE = 512;
+
+export class Outbox {
+  private outcomes = new Map<string, Outcome[]>();
+  private events = new Map<string, PublishedEvent[]>();
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly partition: number,
+  ) {}
+
+  addOutcome(inbox: string, outcome: Outcome): void {
+    const list = this.outcomes.get(inbox);
+    if (list === undefined) this.outcomes.set(inbox, [outcome]);
+    else list.push(outcome);
+  }
+
+  addEvent(workflow: string, runId: string, event: RunEvent, logSeq: bigint): void {
+    const published = init(PublishedEventSchema, { runId, event, logSeq });
+    const list = this.events.get(workflow);
+    if (list === undefined) this.events.set(workflow, [published]);
+    else list.push(published);
+  }
+
+  flush(): void {
+    for (const [inbox, outcomes] of this.outcomes) {
+      for (let at = 0; at < outcomes.length; at += OUTCOMES_A_MESSAGE) {
+        const batch = init(OutcomeBatchSchema, {
+          partition: this.partition,
+          outcomes: outcomes.slice(at, at + OUTCOMES_A_MESSAGE),
+        });
+        this.bus.publish(inbox, encode(OutcomeBatchSchema, batch));
+      }
+    }
+    for (const [workflow, events] of this.events) {
+      for (let at = 0; at < events.length; at += OUTCOMES_A_MESSAGE) {
+        const batch = init(RunEventBatchSchema, {
+          partition: this.partition,
+          events: events.slice(at, at + OUTCOMES_A_MESSAGE),
+        });
+        this.bus.publish(eventsSubject(workflow), encode(RunEventBatchSchema, batch));
+      }
+    }
+    if (this.outcomes.size > 0) this.outcomes = new Map();
+    if (this.events.size > 0) this.events = new Map();
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * What only the owner of a partition does: announces itself, fires timers, loads items, finds due work again.
+ *
+ * 1. Acts only after its own announcement was folded, and stops when another's is.
+ * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
+ */
+import { type DueTask, runKey, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
+import { type Command, CommandSchema, TimersFiredSchema } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { PortError } from "../ports/errors.js";
+import { bringInline, pinned } from "./compose.js";
+import { dueWorkOf, workflowNames } from "./due-work.js";
+import { loadItems } from "./load-items.js";
+import { OwnerWriter } from "./owner-writer.js";
+import type { Processor, ProcessorDeps } from "./processor.js";
+import type { PartitionState } from "./state.js";
+
+const MS = 1_000_000n;
+/** The log's clock may be behind this node's: a timer that did not fire yet is tried again after this. */
+const REFIRE_MS = 5;
+const TIMER_SLEEP_MAX_MS = 3_600_000;
+const WORKFLOWS_MAX = 100_000;
+const LOAD_RETRY_MS = 500;
+
+export interface LoadWanted {
+  readonly runId: string;
+  readonly action: number;
+  readonly generation: number;
+  readonly fromIndex: number;
+}
+
+export class Owner {
+  private readonly writer: OwnerWriter;
+  private acting = false;
+  private announcing:
+    | { readonly epoch: bigint; readonly resolve: () => void; readonly reject: (error: unknown) => void }
+    | undefined;
+  private nextDueNs: bigint | undefined;
+  private cancelTimer: (() => void) | undefined;
+  private firing = false;
+  private missed = false;
+  private finding = false;
+  private readonly loading = new Set<string>();
+  private readonly loadQueue: LoadWanted[] = [];
+
+  constructor(
+    private readonly deps: ProcessorDeps,
+    private readonly processor: Processor,
+    private readonly state: () => PartitionState,
+  ) {
+    this.writer = new OwnerWriter(deps.log, deps.partition, deps.node, deps.clock);
+  }
+
+  /** Its announcement is on its way or folded: effects may be acted on. */
+  get announced(): boolean {
+    return this.acting || this.announcing !== undefined;
+  }
+
+  /** Resolves once this node is the owner and has found all that is due. */
+  async announce(epoch: bigint): Promise<void> {
+    const folded = new Promise<void>((resolve, reject) => {
+      this.announcing = { epoch, resolve, reject };
+    });
+    folded.catch(() => undefined);
+    await this.writer.announce(epoch);
+    await folded;
+    await this.planNextTimer();
+    this.missed = true;
+    await this.findDuePages();
+  }
+
+  /** An announcement was folded: this node's own begins its work, another's ends it. */
+  folded(node: string, epoch: bigint): void {
+    const announcing = this.announcing;
+    if (announcing !== undefined && node === this.deps.node && epoch === announcing.epoch) {
+      this.announcing = undefined;
+      this.acting = true;
+      this.writer.begin(epoch);
+      announcing.resolve();
+      return;
+    }
+    this.stop();
+    const error = new PortError(
+      "unavailable",
+      `partition ${this.deps.partition} is owned by ${node} since epoch ${epoch}`,
+    );
+    announcing?.reject(error);
+    this.deps.logger.warn("another node became owner of the partition", {
+      partition: this.deps.partition,
+      owner: node,
+    });
+  }
+
+  stop(): void {
+    this.acting = false;
+    this.announcing?.reject(new PortError("closed", "the partition was stopped"));
+    this.announcing = undefined;
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    this.writer.stop();
+  }
+
+  write(command: Command): void {
+    this.writer.write(command).catch((error: unknown) => {
+      if (error instanceof PortError && error.code === "closed") return;
+      this.deps.logger.error("the owner's command could not be written", {
+        partition: this.deps.partition,
+        err: error,
+      });
+    });
+  }
+
+  /** A due task found no room: it is looked up again when there is some. */
+  overflowed(): void {
+    this.missed = true;
+  }
+
+  findDue(): void {
+    if (!this.acting || !this.missed || this.finding) return;
+    this.findDuePages().catch((error: unknown) => {
+      this.deps.logger.error("due work could not be looked up", {
+        partition: this.deps.partition,
+        err: error,
+      });
+    });
+  }
+
+  /** Offers what is due, oldest runs first within each workflow, each workflow its share of the room. */
+  private async findDuePages(): Promise<void> {
+    const { sink, limits } = this.deps;
+    this.finding = true;
+    this.missed = false;
+    try {
+      const workflows = await workflowNames(this.state(), WORKFLOWS_MAX);
+      const share = Math.max(
+        limits.derivePage,
+        Math.floor(limits.readyTasksMax / Math.max(workflows.length, 1)),
+      );
+      for (const workflow of workflows) {
+        let after: string | undefined = "";
+        for (let offered = 0; after !== undefined && this.acting; ) {
+          if (offered >= share) {
+            this.missed = true;
+            break;
+          }
+          const page: Awaited<ReturnType<typeof dueWorkOf>> = await dueWorkOf(
+            this.state(),
+            workflow,
+            after,
+            limits.derivePage,
+          );
+          for (const load of page.loads) this.loadItems(load);
+          offered += page.tasks.length;
+          if (!page.tasks.every((task: DueTask) => sink.offer(this.processor, task))) {
+            this.missed = true;
+            break;
+          }
+          after = page.nextKey;
+        }
+      }
+    } finally {
+      this.finding = false;
+    }
+    sink.turnEnded();
+  }
+
+  timerSet(dueNs: bigint): void {
+    if (this.nextDueNs !== undefined && this.nextDueNs <= dueNs) return;
+    this.nextDueNs = dueNs;
+    this.sleepUntilDue();
+  }
+
+  private async planNextTimer(): Promise<void> {
+    const first = (await this.state().range(TIMERS_FROM, TIMERS_TO, 1))[0];
+    this.nextDueNs = undefined;
+    if (first !== undefined) this.timerSet(timerDue(first[0]));
+  }
+
+  private sleepUntilDue(delayMs?: number): void {
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    if (this.nextDueNs === undefined || !this.acting || this.firing) return;
+    const until = Number(this.nextDueNs / MS) + 1 - this.deps.clock.nowMs();
+    this.cancelTimer = this.deps.clock.after(
+      Math.max(delayMs ?? 0, Math.min(until, TIMER_SLEEP_MAX_MS), 0),
+      () => {
+        this.fire().catch((error: unknown) => {
+          if (error instanceof PortError && error.code === "closed") return;
+          this.deps.logger.error("timers could not be fired", { partition: this.deps.partition, err: error });
+        });
+      },
+    );
+  }
+
+  /** Says to the log that it is late enough; the fold looks what is due by its own time. */
+  private async fire(): Promise<void> {
+    const nowNs = BigInt(this.deps.clock.nowMs()) * MS;
+    if (this.nextDueNs === undefined || this.nextDueNs > nowNs) {
+      this.sleepUntilDue();
+      return;
+    }
+    this.firing = true;
+    const wanted = this.nextDueNs;
+    try {
+      const fired = init(CommandSchema, {
+        kind: { case: "timersFired", value: init(TimersFiredSchema, { upToNs: nowNs }) },
+      });
+      await this.processor.folded(await this.writer.write(fired));
+    } finally {
+      this.firing = false;
+    }
+    await this.planNextTimer();
+    if (this.nextDueNs !== undefined && this.nextDueNs <= wanted) this.sleepUntilDue(REFIRE_MS);
+  }
+
+  /** Brings the items of an action; one load at a time, each once. */
+  loadItems(wanted: LoadWanted): void {
+    const key = `${wanted.runId}/${wanted.action}/${wanted.generation}`;
+    if (this.loading.has(key)) return;
+    this.loading.add(key);
+    this.loadQueue.push(wanted);
+    if (this.loadQueue.length === 1) void this.loadNext();
+  }
+
+  private async loadNext(): Promise<void> {
+    for (let wanted = this.loadQueue[0]; wanted !== undefined; wanted = this.loadQueue[0]) {
+      const { runId, action, generation } = wanted;
+      try {
+        await this.load(wanted);
+      } catch (error) {
+        if (error instanceof PortError && error.code === "closed") return;
+        this.deps.logger.warn("items could not be loaded; it is tried again", {
+          partition: this.deps.partition,
+          run: runId,
+          err: error,
+        });
+        this.deps.clock.after(LOAD_RETRY_MS, () => this.loadItems(wanted));
+      }
+      this.loading.delete(`${runId}/${action}/${generation}`);
+      this.loadQueue.shift();
+    }
+  }
+
+  private async load({ runId, action: index, generation }: LoadWanted): Promise<void> {
+    const { payloads, limits } = this.deps;
+    const found = pinned(this.state(), runId);
+    const action = found?.plan.actions[index];
+    const items = found?.run.actions[index]?.items;
+    if (
+      found === undefined ||
+      action === undefined ||
+      items === undefined ||
+      items.loaded ||
+      found.run.generation !== generation
+    )
+      return;
+    const source = action.forEach?.source;
+    const from = source?.case === "outputOf" ? found.plan.byName.get(source.value.action) : undefined;
+    const payload =
+      from === undefined
+        ? bringInline(this.state(), runId, 0, found.run.input)
+        : bringInline(this.state(), runId, from + 1, found.run.actions[from]?.output);
+    for await (const command of loadItems(
+      { runId, action, generation, fromIndex: items.bound, payload },
+      payloads,
+      limits,
+    )) {
+      await this.writer.write(command);
+      if (this.state().get(runKey(runId))?.generation !== generation) return;
+    }
+  }
+}

@@ -1,0 +1,364 @@
+/**
+ * A partition at work on this node: reads its log, folds it, keeps its state, and, as the log's owner, acts.
+ *
+ * 1. Entries are folded in order, each once; the applied sequence is stored with the state it belongs to.
+ * 2. Effects follow the fold, never precede the log's entry, and are acted on only by the owner that the log names.
+ * 3. On any doubt about log or state the partition stops and says why; it never folds over a gap.
+ */
+import {
+  appliedKey,
+  type Entry,
+  type FoldEffect,
+  foldEntry,
+  prefetch,
+  SEMANTICS,
+  skipEntry,
+  TIMERS_A_COMMAND_MAX,
+  type DueTask,
+} from "@holdfast/core";
+import {
+  type AppliedRecord,
+  AppliedRecordSchema,
+  CommandBatchSchema,
+  type CommandBatch,
+  type PartitionStatus,
+  PartitionStatusSchema,
+  type QueryRequest,
+  type QueryResponse,
+  type Task,
+  type TaskReport,
+  CommandSchema,
+} from "@holdfast/proto";
+import { DecodeError, decode, init } from "@holdfast/proto/codec";
+import type { Logger } from "@holdfast/telemetry";
+import type { Bus } from "../ports/bus.js";
+import type { Clock } from "../ports/clock.js";
+import type { CommandLog, LogEntry } from "../ports/command-log.js";
+import { PortError } from "../ports/errors.js";
+import type { PayloadStore } from "../ports/registry.js";
+import type { PartitionStore, StateStore } from "../ports/state-store.js";
+import { composeTask, pinned } from "./compose.js";
+import type { EngineLimits } from "./limits.js";
+import { digestOf, SCHEMA_VERSION, verifyLog } from "./open.js";
+import { Outbox } from "./outbox.js";
+import { Owner } from "./owner.js";
+import { answerQuery } from "./queries.js";
+import { PartitionState } from "./state.js";
+
+/** What the partition's owner has tasks dispatched by. */
+export interface TaskSink {
+  /** False where there is no room: the task stays in state, and `roomAgain` asks for it. */
+  offer(partition: Processor, task: DueTask): boolean;
+  closed(partition: Processor, runId: string, action: number, item: number, attempt: number): void;
+  cancel(partition: Processor, effect: Extract<FoldEffect, { kind: "cancel-tasks" }>): void;
+  /** All effects of a turn have been given. */
+  turnEnded(): void;
+}
+
+export interface ProcessorDeps {
+  readonly partition: number;
+  readonly node: string;
+  readonly log: CommandLog;
+  readonly store: StateStore;
+  readonly bus: Bus;
+  readonly payloads: PayloadStore;
+  readonly sink: TaskSink;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: EngineLimits;
+  readonly metrics: ProcessorMetrics;
+}
+
+export interface ProcessorMetrics {
+  readonly commands: { inc(by?: number): void };
+  readonly entries: { inc(by?: number): void };
+  readonly commits: { inc(by?: number): void };
+  readonly stale: { inc(by?: number): void };
+  readonly unreadable: { inc(by?: number): void };
+}
+
+export type ProcessorState = "opening" | "catching-up" | "following" | "acting" | "stopped";
+
+export class Processor {
+  readonly partition: number;
+  private phase: ProcessorState = "opening";
+  private problem = "";
+  private db: PartitionStore | undefined;
+  private state!: PartitionState;
+  private applied!: AppliedRecord;
+  private lastEntry: Uint8Array | undefined;
+  private lastSeq = 0;
+  private commitPlanned = false;
+  private readonly abort = new AbortController();
+  private readonly outbox: Outbox;
+  private readonly owner: Owner;
+  private following: Promise<void> | undefined;
+  private waiters: { readonly seq: number; readonly resolve: () => void }[] = [];
+
+  constructor(private readonly deps: ProcessorDeps) {
+    this.partition = deps.partition;
+    this.outbox = new Outbox(deps.bus, deps.partition);
+    this.owner = new Owner(deps, this, () => this.state);
+  }
+
+  /**
+   * Opens the state, checks it against the log, folds what the log has beyond it, and goes on following. Resolves when
+   * caught up. Rejects, and stays stopped with the problem, where log and state do not belong together.
+   */
+  async start(): Promise<void> {
+    try {
+      const target = await this.open();
+      this.phase = "catching-up";
+      const caughtUp = this.waitFor(target);
+      this.following = this.follow();
+      await Promise.race([caughtUp, this.following]);
+      if (this.problem !== "") throw new PortError("log-gap", this.problem);
+      this.phase = "following";
+    } catch (error) {
+      this.stopWith(error);
+      throw error;
+    }
+  }
+
+  /** Announces this node as owner and resolves once it acts. */
+  async own(): Promise<void> {
+    if (this.phase !== "following") return;
+    await this.owner.announce(this.applied.ownerEpoch + 1n);
+    this.phase = "acting";
+  }
+
+  get epoch(): bigint {
+    return this.applied.ownerEpoch;
+  }
+
+  /** Stores what is folded, and stops. */
+  async stop(): Promise<void> {
+    this.owner.stop();
+    this.abort.abort();
+    await this.following?.catch(() => undefined);
+    if (this.db !== undefined && this.problem === "")
+      await this.commit().catch((error: unknown) => this.stopWith(error));
+    this.phase = "stopped";
+    await this.db?.close();
+    this.db = undefined;
+  }
+
+  status(readyTasks: number, inFlightTasks: number): PartitionStatus {
+    return init(PartitionStatusSchema, {
+      partition: this.partition,
+      state: this.phase,
+      owner: this.applied?.owner ?? "",
+      epoch: this.applied?.ownerEpoch ?? 0n,
+      appliedSeq: this.applied?.seq ?? 0n,
+      lastSeq: BigInt(this.lastSeq),
+      problem: this.problem,
+      readyTasks,
+      inFlightTasks,
+    });
+  }
+
+  /** Resolves once the entry `seq` has been folded. */
+  folded(seq: number): Promise<void> {
+    return this.waitFor(seq);
+  }
+
+  /** What a worker is sent for a due task; undefined where it is due no more. */
+  compose(due: DueTask): Task | undefined | Promise<Task> {
+    if (this.phase !== "acting") return undefined;
+    return composeTask(
+      { view: this.state, payloads: this.deps.payloads, partition: this.partition, epoch: this.epoch },
+      due,
+    );
+  }
+
+  /** What is fixed of an action's tasks; undefined where the run is not known. */
+  taskInfo(
+    runId: string,
+    action: number,
+  ): { readonly queue: string; readonly startToCloseMs: number } | undefined {
+    return pinned(this.state, runId)?.plan.actions[action];
+  }
+
+  /** Appends how an attempt ended whose worker can't say so itself. */
+  reportFor(report: TaskReport): void {
+    this.owner.write(init(CommandSchema, { kind: { case: "taskReport", value: report } }));
+  }
+
+  /** There is room for due tasks again: those that found none are looked up in state. */
+  roomAgain(): void {
+    this.owner.findDue();
+  }
+
+  async query(request: QueryRequest): Promise<QueryResponse> {
+    return await answerQuery(
+      {
+        partition: this.partition,
+        view: () => this.state,
+        applied: () => this.applied,
+        phase: () => this.phase,
+        problem: () => this.problem,
+        waitFor: (seq) => this.waitFor(seq),
+        limits: this.deps.limits,
+        clock: this.deps.clock,
+      },
+      request,
+    );
+  }
+
+  private async open(): Promise<number> {
+    const { partition, store, log, logger, limits } = this.deps;
+    this.db = await store.open(partition).catch(async (error: unknown) => {
+      if (!(error instanceof PortError) || error.code !== "corrupt") throw error;
+      logger.error("the partition's state was damaged and put aside; it is rebuilt from the log", {
+        partition,
+        err: error,
+      });
+      return await store.open(partition);
+    });
+    this.state = new PartitionState(this.db, limits.cacheRecords);
+    this.applied =
+      this.state.get(appliedKey) ??
+      init(AppliedRecordSchema, {
+        partition,
+        partitions: log.partitions,
+        schema: SCHEMA_VERSION,
+        semantics: SEMANTICS,
+      });
+    const info = await verifyLog(log, partition, this.applied);
+    this.applied.streamCreatedNs = info.createdNs;
+    this.lastSeq = info.lastSeq;
+    return info.lastSeq;
+  }
+
+  private async follow(): Promise<void> {
+    const { log, partition, limits } = this.deps;
+    try {
+      for await (const entries of log.read(partition, Number(this.applied.seq) + 1, this.abort.signal)) {
+        for (const entry of entries) await this.foldOne(entry);
+        this.endTurn();
+        if (this.state.dirtyCount > limits.dirtyRecordsMax) await this.commit();
+      }
+    } catch (error) {
+      this.stopWith(error);
+      throw error;
+    }
+  }
+
+  private async foldOne(entry: LogEntry): Promise<void> {
+    const { metrics, limits, logger, partition } = this.deps;
+    if (entry.seq !== Number(this.applied.seq) + 1) {
+      throw new PortError(
+        "log-gap",
+        `partition ${partition}: entry ${entry.seq} came after ${this.applied.seq}`,
+      );
+    }
+    let batch: CommandBatch;
+    try {
+      batch = decode(CommandBatchSchema, entry.data);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      metrics.unreadable.inc();
+      logger.error("an entry of the log can't be read and is passed over", {
+        partition,
+        seq: entry.seq,
+        err: error,
+      });
+      skipEntry(this.state, this.applied, entry.seq, entry.atNs);
+      this.afterEntry(entry);
+      return;
+    }
+    const keys = new Set<string>();
+    prefetch(batch, keys);
+    const missing = this.state.missing(keys);
+    if (missing.length > limits.syncReadsMax) await this.state.load(missing);
+    const effects = foldEntry(this.state, this.applied, await this.withTimers(entry, batch));
+    metrics.commands.inc(batch.commands.length);
+    metrics.entries.inc();
+    if (this.phase === "acting" || this.owner.announced) for (const effect of effects) this.act(effect);
+    this.afterEntry(entry);
+  }
+
+  private async withTimers(entry: LogEntry, batch: CommandBatch): Promise<Entry> {
+    const plain = { seq: entry.seq, atNs: entry.atNs, batch };
+    const fired = batch.commands.find((command) => command.kind.case === "timersFired");
+    if (fired?.kind.case !== "timersFired") return plain;
+    return { ...plain, dueTimers: await this.state.dueTimers(fired.kind.value.upToNs, TIMERS_A_COMMAND_MAX) };
+  }
+
+  private act(effect: FoldEffect): void {
+    const { sink, metrics } = this.deps;
+    switch (effect.kind) {
+      case "dispatch":
+        if (!sink.offer(this, effect.task)) this.owner.overflowed();
+        return;
+      case "closed":
+        sink.closed(this, effect.runId, effect.action, effect.item, effect.attempt);
+        return;
+      case "cancel-tasks":
+        sink.cancel(this, effect);
+        return;
+      case "reply":
+        this.outbox.addOutcome(effect.inbox, effect.outcome);
+        return;
+      case "event":
+        this.outbox.addEvent(effect.workflow, effect.runId, effect.event, this.applied.seq);
+        return;
+      case "load-items":
+        this.owner.loadItems(effect);
+        return;
+      case "timer":
+        this.owner.timerSet(effect.dueNs);
+        return;
+      case "owner":
+        this.owner.folded(effect.node, effect.epoch);
+        return;
+      case "stale-report":
+        metrics.stale.inc();
+    }
+  }
+
+  private afterEntry(entry: LogEntry): void {
+    this.lastEntry = entry.data;
+    if (entry.seq > this.lastSeq) this.lastSeq = entry.seq;
+    if (this.waiters.length > 0) {
+      const ready = this.waiters.filter((waiter) => waiter.seq <= entry.seq);
+      this.waiters = this.waiters.filter((waiter) => waiter.seq > entry.seq);
+      for (const waiter of ready) waiter.resolve();
+    }
+  }
+
+  private endTurn(): void {
+    this.outbox.flush();
+    this.deps.sink.turnEnded();
+    if (this.commitPlanned || this.abort.signal.aborted) return;
+    this.commitPlanned = true;
+    this.deps.clock.after(this.deps.limits.commitIntervalMs, () => {
+      this.commitPlanned = false;
+      if (this.abort.signal.aborted || this.problem !== "") return;
+      this.commit().catch((error: unknown) => this.stopWith(error));
+    });
+  }
+
+  private async commit(): Promise<void> {
+    await this.state.commit(() => {
+      if (this.lastEntry !== undefined) this.applied.digest = digestOf(this.lastEntry);
+      this.state.put(appliedKey, this.applied);
+    });
+    this.deps.metrics.commits.inc();
+  }
+
+  /** Resolves once `seq` has been folded. */
+  private waitFor(seq: number): Promise<void> {
+    if (Number(this.applied.seq) >= seq) return Promise.resolve();
+    return new Promise((resolve) => this.waiters.push({ seq, resolve }));
+  }
+
+  private stopWith(error: unknown): void {
+    if (this.problem !== "" || this.abort.signal.aborted) return;
+    this.problem = error instanceof Error ? error.message : String(error);
+    this.phase = "stopped";
+    this.owner.stop();
+    this.abort.abort();
+    this.deps.logger.fatal("the partition stopped", { partition: this.partition, err: error });
+  }
+}

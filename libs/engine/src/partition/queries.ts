@@ -1,0 +1,250 @@
+/**
+ * Answers questions about a partition from its state. Changes nothing. Errors are answers, with what to do.
+ */
+import { create } from "@bufbuild/protobuf";
+import {
+  chunkKey,
+  chunkOf,
+  eventChunkKey,
+  EVENTS_EMBEDDED_MAX,
+  HAS_RECORD,
+  INPUTS_A_RECORD,
+  inputsKey,
+  inputsOf,
+  itemKey,
+  ITEMS_A_CHUNK,
+  itemView,
+  runView,
+  STATUS_MASK,
+} from "@holdfast/core";
+import {
+  type AppliedRecord,
+  type CountsRecord,
+  type GetPayloadQuery,
+  type GetRunQuery,
+  type ItemView,
+  type ListItemsAnswer,
+  ListItemsAnswerSchema,
+  type ListItemsQuery,
+  PayloadSchema,
+  QueryErrorCode,
+  QueryErrorSchema,
+  type QueryRequest,
+  type QueryResponse,
+  QueryResponseSchema,
+  type RunEvent,
+  type RunRecord,
+  type WorkflowCounts,
+  WorkflowCountsSchema,
+  GetCountsAnswerSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { Clock } from "../ports/clock.js";
+import { bringInline, pinned } from "./compose.js";
+import { workflowNames } from "./due-work.js";
+import type { EngineLimits } from "./limits.js";
+import { listRuns } from "./list-runs.js";
+import type { PartitionState } from "./state.js";
+
+export interface QueryDeps {
+  readonly partition: number;
+  readonly view: () => PartitionState;
+  readonly applied: () => AppliedRecord;
+  readonly phase: () => string;
+  readonly problem: () => string;
+  readonly waitFor: (seq: number) => Promise<void>;
+  readonly limits: EngineLimits;
+  readonly clock: Clock;
+}
+
+const PAGE_MAX = 1_000;
+/** An answer stays well below a message's limit. */
+const ANSWER_BYTES_MAX = 512 * 1024;
+const EVENT_CHUNKS_SHOWN = 16;
+const WORKFLOWS_MAX = 10_000;
+
+type Result = QueryResponse["result"];
+
+const problem = (code: QueryErrorCode, message: string): Result => ({
+  case: "error",
+  value: init(QueryErrorSchema, { code, message }),
+});
+const notFound = (message: string): Result => problem(QueryErrorCode.NOT_FOUND, message);
+
+export async function answerQuery(deps: QueryDeps, request: QueryRequest): Promise<QueryResponse> {
+  const result = (await unavailable(deps, Number(request.minSeq))) ?? (await resultOf(deps, request));
+  return create(QueryResponseSchema, { result });
+}
+
+async function unavailable(deps: QueryDeps, minSeq: number): Promise<Result | undefined> {
+  const phase = deps.phase();
+  if (phase !== "acting") {
+    const why = deps.problem() === "" ? `it is ${phase}; ask again in a moment` : deps.problem();
+    return problem(QueryErrorCode.UNAVAILABLE, `partition ${deps.partition} can't answer: ${why}`);
+  }
+  if (minSeq <= Number(deps.applied().seq)) return undefined;
+  let cancel: (() => void) | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    cancel = deps.clock.after(deps.limits.readYourWritesMs, () => resolve(true));
+  });
+  const isLate = await Promise.race([deps.waitFor(minSeq).then(() => false), late]);
+  cancel?.();
+  if (!isLate) return undefined;
+  return problem(
+    QueryErrorCode.UNAVAILABLE,
+    `partition ${deps.partition} has folded ${deps.applied().seq}, not yet ${minSeq}; ask again`,
+  );
+}
+
+async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result> {
+  switch (kind.case) {
+    case "getRun":
+      return getRun(deps, kind.value);
+    case "listRuns":
+      return { case: "runs", value: await listRuns(deps.view(), kind.value) };
+    case "listItems":
+      return listItems(deps.view(), kind.value);
+    case "getCounts":
+      return getCounts(deps.view(), kind.value.workflow);
+    case "getPayload":
+      return getPayload(deps.view(), kind.value);
+    default:
+      return problem(QueryErrorCode.INVALID, "a question of a kind that this version does not know");
+  }
+}
+
+const noRun = (runId: string): Result => notFound(`there is no run ${runId}`);
+
+function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
+  const view = deps.view();
+  const found = pinned(view, runId);
+  if (found === undefined) return noRun(runId);
+  const { run, plan } = found;
+  const value = runView({
+    runId,
+    run,
+    plan,
+    partition: deps.partition,
+    seq: deps.applied().seq,
+    olderEvents: full ? olderEvents(view, runId, run) : [],
+    full,
+  });
+  if (full) value.input = bringInline(view, runId, 0, value.input);
+  if (plan.leaf !== undefined) value.output = bringInline(view, runId, plan.leaf + 1, value.output);
+  return { case: "run", value };
+}
+
+function olderEvents(view: PartitionState, runId: string, run: RunRecord): RunEvent[] {
+  const chunks = Math.floor(((run.events[0]?.seq ?? 1) - 1) / EVENTS_EMBEDDED_MAX);
+  const older: RunEvent[] = [];
+  for (let chunk = Math.max(0, chunks - EVENT_CHUNKS_SHOWN); chunk < chunks; chunk++) {
+    older.push(...(view.get(eventChunkKey(runId, chunk))?.events ?? []));
+  }
+  return older;
+}
+
+function listItems(view: PartitionState, query: ListItemsQuery): Result {
+  const found = pinned(view, query.runId);
+  if (found === undefined) return noRun(query.runId);
+  const { run, plan } = found;
+  const overItems = plan.actions
+    .filter((action) => action.forEach !== undefined)
+    .map((action) => action.name);
+  const index = plan.byName.get(query.action);
+  const action = index === undefined ? undefined : plan.actions[index];
+  if (action === undefined) {
+    return notFound(
+      `run ${query.runId} has no action "${query.action}"; its actions over items are: ${overItems.join(", ") || "none"}`,
+    );
+  }
+  if (action.forEach === undefined) {
+    return problem(
+      QueryErrorCode.INVALID,
+      `action "${action.name}" is not over items; those that are: ${overItems.join(", ") || "none"}`,
+    );
+  }
+  const state = run.actions[action.index];
+  const limit = Math.min(query.limit || 100, PAGE_MAX);
+  const statuses = new Set(query.statuses);
+  const answer: ListItemsAnswer = init(ListItemsAnswerSchema, { items: [], counts: state?.items?.counts });
+  let bytes = 0;
+  let item = query.fromIndex;
+  const bound = state?.items?.bound ?? 0;
+  for (; item < bound && answer.items.length < limit && bytes < ANSWER_BYTES_MAX; item++) {
+    const byte =
+      view.get(chunkKey(query.runId, action.index, chunkOf(item)))?.statuses[item % ITEMS_A_CHUNK] ?? 0;
+    if (byte === 0 || (statuses.size > 0 && !statuses.has(byte & STATUS_MASK))) continue;
+    const shown = viewOfItem(
+      view,
+      query.runId,
+      action.index,
+      action.perItemOf,
+      item,
+      byte,
+      state?.detail?.text ?? "",
+    );
+    bytes +=
+      shown.inputSnapshot.length +
+      (shown.output?.body.case === "inline" ? shown.output.body.value.length : 0) +
+      256;
+    answer.items.push(shown);
+  }
+  answer.nextIndex = item;
+  answer.more = item < bound;
+  return { case: "items", value: answer };
+}
+
+function viewOfItem(
+  view: PartitionState,
+  runId: string,
+  action: number,
+  source: number | undefined,
+  item: number,
+  byte: number,
+  actionDetail: string,
+): ItemView {
+  const record = (byte & HAS_RECORD) === 0 ? undefined : view.get(itemKey(runId, action, item));
+  let input: Uint8Array | undefined;
+  if (source === undefined)
+    input = view.get(inputsKey(runId, action, inputsOf(item)))?.items[item % INPUTS_A_RECORD];
+  else {
+    const output = view.get(itemKey(runId, source, item))?.output;
+    if (output?.body.case === "inline") input = output.body.value;
+  }
+  return itemView({ index: item, byte, record, input, actionDetail });
+}
+
+async function getCounts(view: PartitionState, workflow: string): Promise<Result> {
+  const names = workflow === "" ? await workflowNames(view, WORKFLOWS_MAX) : [workflow];
+  const workflows = names.flatMap((name) => {
+    const counts = view.get<CountsRecord>(`w${name}`);
+    return counts === undefined ? [] : [workflowCounts(name, counts)];
+  });
+  return { case: "counts", value: init(GetCountsAnswerSchema, { workflows }) };
+}
+
+const workflowCounts = (workflow: string, counts: CountsRecord): WorkflowCounts =>
+  init(WorkflowCountsSchema, {
+    workflow,
+    active: BigInt(counts.active),
+    completed: BigInt(counts.completed),
+    completedWithFailures: BigInt(counts.completedWithFailures),
+    failed: BigInt(counts.failed),
+    cancelled: BigInt(counts.cancelled),
+    noEffect: BigInt(counts.noEffect),
+    silentNoOp: BigInt(counts.silentNoOp),
+    ended: counts.ended,
+    retried: counts.retried,
+    itemsSucceeded: counts.itemsSucceeded,
+    itemsFailed: counts.itemsFailed,
+  });
+
+function getPayload(view: PartitionState, { runId, action }: GetPayloadQuery): Result {
+  const found = pinned(view, runId);
+  if (found === undefined) return noRun(runId);
+  if (action !== undefined && found.run.actions[action] === undefined)
+    return notFound(`run ${runId} has no action number ${action}`);
+  const payload = action === undefined ? found.run.input : found.run.actions[action]?.output;
+  const value = bringInline(view, runId, action === undefined ? 0 : action + 1, payload);
+  return { case: "payload", value: value ?? init(PayloadSchema) };
+}

@@ -1,0 +1,149 @@
+/**
+ * A partition's state as the fold sees it: decoded records over the store, changes gathered into atomic commits.
+ *
+ * 1. What `get` gives includes every change, committed or not. Records are shared: the fold changes them in place.
+ * 2. A commit holds all changes up to one log entry, and the applied record with them: never half an entry.
+ * 3. The cache is bounded; a changed record stays until it is stored.
+ * 4. At most one commit is under way. Folding goes on meanwhile: the log is the truth, the store catches up.
+ */
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { type Key, schemaOf, TIMERS_FROM, timersUpTo, type View } from "@holdfast/core";
+import type { TimerRecord } from "@holdfast/proto";
+import { decode, encode } from "@holdfast/proto/codec";
+import type { PartitionStore } from "../ports/state-store.js";
+
+type Stored = MessageShape<DescMessage>;
+/** null: known not to be there. */
+type Slot = Stored | null;
+
+/** Rows of these tables are only ever put where none is: one made and deleted between two commits never reaches the store. */
+const WRITE_ONCE = new Set(["x", "t"]);
+
+export class PartitionState implements View {
+  private young = new Map<string, Slot>();
+  private old = new Map<string, Slot>();
+  private dirty = new Map<string, Slot>();
+  private committing = new Map<string, Slot>();
+  private readonly born = new Set<string>();
+  private commitUnderWay: Promise<void> | undefined;
+  /** Reads that the prefetch did not foresee, for the metrics. */
+  unforeseenReads = 0;
+
+  constructor(
+    private readonly store: PartitionStore,
+    private readonly cacheRecords: number,
+  ) {}
+
+  get dirtyCount(): number {
+    return this.dirty.size;
+  }
+
+  get<M>(key: Key<M>): M | undefined {
+    const slot = this.lookUp(key);
+    if (slot !== undefined) return (slot ?? undefined) as M | undefined;
+    this.unforeseenReads += 1;
+    const bytes = this.store.getSync(key);
+    const record = bytes === undefined ? null : decode(schemaOf(key), bytes);
+    this.remember(key, record);
+    return (record ?? undefined) as M | undefined;
+  }
+
+  put<M>(key: Key<M>, record: M): void {
+    const slot = record as Stored;
+    if (!this.dirty.has(key) && WRITE_ONCE.has(key.charAt(0))) this.born.add(key);
+    this.dirty.set(key, slot);
+    this.remember(key, slot);
+  }
+
+  del<M>(key: Key<M>): void {
+    if (this.born.delete(key)) this.dirty.delete(key);
+    else this.dirty.set(key, null);
+    this.remember(key, null);
+  }
+
+  /** Those of the keys that would have to be read. */
+  missing(keys: Iterable<string>): string[] {
+    const missing: string[] = [];
+    for (const key of keys) if (this.lookUp(key) === undefined) missing.push(key);
+    return missing;
+  }
+
+  async load(keys: readonly string[]): Promise<void> {
+    const values = await this.store.getMany(keys);
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string;
+      // Something may have been put meanwhile.
+      if (this.lookUp(key) !== undefined) continue;
+      const bytes = values[i];
+      this.remember(key, bytes === undefined ? null : decode(schemaOf(key), bytes));
+    }
+  }
+
+  /** The earliest timers that are due at `ns`, in order. */
+  async dueTimers(ns: bigint, limit: number): Promise<(readonly [Key<TimerRecord>, TimerRecord])[]> {
+    return (await this.range(TIMERS_FROM, timersUpTo(ns), limit)) as [Key<TimerRecord>, TimerRecord][];
+  }
+
+  /** Records in key order, as they are now: what the store has, with the changes that it does not have yet. */
+  async range(from: string, to: string, limit: number, reverse = false): Promise<[string, Stored][]> {
+    const changes = new Map<string, Slot>();
+    for (const source of [this.committing, this.dirty]) {
+      for (const [key, slot] of source) if (key >= from && key < to) changes.set(key, slot);
+    }
+    const deleted = [...changes.values()].filter((slot) => slot === null).length;
+    const rows = await this.store.range({ from, to, limit: limit + deleted, reverse });
+    const merged = new Map<string, Stored>();
+    for (const [key, bytes] of rows) if (!changes.has(key)) merged.set(key, decode(schemaOf(key), bytes));
+    const horizon = rows.length === limit + deleted ? rows.at(-1)?.[0] : undefined;
+    for (const [key, slot] of changes) {
+      const beyond = horizon !== undefined && (reverse ? key < horizon : key > horizon);
+      if (slot !== null && !beyond) merged.set(key, slot);
+    }
+    const sorted = [...merged].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    if (reverse) sorted.reverse();
+    return sorted.slice(0, limit);
+  }
+
+  /**
+   * Stores all changes so far; resolves when they are stored. `before` is called at the moment whose state is stored, to
+   * put the applied record. Calls while a commit is under way wait for it first.
+   */
+  async commit(before: () => void): Promise<void> {
+    while (this.commitUnderWay !== undefined) await this.commitUnderWay;
+    if (this.dirty.size === 0) return;
+    before();
+    this.committing = this.dirty;
+    this.dirty = new Map();
+    this.born.clear();
+    const puts: [string, Uint8Array][] = [];
+    const dels: string[] = [];
+    for (const [key, slot] of this.committing) {
+      if (slot === null) dels.push(key);
+      else puts.push([key, encode(schemaOf(key), slot)]);
+    }
+    this.commitUnderWay = this.store.write({ puts, dels }).finally(() => {
+      this.commitUnderWay = undefined;
+    });
+    await this.commitUnderWay;
+    this.committing = new Map();
+  }
+
+  private lookUp(key: string): Slot | undefined {
+    let slot = this.young.get(key);
+    if (slot !== undefined) return slot;
+    slot = this.dirty.get(key);
+    if (slot === undefined) slot = this.committing.get(key);
+    if (slot === undefined) slot = this.old.get(key);
+    if (slot !== undefined) this.remember(key, slot);
+    return slot;
+  }
+
+  /** Two generations: what is not asked for while the young one fills is forgotten with the old one. */
+  private remember(key: string, slot: Slot): void {
+    if (this.young.size >= this.cacheRecords && !this.young.has(key)) {
+      this.old = this.young;
+      this.young = new Map();
+    }
+    this.young.set(key, slot);
+  }
+}
