@@ -26,7 +26,11 @@ export interface PartitionStore {
   /** One value at once, for what a fold meets unforeseen. Blocks the event loop for one read. */
   getSync(key: string): Uint8Array | undefined;
   range(options: RangeOptions): Promise<[key: string, value: Uint8Array][]>;
-  /** Atomic. A key that stands in both is put. Rejects with a `PortError` (`io`); then nothing of it is stored. */
+  /**
+   * Atomic. A key that stands in both is put. Reads may only count on it once it has resolved. Takes effect in the order of
+   * the calls. Rejects with a `PortError`: `io` (nothing of it is stored, and nothing is until the store is opened again) or
+   * `full` (too many writes wait). `RangeError` for a key with a char above 255.
+   */
   write(batch: WriteBatch): Promise<void>;
   /** Bytes on disk, about. */
   sizeBytes(): Promise<number>;
@@ -37,7 +41,8 @@ export interface StateStore {
   /**
    * Opens a partition's store, making it where there is none.
    * `PortError`: `locked` (another process has it), `corrupt` (it was damaged; the folder was put aside under the name
-   * in the error's details, and the next `open` starts empty), `schema` (written by a newer Holdfast), `io`.
+   * in the error's details, and the next `open` starts empty), `schema` (written by a newer Holdfast), `config-mismatch` (it is
+   * another partition's), `io`.
    */
   open(partition: number): Promise<PartitionStore>;
 }

@@ -7,6 +7,9 @@ import { PortError } from "@holdfast/engine";
 import { LevelStateStore } from "../level-state-store.js";
 import { numberedBatch, stateOf } from "./numbered-batches.js";
 
+// Keeps the process alive once it is done, and ends it with whoever started it, however that one ended.
+process.stdin.resume().on("end", () => process.exit(1));
+
 const [dataDir = "", partition = "", count = ""] = process.argv.slice(2);
 // The smallest buffer that LevelDB takes: tables and compactions soon come into play.
 const store = await new LevelStateStore({ dataDir, writeBufferBytes: 64 * 1024 }).open(Number(partition));
@@ -19,10 +22,10 @@ for (let n = found + 1; n <= found + Number(count) && failed === undefined; n++)
 }
 if (failed === undefined) {
   say("done");
-  setInterval(() => undefined, 60_000);
 } else {
   say(`failed ${codeOf(failed)} ${codeOf(await failure(1))}`);
   await store.close();
+  process.exit(0);
 }
 
 async function failure(n: number): Promise<unknown> {

@@ -25,7 +25,7 @@ export class WriterProcess {
     const node = [process.execPath, "--import", TSX, SCRIPT, dataDir, String(partition), String(batches)];
     // The shell only sets the limit and becomes the process.
     this.child = spawn("bash", ["-c", `ulimit -f ${fileKiBMax}; exec "$0" "$@"`, ...node], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "inherit"],
     });
     this.exited = once(this.child, "exit");
     if (this.child.stdout) createInterface(this.child.stdout).on("line", (line) => this.heard(line));
