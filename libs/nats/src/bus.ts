@@ -38,13 +38,13 @@ export class NatsBus implements Bus {
       ...options,
       callback: (error, message) => {
         if (error !== null) {
-          logger.error({ err: error, subject }, "NATS refused a subscription; check the permissions");
+          logger.error("NATS refused a subscription; check the permissions", { err: error, subject });
           return;
         }
         try {
           handler(busMessage(message, this.connection));
         } catch (thrown) {
-          logger.error({ err: thrown, subject: message.subject }, "a handler of bus messages failed");
+          logger.error("a handler of bus messages failed", { err: thrown, subject: message.subject });
         }
       },
     });
@@ -85,7 +85,7 @@ function busMessage(message: Msg, { nc, logger }: Connection): BusMessage {
       try {
         if (!nc.isClosed()) message.respond(data);
       } catch (thrown) {
-        logger.error({ err: thrown, subject: message.subject }, "an answer could not be sent");
+        logger.error("an answer could not be sent", { err: thrown, subject: message.subject });
       }
     },
   };

@@ -1,7 +1,15 @@
 /**
  * Composition: one connection, and every port that NATS implements on it.
  */
-import { type Bus, type ClusterConfig, type CommandLog, PortError } from "@holdfast/engine";
+import {
+  type Bus,
+  type ClusterConfig,
+  type CommandLog,
+  type DefinitionRegistry,
+  type PayloadStore,
+  PortError,
+  type WorkQueue,
+} from "@holdfast/engine";
 import { createInbox } from "nats";
 import { NatsBus } from "./bus.js";
 import {
@@ -13,9 +21,12 @@ import {
 import { ensureStreams, LOG_BYTES_DEFAULT } from "./cluster-streams.js";
 import { maxEntryBytes, NatsCommandLog } from "./command-log.js";
 import { Connection, type ConnectOptions } from "./connection.js";
+import { NatsDefinitions } from "./definitions.js";
 import { fromNats } from "./errors.js";
 import { JetStreamApi } from "./js-api.js";
+import { NatsPayloads } from "./payloads.js";
 import { StreamPublisher } from "./publisher.js";
+import { NatsWorkQueue } from "./work-queue.js";
 
 export interface ConnectNatsOptions extends ConnectOptions {
   /**
@@ -37,6 +48,9 @@ export interface NatsCluster {
   readonly config: ClusterConfig;
   readonly log: CommandLog;
   readonly bus: Bus;
+  readonly definitions: DefinitionRegistry;
+  readonly payloads: PayloadStore;
+  readonly work: WorkQueue;
   readonly serverVersion: string;
   /** What an operator should know about this server and its streams. */
   readonly warnings: readonly string[];
@@ -71,13 +85,18 @@ async function openCluster(connection: Connection, options: ConnectNatsOptions):
   checkPartitions(stored, options.partitions);
   const { config } = stored;
   const warnings = create ? await prepareStreams(api, connection, stored, options) : [];
-  for (const warning of warnings) logger.warn({ cluster: config.id }, warning);
+  for (const warning of warnings) logger.warn(warning, { cluster: config.id });
 
+  const definitions = await NatsDefinitions.open(connection, create, replicas);
+  const payloads = new NatsPayloads(connection, replicas);
   const publisher = new StreamPublisher(connection, createInbox());
   return {
     config,
     log: new NatsCommandLog(config.partitions, connection, api, publisher),
     bus: new NatsBus(connection),
+    definitions,
+    payloads,
+    work: new NatsWorkQueue({ connection, api, publisher, payloads }),
     serverVersion: connection.serverVersion,
     warnings,
     async close() {

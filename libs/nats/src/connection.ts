@@ -5,9 +5,9 @@
  * 2. A server that is too old, or has no JetStream, is refused at once with what to do.
  */
 import { PortError } from "@holdfast/engine";
+import type { Logger } from "@holdfast/telemetry";
 import { type ConnectionOptions, connect, Events, type NatsConnection, type Status } from "nats";
 import { fromNats } from "./errors.js";
-import type { NatsLogger } from "./logger.js";
 
 /** Compare-and-set on replicated streams has two winners before this version. */
 export const SERVER_VERSION_MIN = { major: 2, minor: 10 } as const;
@@ -24,7 +24,7 @@ export interface ConnectOptions {
   readonly servers: string | readonly string[];
   /** Shown in the server's list of connections. */
   readonly name: string;
-  readonly logger: NatsLogger;
+  readonly logger: Logger;
   /** Credentials and TLS, as the `nats` package takes them; addresses and reconnecting are ours. */
   readonly auth?: Pick<ConnectionOptions, "user" | "pass" | "token" | "tls" | "authenticator">;
 }
@@ -38,7 +38,7 @@ export class Connection {
 
   private constructor(
     readonly nc: NatsConnection,
-    readonly logger: NatsLogger,
+    readonly logger: Logger,
     readonly serverVersion: string,
     /** The largest message in bytes, headers included. */
     readonly maxPayloadBytes: number,
@@ -125,32 +125,32 @@ export class Connection {
     switch (status.type) {
       case Events.Disconnect:
         this.up = false;
-        this.logger.warn(fields, "lost the connection to NATS; reconnecting");
+        this.logger.warn("lost the connection to NATS; reconnecting", fields);
         call(this.lost, this.logger);
         break;
       case Events.Reconnect:
         this.up = true;
-        this.logger.info(fields, "reconnected to NATS");
+        this.logger.info("reconnected to NATS", fields);
         call(this.reconnected, this.logger);
         break;
       case Events.Error:
-        this.logger.error(fields, "NATS reported an error (a slow consumer shows here too)");
+        this.logger.error("NATS reported an error (a slow consumer shows here too)", fields);
         break;
       case Events.LDM:
-        this.logger.warn(fields, "the NATS server is about to shut down");
+        this.logger.warn("the NATS server is about to shut down", fields);
         break;
       default:
-        this.logger.debug(fields, "NATS connection event");
+        this.logger.debug("NATS connection event", fields);
     }
   }
 }
 
-function call(listeners: ReadonlySet<Listener>, logger: NatsLogger): void {
+function call(listeners: ReadonlySet<Listener>, logger: Logger): void {
   for (const listener of [...listeners]) {
     try {
       listener();
     } catch (thrown) {
-      logger.error({ err: thrown }, "a listener of the NATS connection failed");
+      logger.error("a listener of the NATS connection failed", { err: thrown });
     }
   }
 }

@@ -141,7 +141,7 @@ export class PullFeed<T> {
           this.wakeUp();
         } else if (!this.stopped) {
           const fields = { err: thrown, what: this.owner.what, retryMs };
-          this.connection.logger.warn(fields, "could not attach to a stream; trying again");
+          this.connection.logger.warn("could not attach to a stream; trying again", fields);
           await this.pause(retryMs, doubted);
           retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
         }
@@ -285,7 +285,7 @@ export class PullFeed<T> {
 
   private doubt(why: string, fields: Readonly<Record<string, unknown>>): void {
     if (this.lanes.length === 0) return;
-    this.connection.logger.warn({ ...fields, what: this.owner.what, why }, "reading a stream anew");
+    this.connection.logger.warn("reading a stream anew", { ...fields, what: this.owner.what, why });
     const lanes = this.lanes;
     this.lanes = [];
     if (!this.connection.isClosed) for (const lane of lanes) lane.subscription.unsubscribe();

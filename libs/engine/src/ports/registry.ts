@@ -45,6 +45,8 @@ export interface WorkMessage {
   readonly streamCreatedNs: bigint;
   readonly atNs: bigint;
   readonly data: Uint8Array;
+  /** Why the headers could not be read, where they could not; `header` knows none then. */
+  readonly headerProblem?: string | undefined;
   /** Case-insensitive; the first value. */
   header(name: string): string | undefined;
   /** It was moved to a partition's log, or rejected: never delivered again. */

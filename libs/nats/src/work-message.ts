@@ -1,0 +1,57 @@
+/** One message of the intake stream, as the port shows it. */
+import type { WorkMessage } from "@holdfast/engine";
+import type { Msg } from "nats";
+import type { Delivery } from "./ack-subject.js";
+import { headerBlockOf, headerIn, type ParsedHeaders, parseHeaderBlock } from "./header-block.js";
+
+const NS_PER_MS = 1e6;
+const ACK = "+ACK";
+
+export class NatsWorkMessage implements WorkMessage {
+  readonly subject: string;
+  readonly seq: number;
+  readonly atNs: bigint;
+  readonly data: Uint8Array;
+  readonly headers: ParsedHeaders;
+  private answered = false;
+
+  constructor(
+    private readonly message: Msg,
+    delivery: Delivery,
+    readonly streamCreatedNs: bigint,
+    private readonly onProblem: (thrown: unknown) => void,
+  ) {
+    this.subject = message.subject;
+    this.seq = delivery.streamSeq;
+    this.atNs = delivery.atNs;
+    this.data = message.data;
+    this.headers = parseHeaderBlock(headerBlockOf(message));
+  }
+
+  get headerProblem(): string | undefined {
+    return this.headers.problem;
+  }
+
+  header(name: string): string | undefined {
+    return headerIn(this.headers, name);
+  }
+
+  ack(): void {
+    this.answer(ACK);
+  }
+
+  retryLater(delayMs: number): void {
+    this.answer(`-NAK ${JSON.stringify({ delay: Math.max(0, Math.round(delayMs * NS_PER_MS)) })}`);
+  }
+
+  private answer(text: string): void {
+    if (this.answered) return;
+    this.answered = true;
+    try {
+      this.message.respond(new TextEncoder().encode(text));
+    } catch (thrown) {
+      // Not answered, it comes again after a while: that is safe.
+      this.onProblem(thrown);
+    }
+  }
+}
