@@ -1,1 +1,37 @@
-export {};
+/** What users of Holdfast import: define workflows, run workers, start runs. */
+export type { ItemsPage, ListItemsFilter, ListRunsFilter, RunsPage } from "@holdfast/engine";
+export { type RunEnded, RunStatus, type RunView } from "@holdfast/proto";
+export { ActionError, type ActionErrorOptions, type FailureModeName } from "./action-error.js";
+export {
+  type CancelOptions,
+  type ConnectOptions,
+  Holdfast,
+  type HoldfastOptions,
+  type HoldfastPorts,
+  type RetryOptions as RetryRunOptions,
+  type StartOptions,
+} from "./client/holdfast.js";
+export type { RunHandle } from "./client/run-handle.js";
+export type { Duration } from "./duration.js";
+export { HoldfastError, type HoldfastErrorCode, type Retry, RunFailedError } from "./errors.js";
+export type { ActionContext, ItemContext } from "./worker/context.js";
+export type { WorkerLimits } from "./worker/limits.js";
+export type { WorkerEnd } from "./worker/shutdown.js";
+export { createWorker, type Worker, type WorkerOptions, type WorkerStats } from "./worker/worker.js";
+export type {
+  ActionOptions,
+  ForEachOptions,
+  RetryOptions,
+  Tolerate,
+  Trigger,
+  WorkflowOptions,
+} from "./workflow/options.js";
+export { type JsonSchema, typed } from "./workflow/schema.js";
+export type { NoEffect, Skip } from "./workflow/types.js";
+export {
+  type AnyWorkflow,
+  type Workflow,
+  type WorkflowInput,
+  type WorkflowOutput,
+  workflow,
+} from "./workflow/workflow.js";

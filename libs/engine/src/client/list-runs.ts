@@ -141,7 +141,7 @@ function behind(answer: ListRunsAnswer): PartitionCursor {
 function isNewer(a: RunSummary, b: RunSummary): boolean {
   const aNs = createdNs(a);
   const bNs = createdNs(b);
-  return aNs === bNs ? a.runId < b.runId : aNs > bNs;
+  return aNs === bNs ? a.runId > b.runId : aNs > bNs;
 }
 
 function createdNs(run: RunSummary): bigint {

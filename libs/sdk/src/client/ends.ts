@@ -1,0 +1,150 @@
+/**
+ * Waits for runs to end. The owner tells it, by a message that may be lost: so each run is also asked after now and then, ever less
+ * often, and never too many at once.
+ */
+import { isRunTerminal } from "@holdfast/core";
+import { type Clock, type QueryClient, QueryFailedError, type StartTicket } from "@holdfast/engine";
+import { type RunEnded, RunEndedSchema, type RunView } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+
+export interface EndsLimits {
+  /** Questions under way at once. */
+  readonly maxAsking: number;
+  /** How often it looks whom to ask after. */
+  readonly sweepMs: number;
+  /** First question after a run of which a message is expected. */
+  readonly toldAskMs: number;
+  /** First question after a run that nobody promised to tell of. */
+  readonly untoldAskMs: number;
+  /** Pauses double up to here. */
+  readonly askMsMax: number;
+  /** A run that nobody is told of is asked after at least this often. */
+  readonly untoldAskMsMax: number;
+}
+
+export const DEFAULT_ENDS_LIMITS: EndsLimits = {
+  maxAsking: 32,
+  sweepMs: 50,
+  toldAskMs: 2_000,
+  untoldAskMs: 50,
+  askMsMax: 30_000,
+  untoldAskMsMax: 1_000,
+};
+
+interface Waiting {
+  readonly runId: string;
+  readonly resolve: (ended: RunEnded) => void;
+  readonly reject: (error: unknown) => void;
+  told: boolean;
+  pauseMs: number;
+  askAtMs: number;
+  asking: boolean;
+}
+
+export class Ends {
+  readonly #queries: QueryClient;
+  readonly #clock: Clock;
+  readonly #limits: EndsLimits;
+  readonly #waiting = new Set<Waiting>();
+  #asking = 0;
+  #cancelSweep: (() => void) | undefined;
+
+  constructor(queries: QueryClient, clock: Clock, limits: EndsLimits = DEFAULT_ENDS_LIMITS) {
+    this.#queries = queries;
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /**
+   * Resolves when the run has ended, however. Rejects with a `QueryFailedError` where there is no such run; a partition that
+   * is unavailable is waited for. `ticket`: the start's, whose message is listened for.
+   */
+  wait(runId: string, ticket?: StartTicket): Promise<RunEnded> {
+    const now = ticket?.endedNow;
+    if (now !== undefined) return Promise.resolve(now);
+    return new Promise((resolve, reject) => {
+      const { toldAskMs, untoldAskMs } = this.#limits;
+      const pauseMs = ticket === undefined ? untoldAskMs : toldAskMs;
+      const waiting: Waiting = {
+        runId,
+        resolve,
+        reject,
+        told: ticket !== undefined,
+        pauseMs,
+        askAtMs: this.#clock.monotonicMs() + (ticket === undefined ? 0 : pauseMs),
+        asking: false,
+      };
+      this.#waiting.add(waiting);
+      ticket?.ended.then(
+        (ended) => this.#settle(waiting, ended),
+        // Nobody listens for it any more: only asking is left.
+        () => this.#untold(waiting),
+      );
+      this.#cancelSweep ??= this.#clock.after(ticket === undefined ? 0 : this.#limits.sweepMs, () =>
+        this.#sweep(),
+      );
+    });
+  }
+
+  /** Whoever still waits gets `error`. */
+  close(error: unknown): void {
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
+    for (const waiting of this.#waiting) waiting.reject(error);
+    this.#waiting.clear();
+  }
+
+  #settle(waiting: Waiting, ended: RunEnded): void {
+    if (this.#waiting.delete(waiting)) waiting.resolve(ended);
+  }
+
+  #untold(waiting: Waiting): void {
+    waiting.told = false;
+    waiting.pauseMs = this.#limits.untoldAskMs;
+    waiting.askAtMs = this.#clock.monotonicMs();
+  }
+
+  #sweep(): void {
+    this.#cancelSweep = undefined;
+    const nowMs = this.#clock.monotonicMs();
+    for (const waiting of this.#waiting) {
+      if (this.#asking >= this.#limits.maxAsking) break;
+      if (!waiting.asking && waiting.askAtMs <= nowMs) void this.#ask(waiting);
+    }
+    if (this.#waiting.size > 0)
+      this.#cancelSweep = this.#clock.after(this.#limits.sweepMs, () => this.#sweep());
+  }
+
+  async #ask(waiting: Waiting): Promise<void> {
+    waiting.asking = true;
+    this.#asking++;
+    try {
+      const view = await this.#queries.getRun(waiting.runId, { full: true });
+      const ended = endedOf(view);
+      if (ended !== undefined) this.#settle(waiting, ended);
+    } catch (error) {
+      const comesBack = error instanceof QueryFailedError && error.code === "UNAVAILABLE";
+      if (!comesBack && this.#waiting.delete(waiting)) waiting.reject(error);
+    }
+    this.#asking--;
+    waiting.asking = false;
+    const { askMsMax, untoldAskMsMax } = this.#limits;
+    waiting.pauseMs = Math.min(waiting.pauseMs * 2, waiting.told ? askMsMax : untoldAskMsMax);
+    waiting.askAtMs = this.#clock.monotonicMs() + waiting.pauseMs;
+  }
+}
+
+/** How a run ended, from what its owner shows; undefined while it has not. */
+export function endedOf(view: RunView): RunEnded | undefined {
+  const { summary } = view;
+  if (summary === undefined || !isRunTerminal(summary.status)) return undefined;
+  return init(RunEndedSchema, {
+    runId: summary.runId,
+    status: summary.status,
+    output: view.output,
+    detail: summary.detail,
+    failure: view.failure,
+    tally: summary.tally,
+    effect: summary.effect,
+  });
+}

@@ -1,0 +1,65 @@
+/**
+ * Registers workflows, and finds what is registered.
+ *
+ * A definition is put into the registry and appended to every partition's log: durable there, it precedes every start that is sent later.
+ */
+import {
+  type Clock,
+  type CommandClient,
+  type DefinitionRegistry,
+  defineWorkflowCommand,
+} from "@holdfast/engine";
+import type { WorkflowDefinition } from "@holdfast/proto";
+import type { AnyWorkflow } from "../workflow/workflow.js";
+
+/** What is known of a name is asked for anew after this long. */
+const KNOWN_MS = 5_000;
+const KNOWN_MAX = 1_000;
+
+interface Known {
+  readonly definition: WorkflowDefinition | undefined;
+  readonly untilMs: number;
+}
+
+export class WorkflowRegistry {
+  readonly #definitions: DefinitionRegistry;
+  readonly #commands: CommandClient;
+  readonly #partitions: number;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, Known>();
+
+  constructor(deps: {
+    definitions: DefinitionRegistry;
+    commands: CommandClient;
+    partitions: number;
+    clock: Clock;
+  }) {
+    this.#definitions = deps.definitions;
+    this.#commands = deps.commands;
+    this.#partitions = deps.partitions;
+    this.#clock = deps.clock;
+  }
+
+  /** Makes it the latest of its name. Idempotent. */
+  async register({ definition, hash, name }: AnyWorkflow): Promise<void> {
+    await this.#definitions.put({ hash, definition });
+    this.#known.delete(name);
+    await Promise.all(
+      Array.from({ length: this.#partitions }, (_, partition) =>
+        this.#commands.send(partition, defineWorkflowCommand(definition, hash)),
+      ),
+    );
+  }
+
+  /** The latest definition of a name; undefined where there is none. A few seconds old at most. */
+  async latest(name: string): Promise<WorkflowDefinition | undefined> {
+    const nowMs = this.#clock.monotonicMs();
+    const known = this.#known.get(name);
+    if (known !== undefined && known.untilMs > nowMs) return known.definition;
+    const definition = (await this.#definitions.latest(name))?.definition;
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+    // What is missing may be registered any moment.
+    if (definition !== undefined) this.#known.set(name, { definition, untilMs: nowMs + KNOWN_MS });
+    return definition;
+  }
+}

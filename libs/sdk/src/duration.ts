@@ -1,0 +1,28 @@
+/** Spans of time as people write them. */
+import { HoldfastError } from "./errors.js";
+
+/** Milliseconds, or a number with a unit: `"250ms"`, `"30s"`, `"5m"`, `"2h"`, `"7d"`. */
+export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const WRITTEN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+/** The contract counts milliseconds in 32 bits: about 49 days. */
+const DURATION_MS_MAX = 2 ** 32 - 1;
+
+/** Whole milliseconds. Throws `INVALID_ARGUMENT`, naming `what`, for anything but a span of 0 to 49 days. */
+export function durationMs(duration: Duration, what: string): number {
+  const ms = toMs(duration);
+  if (ms === undefined || !(ms >= 0 && ms <= DURATION_MS_MAX)) {
+    throw new HoldfastError(
+      "INVALID_ARGUMENT",
+      `${what} is ${JSON.stringify(duration)}: give milliseconds, or a number with ms, s, m, h or d such as "5m", up to 49 days`,
+    );
+  }
+  return Math.round(ms);
+}
+
+function toMs(duration: Duration): number | undefined {
+  if (typeof duration === "number") return duration;
+  const match = typeof duration === "string" ? WRITTEN.exec(duration) : null;
+  return match === null ? undefined : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN);
+}

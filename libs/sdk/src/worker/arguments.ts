@@ -1,0 +1,111 @@
+/**
+ * What a handler gets as its first argument: the run's input and upstream outputs, or an item.
+ * Answers at once where all is inline, so that a small task costs no promise.
+ */
+import { isCompleted } from "@holdfast/core";
+import { PayloadCodec, type QueryClient } from "@holdfast/engine";
+import type { NamedPayload } from "@holdfast/proto";
+import { ActionError } from "../action-error.js";
+import { issuesText, parseInput } from "../workflow/schema.js";
+import type { AnyWorkflow } from "../workflow/workflow.js";
+import type { HeldTask } from "./held-task.js";
+
+export type Arguments = Record<string, unknown>;
+
+export class ArgumentReader {
+  readonly #payloads: PayloadCodec;
+  readonly #queries: QueryClient;
+  readonly #maxInputs: number;
+  /** Inputs of runs whose items are worked on; the one used last stands last. */
+  readonly #inputs = new Map<string, Promise<unknown>>();
+
+  constructor(payloads: PayloadCodec, queries: QueryClient, maxInputs: number) {
+    this.#payloads = payloads;
+    this.#queries = queries;
+    this.#maxInputs = maxInputs;
+  }
+
+  read(held: HeldTask, workflow: AnyWorkflow): Arguments | Promise<Arguments> {
+    const { task } = held;
+    const args: Arguments = {};
+    const waits: Promise<undefined>[] = [];
+    const put = (name: string, value: unknown): void => {
+      if (value instanceof Promise) {
+        const wait = value.then((settled: unknown): undefined => {
+          args[name] = settled;
+          return undefined;
+        });
+        // Where another part fails at once, nobody waits for this one any more.
+        wait.catch(() => undefined);
+        waits.push(wait);
+      } else args[name] = value;
+    };
+    if (task.item === undefined) put("input", this.#input(held, workflow));
+    else {
+      put("item", this.#payloads.decode(task.itemInput, `item ${task.item} of run ${task.runId}`));
+      args["index"] = task.item;
+    }
+    for (const upstream of task.upstream) put(upstream.name, this.#upstream(held, upstream));
+    return waits.length === 0 ? args : Promise.all(waits).then(() => args);
+  }
+
+  /** The run's input for a handler of items: read once for each run, and frozen because it is shared. */
+  runInput(held: HeldTask, workflow: AnyWorkflow): Promise<unknown> {
+    const { runId } = held.task;
+    const kept = this.#inputs.get(runId);
+    const input = kept ?? this.#readShared(held, workflow);
+    this.#inputs.delete(runId);
+    this.#inputs.set(runId, input);
+    if (this.#inputs.size > this.#maxInputs) {
+      const [oldest] = this.#inputs.keys();
+      if (oldest !== undefined) this.#inputs.delete(oldest);
+    }
+    return input;
+  }
+
+  async #readShared(held: HeldTask, workflow: AnyWorkflow): Promise<unknown> {
+    try {
+      return deepFreeze(await this.#input(held, workflow, true));
+    } catch (error) {
+      this.#inputs.delete(held.task.runId);
+      throw error;
+    }
+  }
+
+  #input(held: HeldTask, workflow: AnyWorkflow, ask = false): unknown {
+    const { task } = held;
+    const what = `the input of run ${task.runId}`;
+    const fetch = (): Promise<NonNullable<typeof task.input>> =>
+      this.#queries.getPayload(task.runId, undefined);
+    const value =
+      ask && task.input === undefined
+        ? fetch().then((payload) => this.#payloads.decode(payload, what))
+        : this.#payloads.decode(task.input, what, fetch);
+    const schema = workflow.input.standard;
+    if (schema === undefined) return value;
+    const parsed =
+      value instanceof Promise ? value.then((raw) => parseInput(schema, raw)) : parseInput(schema, value);
+    const accept = (result: Awaited<typeof parsed>): unknown => {
+      if ("value" in result) return result.value;
+      throw new ActionError(
+        "VALIDATION",
+        `${what} does not fit workflow ${task.workflow}: ${issuesText(result.issues)}`,
+      );
+    };
+    return parsed instanceof Promise ? parsed.then(accept) : accept(parsed);
+  }
+
+  /** Undefined for one that ended without completing; null for one that completed without a value. */
+  #upstream({ task }: HeldTask, { name, payload, status }: NamedPayload): unknown {
+    if (payload === undefined && !isCompleted(status)) return undefined;
+    return this.#payloads.decode(payload, `the output of action ${name} of run ${task.runId}`);
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

@@ -1,0 +1,56 @@
+/**
+ * One task that a worker holds, from its arrival until its report is in the log.
+ *
+ * 1. It ends once: the first of value, failure, time-out and cancellation counts, whatever the handler does later.
+ */
+import type { Task, TaskReport } from "@holdfast/proto";
+
+export type Phase =
+  /** Waits for a free place. */
+  | "waiting"
+  | "running"
+  /** Ended; its report is on its way. */
+  | "reporting";
+
+export class HeldTask {
+  phase: Phase = "waiting";
+  startedMs = 0;
+  /** By the monotonic clock; when the attempt is given up. */
+  deadlineMs = Number.POSITIVE_INFINITY;
+  /** Why it is to stop, once it is. */
+  stopping: "timeout" | "cancelled" | "shutdown" | undefined;
+  stopReason = "";
+  report: TaskReport | undefined;
+  /** The step that failed, with what it threw. */
+  failedStep: { readonly name: string; readonly error: unknown } | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(
+    readonly key: string,
+    readonly task: Task,
+  ) {}
+
+  /** Made when first asked for: most handlers never do. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.stopping !== undefined && !this.#controller.signal.aborted)
+      this.#controller.abort(this.stopError());
+    return this.#controller.signal;
+  }
+
+  stop(why: NonNullable<HeldTask["stopping"]>, reason: string): void {
+    if (this.stopping !== undefined) return;
+    this.stopping = why;
+    this.stopReason = reason;
+    this.#controller?.abort(this.stopError());
+  }
+
+  stopError(): DOMException {
+    return new DOMException(this.stopReason, this.stopping === "timeout" ? "TimeoutError" : "AbortError");
+  }
+}
+
+/** Names an attempt of an action or item. */
+export function taskKey(runId: string, action: number, item: number | undefined, attempt: number): string {
+  return item === undefined ? `${runId}/${action}/${attempt}` : `${runId}/${action}.${item}/${attempt}`;
+}

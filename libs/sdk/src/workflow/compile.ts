@@ -1,0 +1,198 @@
+/**
+ * From what users declared to the definition that the log carries. Checked by the core's own validator, so that what compiles
+ * here is never refused there. It knows nothing of handlers.
+ */
+import { definitionProblems, DURATION_MS_MAX } from "@holdfast/core";
+import {
+  type ActionDefinition,
+  ActionDefinitionSchema,
+  FailureMode,
+  type ForEach,
+  ForEachSchema,
+  OutputSourceSchema,
+  RetentionPolicySchema,
+  type RetryPolicy,
+  RetryPolicySchema,
+  TimeoutsSchema,
+  type Tolerate as ToleratePb,
+  TolerateSchema,
+  TriggerRule,
+  type WorkflowDefinition,
+  WorkflowDefinitionSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { FailureModeName } from "../action-error.js";
+import { type Duration, durationMs } from "../duration.js";
+import { HoldfastError } from "../errors.js";
+import type { AnyActionOptions, RetryOptions, Tolerate, Trigger, WorkflowOptions } from "./options.js";
+import type { InputOption } from "./schema.js";
+
+export interface DeclaredAction {
+  readonly name: string;
+  readonly over: "once" | "items";
+  readonly options: AnyActionOptions;
+}
+
+const RESERVED: ReadonlySet<string> = new Set(["input", "item", "index"]);
+const TRIGGERS: Readonly<Record<Trigger, TriggerRule>> = {
+  all_completed: TriggerRule.UNSPECIFIED,
+  all_done: TriggerRule.ALL_DONE,
+  any_completed: TriggerRule.ANY_COMPLETED,
+};
+const SECOND_MS = 1_000;
+
+/** Throws `INVALID_DEFINITION` with everything that is wrong. */
+export function compile(
+  name: string,
+  options: WorkflowOptions<InputOption>,
+  inputSchema: string,
+  actions: readonly DeclaredAction[],
+): WorkflowDefinition {
+  const definition = init(WorkflowDefinitionSchema, {
+    name,
+    actions: actions.map(compileAction),
+    inputSchema,
+    queue: options.queue ?? "",
+    retention: options.retention && retention(options.retention),
+  });
+  const problems = [...actions.flatMap(reservedProblem), ...definitionProblems(definition)];
+  if (problems.length > 0) {
+    throw new HoldfastError(
+      "INVALID_DEFINITION",
+      `workflow ${JSON.stringify(name)} can't run: ${problems.join("; ")}`,
+      "never",
+      {
+        problems,
+      },
+    );
+  }
+  return definition;
+}
+
+function reservedProblem(action: DeclaredAction): string[] {
+  if (!RESERVED.has(action.name)) return [];
+  return [`action "${action.name}" needs another name: handlers get something else under "${action.name}"`];
+}
+
+function compileAction({ name, over, options }: DeclaredAction): ActionDefinition {
+  return init(ActionDefinitionSchema, {
+    name,
+    after: [...(options.after ?? [])],
+    queue: options.queue ?? "",
+    forEach: over === "items" ? forEach(name, options) : undefined,
+    retry: options.retry && retry(name, options.retry),
+    timeouts:
+      options.startToClose === undefined
+        ? undefined
+        : init(TimeoutsSchema, {
+            startToCloseMs: positiveMs(options.startToClose, `startToClose of action ${name}`),
+          }),
+    tolerate: options.tolerate && tolerate(name, options.tolerate),
+    optional: options.optional ?? false,
+    trigger: trigger(name, options.trigger),
+    failureMessage: options.failureMessage ?? "",
+  });
+}
+
+function forEach(name: string, options: AnyActionOptions): ForEach {
+  const { items, itemsOf, outputOf } = options;
+  if ([items, itemsOf, outputOf].filter((source) => source !== undefined).length !== 1) {
+    throw invalid(`action ${name} is over items: give exactly one of items, itemsOf and outputOf`);
+  }
+  const window = options.window === undefined ? 0 : count(options.window, 1, `window of action ${name}`);
+  if (itemsOf !== undefined)
+    return init(ForEachSchema, { source: { case: "itemsOf", value: itemsOf }, window });
+  if (outputOf !== undefined) {
+    const value = init(OutputSourceSchema, {
+      action: outputOf.action,
+      pointer: toPointer(outputOf.path ?? ""),
+    });
+    return init(ForEachSchema, { source: { case: "outputOf", value }, window });
+  }
+  return init(ForEachSchema, { source: { case: "inputPointer", value: toPointer(items ?? "") }, window });
+}
+
+/** A dotted path, or a JSON pointer as it is. */
+export function toPointer(path: string): string {
+  if (path === "" || path.startsWith("/")) return path;
+  return path
+    .split(".")
+    .map((part) => `/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`)
+    .join("");
+}
+
+function retry(name: string, options: RetryOptions): RetryPolicy {
+  const what = (part: string): string => `retry.${part} of action ${name}`;
+  return init(RetryPolicySchema, {
+    maxAttempts: options.maxAttempts === undefined ? 0 : count(options.maxAttempts, 1, what("maxAttempts")),
+    initialBackoffMs: ms(options.initialBackoff, what("initialBackoff")),
+    factorMilli: options.factor === undefined ? 0 : thousandths(options.factor, 1, 1_000, what("factor")),
+    maxBackoffMs: ms(options.maxBackoff, what("maxBackoff")),
+    jitterMilli: options.jitter === undefined ? undefined : thousandths(options.jitter, 0, 1, what("jitter")),
+    retryOn: modes(options.retryOn, what("retryOn")),
+    neverOn: modes(options.neverOn, what("neverOn")),
+  });
+}
+
+function modes(names: readonly FailureModeName[] = [], what: string): FailureMode[] {
+  return names.map((name) => {
+    const mode = FailureMode[name];
+    if (mode === undefined)
+      throw invalid(`${what} names the failure mode ${JSON.stringify(name)}, which does not exist`);
+    return mode;
+  });
+}
+
+function tolerate(name: string, given: Tolerate): ToleratePb {
+  if ("count" in given) {
+    return init(TolerateSchema, {
+      limit: { case: "count", value: count(given.count, 0, `tolerate.count of action ${name}`) },
+    });
+  }
+  if (!(given.percent >= 0 && given.percent <= 100)) {
+    throw invalid(`tolerate.percent of action ${name} is ${given.percent}: give 0 to 100`);
+  }
+  return init(TolerateSchema, { limit: { case: "basisPoints", value: Math.round(given.percent * 100) } });
+}
+
+function trigger(name: string, given: Trigger = "all_completed"): TriggerRule {
+  const rule = TRIGGERS[given];
+  if (rule === undefined) {
+    throw invalid(
+      `trigger of action ${name} is ${JSON.stringify(given)}: use ${Object.keys(TRIGGERS).join(", ")}`,
+    );
+  }
+  return rule;
+}
+
+function retention(given: NonNullable<WorkflowOptions<InputOption>["retention"]>) {
+  return init(RetentionPolicySchema, {
+    completedRetentionS: Math.ceil(ms(given.completed, "retention.completed") / SECOND_MS),
+    failedRetentionS: Math.ceil(ms(given.failed, "retention.failed") / SECOND_MS),
+  });
+}
+
+const ms = (given: Duration | undefined, what: string): number =>
+  given === undefined ? 0 : durationMs(given, what);
+
+function positiveMs(given: Duration, what: string): number {
+  const value = durationMs(given, what);
+  if (value < 1) throw invalid(`${what} is ${JSON.stringify(given)}: give more than 0`);
+  return value;
+}
+
+function count(given: number, least: number, what: string): number {
+  if (!Number.isInteger(given) || given < least || given > DURATION_MS_MAX) {
+    throw invalid(`${what} is ${given}: give a whole number of at least ${least}`);
+  }
+  return given;
+}
+
+function thousandths(given: number, least: number, most: number, what: string): number {
+  if (!(given >= least && given <= most)) throw invalid(`${what} is ${given}: give ${least} to ${most}`);
+  return Math.round(given * 1_000);
+}
+
+function invalid(message: string): HoldfastError {
+  return new HoldfastError("INVALID_DEFINITION", message);
+}

@@ -1,0 +1,71 @@
+/** What a workflow and its actions may declare, as users write it. */
+import type { FailureModeName } from "../action-error.js";
+import type { Duration } from "../duration.js";
+import type { InputOption } from "./schema.js";
+
+export interface RetryOptions {
+  /** All attempts, the first included. */
+  readonly maxAttempts?: number;
+  readonly initialBackoff?: Duration;
+  /** Each pause is this many times the last; 2 doubles. */
+  readonly factor?: number;
+  readonly maxBackoff?: Duration;
+  /** Part of a pause that is varied at random: 0.2 is ±20 %. */
+  readonly jitter?: number;
+  /** If given, only failures of these modes are retried. */
+  readonly retryOn?: readonly FailureModeName[];
+  readonly neverOn?: readonly FailureModeName[];
+}
+
+/**
+ * When an action runs, once all it waits for has ended: `all_completed` (default; else it is skipped), `all_done` (whatever
+ * became of them), `any_completed`.
+ */
+export type Trigger = "all_completed" | "all_done" | "any_completed";
+
+export interface CommonOptions {
+  readonly retry?: RetryOptions;
+  /** How long one attempt may take; default 5 minutes. */
+  readonly startToClose?: Duration;
+  /** The queue whose workers run it; default: the workflow's. */
+  readonly queue?: string;
+  /** Its failure does not fail the run. */
+  readonly optional?: boolean;
+  /** Shown to people in place of the raw error; may hold `{placeholders}` from the input. */
+  readonly failureMessage?: string;
+}
+
+export interface ActionOptions<After extends string, T extends Trigger> extends CommonOptions {
+  /** Actions that it waits for; its handler gets their outputs by name. */
+  readonly after?: readonly After[];
+  readonly trigger?: T;
+}
+
+/** How many failed items an action bears before it fails; default any, as long as one succeeds. */
+export type Tolerate = { readonly count: number } | { readonly percent: number };
+
+export interface ForEachOptions<After extends string, T extends Trigger> extends ActionOptions<After, T> {
+  /** How many items may be under way at once. */
+  readonly window?: number;
+  readonly tolerate?: Tolerate;
+}
+
+export interface WorkflowOptions<I extends InputOption> {
+  /** A Standard Schema, `{ schema, jsonSchema }`, `{ jsonSchema }`, or `typed<T>()`. */
+  readonly input?: I;
+  /** The queue of actions that name none; default `default`. */
+  readonly queue?: string;
+  readonly retention?: {
+    /** How long runs that completed are kept; default 24 h. */
+    readonly completed?: Duration;
+    /** How long runs that failed, wholly or in part, stay and can be retried; default 7 days. */
+    readonly failed?: Duration;
+  };
+}
+
+/** Every option there is, for compiling. */
+export interface AnyActionOptions extends ForEachOptions<string, Trigger> {
+  readonly items?: string;
+  readonly itemsOf?: string;
+  readonly outputOf?: { readonly action: string; readonly path?: string };
+}

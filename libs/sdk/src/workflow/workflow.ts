@@ -1,0 +1,227 @@
+/**
+ * The workflow builder: each action is declared with its handler, typed after the input and the actions before it.
+ *
+ * 1. A builder is never changed: each call gives a new workflow, so one may be shared and extended.
+ * 2. The definition is compiled and checked when it is first needed, and is the same for ever after.
+ */
+import { hashDefinition } from "@holdfast/core";
+import type { WorkflowDefinition } from "@holdfast/proto";
+import { HoldfastError } from "../errors.js";
+import type { ActionContext, ItemContext } from "../worker/context.js";
+import { compile, type DeclaredAction } from "./compile.js";
+import type { ActionOptions, AnyActionOptions, ForEachOptions, Trigger, WorkflowOptions } from "./options.js";
+import {
+  type InputOf,
+  type InputOption,
+  type InputSchema,
+  type ParsedOf,
+  readInputSchema,
+} from "./schema.js";
+import type {
+  ActionArgs,
+  ActionInfo,
+  Actions,
+  ArrayPath,
+  ArrayPointer,
+  ItemArgs,
+  ItemAt,
+  ItemsNames,
+  Jsonified,
+  OnceNames,
+  OutputOf,
+  ReservedName,
+  RunOutput,
+} from "./types.js";
+
+/** Runs one action, or one item of it. `args` is what the action depends on. */
+export type Handler = (args: never, context: never) => unknown;
+
+type NewName<N extends string, A extends Actions> = N extends ReservedName | keyof A ? never : N;
+
+type With<A extends Actions, N extends string, I extends ActionInfo> = A & Record<N, I>;
+
+interface Once<R, After extends string> extends ActionInfo {
+  readonly over: "once";
+  readonly output: OutputOf<Awaited<R>>;
+  readonly after: After;
+}
+
+interface OverItems<R, After extends string> extends ActionInfo {
+  readonly over: "items";
+  readonly output: OutputOf<Awaited<R>>;
+  readonly after: After;
+}
+
+/** Items of the run's input. */
+interface FromInput<P extends string> {
+  /** A dotted path (`"batch.rows"`) or JSON pointer (`"/batch/rows"`) to an array in the input; `""`: the input itself. */
+  readonly items: P;
+}
+/** One item for each success of another action over items. */
+interface FromItems<N extends string> {
+  readonly itemsOf: N;
+}
+/** An array in another action's output. */
+interface FromOutput<N extends string, P extends string> {
+  readonly outputOf: { readonly action: N; readonly path?: P };
+}
+
+interface Parts {
+  readonly name: string;
+  readonly options: WorkflowOptions<InputOption>;
+  readonly input: InputSchema;
+  readonly actions: readonly DeclaredAction[];
+  readonly handlers: ReadonlyMap<string, Handler>;
+}
+
+/** `In`: what a start is given. `Out`: what handlers get of it. */
+export class Workflow<In, Out, A extends Actions> {
+  readonly #parts: Parts;
+  #compiled: { readonly definition: WorkflowDefinition; readonly hash: string } | undefined;
+  /** Types alone: what a start takes, and what `result()` gives. */
+  declare readonly "~types": { readonly input: In; readonly output: RunOutput<A> };
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  get input(): InputSchema {
+    return this.#parts.input;
+  }
+
+  /** By action. */
+  get handlers(): ReadonlyMap<string, Handler> {
+    return this.#parts.handlers;
+  }
+
+  /** The definition as it is registered. Throws `INVALID_DEFINITION`, saying everything that is wrong with it. */
+  get definition(): WorkflowDefinition {
+    return this.#compile().definition;
+  }
+
+  /** Identifies the definition by its content. */
+  get hash(): string {
+    return this.#compile().hash;
+  }
+
+  /** An action without dependencies and options. */
+  action<N extends string, R>(
+    name: NewName<N, A>,
+    handler: (args: { readonly input: Out }, context: ActionContext) => R,
+  ): Workflow<In, Out, With<A, N, Once<R, never>>>;
+  /** An action. Its handler gets the run's input, and the outputs of the actions in `after` by name. */
+  action<
+    N extends string,
+    R,
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: ActionOptions<After, T>,
+    handler: (args: ActionArgs<Out, A, After, T>, context: ActionContext) => R,
+  ): Workflow<In, Out, With<A, N, Once<R, After>>>;
+  action(name: string, options: AnyActionOptions | Handler, handler?: Handler): unknown {
+    return typeof options === "function"
+      ? this.#with({ name, over: "once", options: {} }, options)
+      : this.#with({ name, over: "once", options }, handler);
+  }
+
+  /**
+   * An action over items: each is worked on, retried and accounted for by itself. Its handler gets `item` and `index`, and the
+   * outputs of the actions in `after` that are not over items themselves.
+   */
+  forEach<
+    N extends string,
+    R,
+    const P extends ArrayPath<Jsonified<In>> | ArrayPointer<Jsonified<In>>,
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: FromInput<P> & ForEachOptions<After, T>,
+    handler: (args: ItemArgs<ItemAt<Jsonified<In>, P>, A, After, T>, context: ItemContext<Out>) => R,
+  ): Workflow<In, Out, With<A, N, OverItems<R, After>>>;
+  forEach<
+    N extends string,
+    R,
+    const From extends ItemsNames<A>,
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: FromItems<From> & ForEachOptions<After, T>,
+    handler: (args: ItemArgs<A[From]["output"], A, After, T>, context: ItemContext<Out>) => R,
+  ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
+  forEach<
+    N extends string,
+    R,
+    const From extends OnceNames<A>,
+    const P extends string = "",
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: FromOutput<From, P & (ArrayPath<A[From]["output"]> | ArrayPointer<A[From]["output"]>)> &
+      ForEachOptions<After, T>,
+    handler: (
+      args: ItemArgs<ItemAt<A[From]["output"], P>, A, After | From, T>,
+      context: ItemContext<Out>,
+    ) => R,
+  ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
+  forEach(name: string, options: AnyActionOptions, handler: Handler): unknown {
+    return this.#with({ name, over: "items", options }, handler);
+  }
+
+  #with(action: DeclaredAction, handler: Handler | undefined): Workflow<In, Out, never> {
+    const parts = this.#parts;
+    if (typeof handler !== "function") {
+      throw new HoldfastError(
+        "INVALID_DEFINITION",
+        `action ${action.name} of workflow ${parts.name} needs a handler function`,
+      );
+    }
+    return new Workflow({
+      ...parts,
+      actions: [...parts.actions, action],
+      handlers: new Map(parts.handlers).set(action.name, handler),
+    });
+  }
+
+  #compile(): { readonly definition: WorkflowDefinition; readonly hash: string } {
+    if (this.#compiled === undefined) {
+      const { name, options, input, actions } = this.#parts;
+      const definition = compile(name, options, input.json, actions);
+      this.#compiled = { definition, hash: hashDefinition(definition) };
+    }
+    return this.#compiled;
+  }
+}
+
+// A workflow whatever its types are.
+export type AnyWorkflow = Pick<
+  Workflow<never, never, Actions>,
+  "name" | "input" | "handlers" | "definition" | "hash"
+>;
+
+export type WorkflowInput<W> = W extends { readonly "~types": { readonly input: infer I } } ? I : unknown;
+export type WorkflowOutput<W> = W extends { readonly "~types": { readonly output: infer O } } ? O : unknown;
+
+type NoActions = {};
+
+/** Begins a workflow; add actions with `.action` and `.forEach`. Names are 1-64 of `A-Z a-z 0-9 _ -`. */
+export function workflow<const I extends InputOption = Typed<unknown>>(
+  name: string,
+  options: WorkflowOptions<I> = {},
+): Workflow<InputOf<I>, ParsedOf<I>, NoActions> {
+  return new Workflow({
+    name,
+    options,
+    input: readInputSchema(options.input),
+    actions: [],
+    handlers: new Map(),
+  });
+}
