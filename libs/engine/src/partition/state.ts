@@ -121,11 +121,15 @@ export class PartitionState implements View {
       if (slot === null) dels.push(key);
       else puts.push([key, encode(schemaOf(key), slot)]);
     }
-    this.commitUnderWay = this.store.write({ puts, dels }).finally(() => {
-      this.commitUnderWay = undefined;
-    });
+    this.commitUnderWay = this.store
+      .write({ puts, dels })
+      .then(() => {
+        this.committing = new Map();
+      })
+      .finally(() => {
+        this.commitUnderWay = undefined;
+      });
     await this.commitUnderWay;
-    this.committing = new Map();
   }
 
   private lookUp(key: string): Slot | undefined {

@@ -1,0 +1,124 @@
+import { countsKey, type Key, timerKey } from "@holdfast/core";
+import { type CountsRecord, CountsRecordSchema, TimerRecordSchema } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { MemoryStateStore } from "../memory/index.js";
+import type { PartitionStore } from "../ports/state-store.js";
+import { PartitionState } from "./state.js";
+
+const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+const counts = (active: number): CountsRecord => init(CountsRecordSchema, { active });
+
+type Op =
+  | { readonly op: "put"; readonly name: string; readonly value: number }
+  | { readonly op: "change"; readonly name: string }
+  | { readonly op: "del"; readonly name: string }
+  | { readonly op: "commit" }
+  | { readonly op: "begin-commit" }
+  | { readonly op: "load"; readonly name: string }
+  | { readonly op: "range"; readonly limit: number; readonly reverse: boolean };
+
+const name = fc.constantFrom(...names);
+const ops: fc.Arbitrary<Op[]> = fc.array(
+  fc.oneof(
+    fc.record({ op: fc.constant("put" as const), name, value: fc.nat(1000) }),
+    fc.record({ op: fc.constant("change" as const), name }),
+    fc.record({ op: fc.constant("del" as const), name }),
+    fc.record({ op: fc.constant("commit" as const) }),
+    fc.record({ op: fc.constant("begin-commit" as const) }),
+    fc.record({ op: fc.constant("load" as const), name }),
+    fc.record({
+      op: fc.constant("range" as const),
+      limit: fc.integer({ min: 1, max: 9 }),
+      reverse: fc.boolean(),
+    }),
+  ),
+  { maxLength: 60 },
+);
+
+async function stored(db: PartitionStore): Promise<string[]> {
+  return (await db.range({ from: "", to: "\xff", limit: 1000 })).map(([key]) => key);
+}
+
+describe("a partition's state", () => {
+  test("reads what was last put, whatever is cached, committed or on its way", async () => {
+    await fc.assert(
+      fc.asyncProperty(ops, fc.integer({ min: 1, max: 5 }), async (list, cacheRecords) => {
+        const db = await new MemoryStateStore().open(0);
+        const state = new PartitionState(db, cacheRecords);
+        const model = new Map<string, number>();
+        const under: Promise<void>[] = [];
+        for (const op of list) {
+          if (op.op === "put") {
+            state.put(countsKey(op.name), counts(op.value));
+            model.set(op.name, op.value);
+          } else if (op.op === "change") {
+            const record = state.get(countsKey(op.name));
+            expect(record?.active).toBe(model.get(op.name));
+            if (record === undefined) continue;
+            record.active += 1;
+            state.put(countsKey(op.name), record);
+            model.set(op.name, record.active);
+          } else if (op.op === "del") {
+            state.del(countsKey(op.name));
+            model.delete(op.name);
+          } else if (op.op === "commit") await state.commit(() => undefined);
+          else if (op.op === "begin-commit") under.push(state.commit(() => undefined));
+          else if (op.op === "load") await state.load(state.missing([countsKey(op.name)]));
+          else {
+            const rows = await state.range("w", "x", op.limit, op.reverse);
+            const wanted = [...model]
+              .map(([key, value]) => [`w${key}`, value] as const)
+              .sort(([a], [b]) => (a < b ? -1 : 1));
+            if (op.reverse) wanted.reverse();
+            expect(rows.map(([key, record]) => [key, (record as CountsRecord).active])).toEqual(
+              wanted.slice(0, op.limit),
+            );
+          }
+        }
+        await Promise.all(under);
+        await state.commit(() => undefined);
+        const again = new PartitionState(db, 100);
+        for (const each of names) expect(again.get(countsKey(each))?.active).toBe(model.get(each));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("a timer made and fired between two commits never reaches the store; one that was stored is deleted there", async () => {
+    const db = await new MemoryStateStore().open(0);
+    const state = new PartitionState(db, 100);
+    const [first, second]: Key<object>[] = [timerKey(5n, 1, 0), timerKey(6n, 1, 1)];
+    state.put(first as Key<object>, init(TimerRecordSchema));
+    await state.commit(() => undefined);
+    state.put(second as Key<object>, init(TimerRecordSchema));
+    state.del(second as Key<object>);
+    expect(state.dirtyCount).toBe(0);
+    expect(await stored(db)).toEqual([first]);
+    state.del(first as Key<object>);
+    await state.commit(() => undefined);
+    expect(await stored(db)).toEqual([]);
+  });
+
+  test("a deleted and remade row of a write-once table is in the store after the next commit", async () => {
+    const db = await new MemoryStateStore().open(0);
+    const state = new PartitionState(db, 100);
+    const key = timerKey(5n, 1, 0);
+    state.put(key, init(TimerRecordSchema));
+    await state.commit(() => undefined);
+    state.del(key);
+    state.put(key, init(TimerRecordSchema));
+    state.del(key);
+    await state.commit(() => undefined);
+    expect(await stored(db)).toEqual([]);
+  });
+
+  test("a commit that fails is not forgotten", async () => {
+    const db = await new MemoryStateStore().open(0);
+    const state = new PartitionState(db, 100);
+    state.put(countsKey("a"), counts(1));
+    await db.close();
+    await expect(state.commit(() => undefined)).rejects.toThrow();
+  });
+});
