@@ -25,13 +25,15 @@ export class AjvValidator implements InputValidator {
   /** Oldest first. */
   readonly #checks = new Map<string, Check>();
 
+  constructor(private readonly schemasMax = SCHEMAS_MAX) {}
+
   problems({ hash, definition }: RegisteredDefinition, input: unknown): readonly string[] {
     if (definition.inputSchema === "") return [];
     let check = this.#checks.get(hash);
     if (check === undefined) {
       check = compile(definition.inputSchema);
       const [oldest] = this.#checks.keys();
-      if (this.#checks.size >= SCHEMAS_MAX && oldest !== undefined) this.#checks.delete(oldest);
+      if (this.#checks.size >= this.schemasMax && oldest !== undefined) this.#checks.delete(oldest);
       this.#checks.set(hash, check);
     }
     return check(input);
@@ -41,7 +43,10 @@ export class AjvValidator implements InputValidator {
 function compile(text: string): Check {
   let validate: ValidateFunction;
   try {
-    const schema = JSON.parse(text) as object | boolean;
+    const schema: unknown = JSON.parse(text);
+    if (typeof schema !== "boolean" && (typeof schema !== "object" || schema === null))
+      throw new Error("it is neither an object nor a boolean");
+    if (typeof schema === "object" && "$async" in schema) throw new Error("$async schemas are not supported");
     validate = ajvFor(schema).compile(schema);
   } catch (error) {
     const why = `the workflow's input schema can't be used: ${messageOf(error)}; mend it and register the workflow again`;
@@ -49,7 +54,7 @@ function compile(text: string): Check {
   }
   return (input) => {
     try {
-      return validate(input) === true ? [] : (validate.errors ?? []).map(sentence);
+      return validate(input) ? [] : (validate.errors ?? []).map(sentence);
     } catch (error) {
       return [`it can't be checked: ${messageOf(error)}`];
     }

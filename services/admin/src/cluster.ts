@@ -18,9 +18,12 @@ export async function listWorkflows(parts: AdminParts) {
   return { workflows: workflows.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
+/** A silent partition holds the answer up no longer than this. */
+const STATUS_MS_MAX = 1_500;
+
 /** Answers even where partitions are silent: their state then says so. */
 export async function describeCluster(parts: AdminParts, roster: WorkerRoster, context: CallContext) {
-  const statuses = await parts.queries.status(withinDeadline(context, parts.clock));
+  const statuses = await parts.queries.status(withinDeadline(context, parts.clock, STATUS_MS_MAX));
   const partitions = statuses.map(({ $typeName: _type, $unknown: _unknown, ...status }) => status);
   return {
     ...parts.clusterInfo,

@@ -4,3 +4,5 @@ export { type AdminServiceInstance, createAdminService } from "./create-admin-se
 export { translate } from "./errors.js";
 export type { AdminParts, ClusterInfo, InputValidator } from "./parts.js";
 export { ADMIN_ADDRESS_DEFAULT, serveAdmin, type ServeAdminOptions } from "./serve-admin.js";
+export { adminPartsOn, runAdmin, type RunningAdmin } from "./run-admin.js";
+export { type AdminConfig, readConfig } from "./config.js";

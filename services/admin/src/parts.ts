@@ -43,7 +43,7 @@ const ANSWER_MS = 100;
 const QUERY_MS_MAX = 5_000;
 
 /** Partitions are asked no longer than the caller waits. */
-export function withinDeadline(context: CallContext, clock: Clock): QueryOptions {
+export function withinDeadline(context: CallContext, clock: Clock, maxMs = QUERY_MS_MAX): QueryOptions {
   const leftMs = (context.deadlineAtMs ?? Number.POSITIVE_INFINITY) - clock.nowMs() - ANSWER_MS;
-  return { timeoutMs: Math.max(1, Math.min(QUERY_MS_MAX, leftMs)) };
+  return { timeoutMs: Math.max(1, Math.min(maxMs, leftMs)) };
 }

@@ -1,4 +1,5 @@
 /** GetRun, ListRuns, ListItems and GetCounts: what the partitions' owners say, with requests checked and payloads brought along. */
+import { QueryFailedError, type QueryOptions } from "@holdfast/engine";
 import {
   Effect,
   type GetCountsRequest,
@@ -19,9 +20,19 @@ export const ANSWER_PAYLOAD_BYTES_MAX = 3 * 1024 * 1024;
 
 export async function getRun(parts: AdminParts, request: GetRunRequest, context: CallContext) {
   const runId = check.runId(request.runId);
-  const run = await parts.queries.getRun(runId, { ...withinDeadline(context, parts.clock), full: true });
+  const run = await wholeRun(parts, runId, withinDeadline(context, parts.clock));
   await bringPayloads(parts, run);
   return { run };
+}
+
+/** A run too large for one message is shown without its input, outputs and history, rather than not at all. */
+async function wholeRun({ queries }: AdminParts, runId: string, options: QueryOptions): Promise<RunView> {
+  try {
+    return await queries.getRun(runId, { ...options, full: true });
+  } catch (error) {
+    if (!(error instanceof QueryFailedError) || error.code !== "INVALID") throw error;
+    return queries.getRun(runId, options);
+  }
 }
 
 /** Replaces references by what they stand for, while there is room; a larger one stays a reference with its size. */

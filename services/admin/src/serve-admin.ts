@@ -7,7 +7,7 @@ import { createAdminService } from "./create-admin-service.js";
 import { translate } from "./errors.js";
 import type { AdminParts } from "./parts.js";
 
-export const ADMIN_ADDRESS_DEFAULT = "127.0.0.1:7233";
+export const ADMIN_ADDRESS_DEFAULT = "127.0.0.1:7460";
 
 export interface ServeAdminOptions extends Pick<RpcServerOptions, "address" | "tls" | "limits"> {
   readonly parts: AdminParts;

@@ -1,0 +1,137 @@
+/** The calls about many runs and the cluster, over a real gRPC port, against partitions that say what the test tells them to. */
+import { create } from "@bufbuild/protobuf";
+import { WORKER_BEAT } from "@holdfast/engine";
+import { RejectCode, RunStatus, WorkerBeatSchema } from "@holdfast/proto";
+import { encode } from "@holdfast/proto/codec";
+import { RpcError } from "@holdfast/rpc";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { definitionOf, type ScriptedCluster, scriptedCluster } from "./scripted-cluster.js";
+
+let cluster: ScriptedCluster;
+beforeEach(async () => {
+  cluster = await scriptedCluster();
+  await cluster.definitions.put(definitionOf("orders"));
+});
+afterEach(() => cluster.close());
+
+async function failure(promise: Promise<unknown>): Promise<RpcError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof RpcError)) throw new Error(`expected an RpcError, got ${String(error)}`);
+  return error;
+}
+
+describe("what there is", () => {
+  it("ListRuns merges the partitions and refuses a span that holds nothing", async () => {
+    cluster.script.query = (_kind, partition) => ({
+      case: "runs",
+      value: {
+        runs: [{ runId: `r${partition}`, createdAt: { seconds: BigInt(100 - partition), nanos: 0 } }],
+        cursors: [Buffer.from([partition])],
+        more: false,
+      },
+    });
+    const { runs, nextPageToken } = await cluster.admin.listRuns({ statuses: [RunStatus.FAILED] });
+    expect(runs.map(({ runId }) => runId)).toEqual(["r0", "r1", "r2", "r3"]);
+    expect(nextPageToken).toBe("");
+    const span = { createdAfter: { seconds: 9n }, createdBefore: { seconds: 9n } };
+    expect((await failure(cluster.admin.listRuns(span))).code).toBe("INVALID_ARGUMENT");
+  });
+
+  it("GetCounts adds the partitions up, and counts what was rejected", async () => {
+    cluster.script.query = () => ({
+      case: "counts",
+      value: { workflows: [{ workflow: "orders", failed: 2n, ended: 3n }] },
+    });
+    const rejected = {
+      subject: "holdfast.work.x",
+      code: 3,
+      reason: "",
+      rejectedAtMs: 1,
+      data: Buffer.alloc(0),
+      headers: {},
+    };
+    cluster.work.rejected.set(1, { id: 1, ...rejected });
+    const counts = await cluster.admin.getCounts({});
+    expect(counts).toMatchObject({ rejected: 1n, total: { failed: 8n, ended: 12n } });
+    expect(counts.workflows).toMatchObject([{ workflow: "orders", failed: 8n }]);
+  });
+
+  it("ListWorkflows shows each with its actions and queues, by name", async () => {
+    await cluster.definitions.put(definitionOf("billing"));
+    const { workflows } = await cluster.admin.listWorkflows({});
+    expect(workflows.map(({ name }) => name)).toEqual(["billing", "orders"]);
+    expect(workflows[0]).toMatchObject({
+      actions: ["load", "send"],
+      queues: ["q1", "q2"],
+      definitionHash: "hash-of-billing",
+    });
+  });
+
+  it("DescribeCluster shows partitions that answer and those that don't, and the workers heard of", async () => {
+    cluster.script.query = (_kind, partition) =>
+      partition === 2
+        ? "silent"
+        : { case: "status", value: { partition, state: "owner", owner: "node-1", appliedSeq: 5n } };
+    const beat = (fields: object) =>
+      cluster.bus.publish(WORKER_BEAT, encode(WorkerBeatSchema, create(WorkerBeatSchema, fields)));
+    beat({
+      worker: "worker-b",
+      queues: [
+        { queue: "q2", capacity: 3 },
+        { queue: "q1", capacity: 4 },
+      ],
+      running: 2,
+    });
+    beat({ worker: "worker-a", queues: [], draining: true });
+    beat({ worker: "worker-c", queues: [] });
+    beat({ worker: "worker-c", gone: true });
+    const answer = await cluster.admin.describeCluster({});
+    expect(answer).toMatchObject({
+      version: "0.1.0",
+      natsServerVersion: "2.15.1",
+      warnings: ["one copy only"],
+    });
+    expect(answer.partitions.map(({ state }) => state)).toEqual(["owner", "owner", "unavailable", "owner"]);
+    expect(answer.workers).toMatchObject([
+      { worker: "worker-a", draining: true },
+      { worker: "worker-b", queues: ["q1", "q2"], capacity: 7, running: 2 },
+    ]);
+  });
+});
+
+describe("rejected work", () => {
+  it("is listed a page at a time with its body cut, and replayed once", async () => {
+    for (let id = 1; id <= 5; id++) {
+      cluster.work.rejected.set(id, {
+        id,
+        subject: "holdfast.work.orders",
+        code: RejectCode.SCHEMA_MISMATCH,
+        reason: "no id",
+        rejectedAtMs: 1_500,
+        data: Buffer.alloc(5_000, 65),
+        headers: { "Content-Type": "application/json", "Holdfast-Run-Id": "r9" },
+      });
+    }
+    const first = await cluster.admin.listRejected({ workflow: "orders", pageSize: 3 });
+    expect(first.rejected.map(({ id }) => id)).toEqual([1n, 2n, 3n]);
+    expect(first.rejected[0]).toMatchObject({
+      bodyBytes: 5_000n,
+      contentType: "application/json",
+      runId: "r9",
+    });
+    expect(first.rejected[0]?.body).toHaveLength(4_096);
+    expect(first.rejected[0]?.rejectedAt).toMatchObject({ seconds: 1n, nanos: 500_000_000 });
+    const rest = await cluster.admin.listRejected({
+      workflow: "orders",
+      pageSize: 3,
+      pageToken: first.nextPageToken,
+    });
+    expect(rest).toMatchObject({ nextPageToken: "", rejected: [{ id: 4n }, { id: 5n }] });
+    const replayed = await cluster.admin.replayRejected({ ids: [1n, 2n, 2n, 77n, 2n ** 64n - 1n] });
+    expect(replayed).toMatchObject({ replayed: 2, notFound: [77n, 2n ** 64n - 1n] });
+    expect((await failure(cluster.admin.listRejected({ pageToken: "1e9" }))).code).toBe("INVALID_ARGUMENT");
+  });
+});

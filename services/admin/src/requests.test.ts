@@ -1,0 +1,121 @@
+/** Whatever is asked, the answer is an answer or a status that says what to do: never INTERNAL, never UNKNOWN. */
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import { create, ScalarType } from "@bufbuild/protobuf";
+import { AdminService, RejectCode, RunViewSchema } from "@holdfast/proto";
+import { RpcError } from "@holdfast/rpc";
+import * as fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { definitionOf, type QueryResult, type ScriptedCluster, scriptedCluster } from "./scripted-cluster.js";
+
+let cluster: ScriptedCluster;
+beforeAll(async () => {
+  cluster = await scriptedCluster({
+    command: ({ correlation }) =>
+      correlation % 2n === 0n
+        ? { case: "accepted", value: { runId: "r1" } }
+        : { case: "rejected", value: { code: (Number(correlation) % 16) as RejectCode, message: "no" } },
+    query: (kind): QueryResult => {
+      if (kind.case === "getRun")
+        return { case: "run", value: create(RunViewSchema, { summary: { runId: kind.value.runId } }) };
+      if (kind.case === "listRuns") return { case: "runs", value: { runs: [], cursors: [], more: false } };
+      if (kind.case === "listItems") return { case: "items", value: { items: [] } };
+      if (kind.case === "getCounts") return { case: "counts", value: { workflows: [] } };
+      return { case: "status", value: {} };
+    },
+  });
+  await cluster.definitions.put(definitionOf("orders", { type: "object" }));
+});
+afterAll(() => cluster.close());
+
+const text = fc.oneof(
+  fc.constantFrom(
+    "",
+    "orders",
+    "r1",
+    "load",
+    "null",
+    "{}",
+    '{"a":',
+    "a.b",
+    "*",
+    ">",
+    "..",
+    "a/b",
+    "a\0b",
+    "x".repeat(10_000),
+  ),
+  fc.string({ unit: "grapheme", maxLength: 40 }),
+  fc.json({ maxDepth: 3 }),
+);
+
+const scalars: Partial<Record<ScalarType, fc.Arbitrary<unknown>>> = {
+  [ScalarType.STRING]: text,
+  [ScalarType.BOOL]: fc.boolean(),
+  [ScalarType.INT32]: fc.oneof(
+    fc.integer({ min: -2, max: 1_002 }),
+    fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+  ),
+  [ScalarType.UINT32]: fc.oneof(fc.integer({ min: 0, max: 1_002 }), fc.integer({ min: 0, max: 2 ** 32 - 1 })),
+  [ScalarType.INT64]: fc.oneof(
+    fc.bigInt({ min: -2n, max: 5_000_000_000n }),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  ),
+  [ScalarType.UINT64]: fc.oneof(fc.bigInt({ min: 0n, max: 9n }), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
+};
+
+function valueOf(field: DescField): fc.Arbitrary<unknown> {
+  const one = (scalar: ScalarType): fc.Arbitrary<unknown> => {
+    const arbitrary = scalars[scalar];
+    if (arbitrary === undefined) throw new Error(`no values for ${field.toString()}`);
+    return arbitrary;
+  };
+  const numbers = fc.oneof(
+    fc.integer({ min: 0, max: 20 }),
+    fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+  );
+  switch (field.fieldKind) {
+    case "scalar":
+      return one(field.scalar);
+    case "enum":
+      return numbers;
+    case "message":
+      return requestOf(field.message);
+    case "list":
+      if (field.listKind === "message") return fc.array(requestOf(field.message), { maxLength: 3 });
+      return fc.array(field.listKind === "enum" ? numbers : one(field.scalar), { maxLength: 40 });
+    default:
+      throw new Error(`no values for ${field.toString()}`);
+  }
+}
+
+/** Any message of that type: each field present or not, with likely and unlikely values. */
+function requestOf(schema: DescMessage): fc.Arbitrary<Record<string, unknown>> {
+  return fc.record(Object.fromEntries(schema.fields.map((field) => [field.localName, valueOf(field)])), {
+    requiredKeys: [],
+  });
+}
+
+type AnyCall = (request: Record<string, unknown>) => unknown;
+
+describe("any request", () => {
+  it.each(AdminService.methods.map((method) => [method.name, method] as const))(
+    "of %s gets an answer or a proper status",
+    async (_name, method) => {
+      const call = cluster.admin[method.localName as keyof typeof cluster.admin] as unknown as AnyCall;
+      await fc.assert(
+        fc.asyncProperty(requestOf(method.input), async (request) => {
+          try {
+            const answer = call(request);
+            if (method.methodKind === "unary") await answer;
+            else for await (const each of answer as AsyncIterable<unknown>) expect(each).toBeDefined();
+          } catch (error) {
+            if (!(error instanceof RpcError)) throw error;
+            expect(error.message).not.toBe("");
+            expect(["INTERNAL", "UNKNOWN", "CANCELLED"]).not.toContain(error.code);
+          }
+        }),
+        { numRuns: 120 },
+      );
+    },
+  );
+});

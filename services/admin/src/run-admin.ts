@@ -1,0 +1,100 @@
+/** The admin service as a process of its own: NATS below, gRPC, metrics and health above. */
+import { randomBytes } from "node:crypto";
+import { CommandClient, PayloadCodec, QueryClient, systemClock } from "@holdfast/engine";
+import { connectNats, type NatsCluster } from "@holdfast/nats";
+import type { RpcServer } from "@holdfast/rpc";
+import {
+  createLogger,
+  createRegistry,
+  type Logger,
+  type MetricsServer,
+  startMetricsServer,
+} from "@holdfast/telemetry";
+import manifest from "../package.json" with { type: "json" };
+import { AjvValidator } from "./ajv-validator.js";
+import type { AdminConfig } from "./config.js";
+import type { AdminParts } from "./parts.js";
+import { serveAdmin } from "./serve-admin.js";
+
+export interface RunningAdmin {
+  readonly address: string;
+  readonly metricsUrl: string;
+  /** Ends calls, then the connection; idempotent. */
+  close(): Promise<void>;
+}
+
+/** The parts on a connected cluster, and what closes those that are made here. Also for processes that connect themselves. */
+export function adminPartsOn(cluster: NatsCluster): { readonly parts: AdminParts; close(): Promise<void> } {
+  const { bus, log, config, definitions, work, payloads, serverVersion, warnings } = cluster;
+  const producer = `admin-${BigInt(`0x${randomBytes(8).toString("hex")}`)
+    .toString(36)
+    .slice(-8)
+    .padStart(8, "0")}`;
+  const commands = new CommandClient({ log, bus, producer });
+  const parts = {
+    commands,
+    queries: new QueryClient({ bus, partitions: config.partitions }),
+    definitions,
+    work,
+    payloads: new PayloadCodec(payloads),
+    validator: new AjvValidator(),
+    clusterInfo: { version: manifest.version, natsServerVersion: serverVersion, warnings },
+    bus,
+    clock: systemClock,
+  };
+  return { parts, close: () => commands.close() };
+}
+
+/** Resolves when it serves. Rejects, with everything closed again, where a part can't start. */
+export async function runAdmin(config: AdminConfig): Promise<RunningAdmin> {
+  const logger = createLogger({ name: "admin", level: config.logLevel });
+  const opened: { readonly close: () => Promise<void> }[] = [];
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= closeAll(opened, logger));
+  try {
+    const cluster = await connectNats({
+      servers: config.natsUrls,
+      name: "holdfast-admin",
+      logger,
+      create: false,
+    });
+    opened.push(cluster);
+    const made = adminPartsOn(cluster);
+    opened.push(made);
+    const registry = createRegistry();
+    const network = config.tls === undefined ? {} : { tls: config.tls };
+    const server: RpcServer = await serveAdmin({
+      parts: made.parts,
+      logger,
+      metrics: registry,
+      address: config.address,
+      ...network,
+    });
+    opened.push(server);
+    const metrics: MetricsServer = await startMetricsServer({
+      registry,
+      port: config.metricsPort,
+      health: async () => ({
+        ok: true,
+        details: { partitions: cluster.config.partitions, warnings: cluster.warnings },
+      }),
+    });
+    opened.push(metrics);
+    logger.info("metrics are served", { url: metrics.url });
+    return { address: server.address, metricsUrl: metrics.url, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Last opened, first closed; one that fails does not keep the others open. */
+async function closeAll(opened: { readonly close: () => Promise<void> }[], logger: Logger): Promise<void> {
+  for (const part of opened.toReversed()) {
+    try {
+      await part.close();
+    } catch (err) {
+      logger.warn("a part did not close cleanly", { err });
+    }
+  }
+}
