@@ -50,8 +50,13 @@ async function askForRun(
   try {
     return (await admin.getRun({ runId }, { signal })).run;
   } catch (error) {
-    if (isNotFound(error) && waitedMs < absentMsMax) return undefined;
-    throw error;
+    if (!isNotFound(error) || absentMsMax === 0) throw error;
+    if (waitedMs < absentMsMax) return undefined;
+    throw new CliError(
+      ExitCode.notFound,
+      `Run ${runId} is not there, ${Math.round(waitedMs / 1_000)} s after its work was handed in. See why with \`holdfast rejected\`.`,
+      { cause: error },
+    );
   }
 }
 

@@ -5,6 +5,7 @@
 import { RpcError } from "@holdfast/rpc";
 import { Command, CommanderError } from "commander";
 import { registerItems } from "./commands/items.js";
+import { registerLocal } from "./commands/local.js";
 import { registerOverview } from "./commands/overview.js";
 import type { Register } from "./commands/register.js";
 import { registerRejected } from "./commands/rejected.js";
@@ -15,6 +16,7 @@ import { createContext, DEFAULT_ADMIN_ADDRESS, type GlobalOptions } from "./cont
 import { CliError, EXIT_CODE_HELP, ExitCode, exitCodeOf, INTERRUPTED } from "./exit-codes.js";
 import type { CliIo } from "./io.js";
 import { safeText } from "./render/text.js";
+import { VERSION } from "./version.js";
 
 const AFTER_HELP = `
 ${EXIT_CODE_HELP}
@@ -27,14 +29,7 @@ Environment:
 Output: tables for people; with --json one JSON document in protobuf's JSON form, or one
 line each where a command says so.`;
 
-/** Adds commands that are bound by another module, such as those that run a whole Holdfast. */
-export type Extension = (program: Command, register: Register) => void;
-
-export async function runCli(
-  argv: readonly string[],
-  io: CliIo,
-  extensions: readonly Extension[] = [],
-): Promise<number> {
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   let code: number = ExitCode.done;
   const program = new Command("holdfast")
     .description("Durable workflows on NATS and LevelDB: start runs, see what failed and why, heal it.")
@@ -60,7 +55,7 @@ export async function runCli(
       code = await action(context, command.processedArgs as string[], command.optsWithGlobals<Options>());
     });
   };
-  for (const extension of extensions) extension(program, register);
+  registerLocal(program, register);
   registerStart(program, register);
   registerRuns(program, register);
   registerRun(program, register);
@@ -79,8 +74,6 @@ export async function runCli(
     return report(error, io, argv.includes("--json"));
   }
 }
-
-export const VERSION = "0.1.0";
 
 function report(error: unknown, io: CliIo, json: boolean): number {
   if (io.interrupted.aborted) return INTERRUPTED;

@@ -1,0 +1,123 @@
+/** `holdfast demo`: a Holdfast of its own in a folder of its own, and the story told on it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { Holdfast, createWorker } from "@holdfast/sdk";
+import { type CommandContext, createContext } from "../context.js";
+import { CliError, ExitCode } from "../exit-codes.js";
+import { loadFilms } from "../demo/films.js";
+import { filmsWorkflow } from "../demo/films-workflow.js";
+import type { Claims } from "../demo/claims.js";
+import { type StoryParts, type StoryWorker, tellStory } from "../demo/story.js";
+import { portOrAny } from "../local/free-port.js";
+import { type LocalHoldfast, startLocalHoldfast } from "../local/holdfast.js";
+import { countOf, formatCount } from "../render/text.js";
+import { formatSpan } from "../render/time.js";
+import { VERSION } from "../version.js";
+import {
+  ADMIN_PORT_DEFAULT,
+  existingNats,
+  localLogger,
+  METRICS_PORT_DEFAULT,
+  NATS_PORT_DEFAULT,
+  placesOf,
+  untilTold,
+} from "./dev.js";
+
+export interface DemoOptions {
+  readonly keep?: boolean;
+  readonly verbose?: boolean;
+}
+
+export async function runDemo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
+  const began = performance.now();
+  const folder = await mkdtemp(join(tmpdir(), "holdfast-demo-"));
+  try {
+    const holdfast = await startOn(context, folder, options);
+    try {
+      context.print(["Holdfast's demo: a film catalogue is imported, fails in part, and is healed.", ""]);
+      context.print(
+        placesOf(
+          holdfast,
+          `${folder}  (${options.keep === true ? "kept until Ctrl-C" : "removed at the end"})`,
+        ),
+      );
+      const claims = await tell(context, holdfast);
+      const code = judge(context, claims, performance.now() - began);
+      if (options.keep !== true) return code;
+      context.print([
+        "",
+        "It is still running: type what is suggested above in another terminal. Ctrl-C stops it.",
+      ]);
+      return Math.max(code, await untilTold(context, holdfast, context.io.interrupted)) as ExitCode;
+    } finally {
+      await holdfast.stop();
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function startOn(
+  context: CommandContext,
+  folder: string,
+  options: DemoOptions,
+): Promise<LocalHoldfast> {
+  // The usual ports where they are free, so that what is suggested can be typed as it stands; else others.
+  const [nats, admin, metrics] = await Promise.all(
+    [NATS_PORT_DEFAULT, ADMIN_PORT_DEFAULT, METRICS_PORT_DEFAULT].map(portOrAny),
+  );
+  return startLocalHoldfast({
+    version: VERSION,
+    dataDir: folder,
+    natsUrl: existingNats(context),
+    ports: { nats: nats ?? 0, admin: admin ?? 0, metrics: metrics ?? 0 },
+    logger: localLogger(context, options.verbose === true ? "info" : "warn"),
+  }).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(ExitCode.failed, why, { cause: error });
+  });
+}
+
+async function tell(outer: CommandContext, holdfast: LocalHoldfast): Promise<Claims> {
+  const usual = holdfast.adminAddress.endsWith(`:${ADMIN_PORT_DEFAULT}`);
+  // Named only where the address has to be named, so that suggestions stay short.
+  const context = createContext(
+    { ...outer.io, env: { ...outer.io.env, HOLDFAST_ADMIN: holdfast.adminAddress } },
+    usual ? {} : { admin: holdfast.adminAddress },
+  );
+  const connection = await Holdfast.connect({ url: holdfast.natsUrl, name: "demo" });
+  const workers: StoryWorker[] = [];
+  const startWorker: StoryParts["startWorker"] = async (check, invocations) => {
+    const worker = await createWorker({ connection, workflows: [filmsWorkflow(check, invocations)] });
+    workers.push({ id: worker.id, stop: async () => void (await worker.stop()) });
+    return workers.at(-1) as StoryWorker;
+  };
+  const parts = {
+    context,
+    natsUrl: holdfast.natsUrl,
+    catalogue: loadFilms(),
+    // On a NATS that others use, too, an earlier demo's run may still be there.
+    runId: holdfast.natsManaged ? "film-import" : `film-import-${randomBytes(3).toString("hex")}`,
+    startWorker,
+  };
+  try {
+    return await context.withAdmin((admin) => tellStory({ ...parts, admin }));
+  } finally {
+    for (const worker of workers) await worker.stop();
+    await connection.close();
+  }
+}
+
+function judge(context: CommandContext, claims: Claims, tookMs: number): ExitCode {
+  const { broken, count } = claims;
+  const took = `It took ${formatSpan(tookMs)}, set-up aside.`;
+  if (broken.length === 0) {
+    context.print(["", `All of this was checked as it happened: ${countOf(count, "claim")} hold. ${took}`]);
+    return ExitCode.done;
+  }
+  context.print(["", `✗ ${formatCount(broken.length)} of ${countOf(count, "claim")} do not hold. ${took}`]);
+  for (const { says, found } of broken) context.print([`  ✗ ${says}: found ${found}`]);
+  return ExitCode.failed;
+}

@@ -1,0 +1,106 @@
+/** `holdfast dev`: everything on one machine, until it is told to stop. */
+import { resolve } from "node:path";
+import { ADMIN_ADDRESS_DEFAULT } from "@holdfast/admin-service";
+import { createLogger, type LogLevel } from "@holdfast/telemetry";
+import type { CommandContext } from "../context.js";
+import { CliError, ExitCode } from "../exit-codes.js";
+import { type LocalHoldfast, startLocalHoldfast } from "../local/holdfast.js";
+import { safeText } from "../render/text.js";
+import { VERSION } from "../version.js";
+
+export interface DevOptions {
+  readonly data?: string;
+  readonly natsPort?: number;
+  readonly adminPort?: number;
+  readonly metricsPort?: number;
+  readonly verbose?: boolean;
+}
+
+export const DATA_FOLDER_DEFAULT = ".holdfast";
+export const NATS_PORT_DEFAULT = 4222;
+export const ADMIN_PORT_DEFAULT = Number(ADMIN_ADDRESS_DEFAULT.split(":").at(-1));
+export const METRICS_PORT_DEFAULT = 7461;
+
+export async function runDev(context: CommandContext, options: DevOptions): Promise<ExitCode> {
+  const { io } = context;
+  const dataDir = resolve(options.data ?? DATA_FOLDER_DEFAULT);
+  const holdfast = await startLocalHoldfast({
+    version: VERSION,
+    dataDir,
+    natsUrl: existingNats(context),
+    ports: {
+      nats: options.natsPort ?? NATS_PORT_DEFAULT,
+      admin: options.adminPort ?? ADMIN_PORT_DEFAULT,
+      metrics: options.metricsPort ?? METRICS_PORT_DEFAULT,
+    },
+    logger: localLogger(context, options.verbose === true ? "info" : "warn"),
+  }).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(ExitCode.failed, why, { cause: error });
+  });
+  context.print([
+    ...placesOf(holdfast, dataDir),
+    "",
+    ...publishingHelp(context, holdfast),
+    "",
+    "Ctrl-C stops it.",
+  ]);
+  return untilTold(context, holdfast, io.interrupted);
+}
+
+/** Runs on until the process is interrupted or a part fails; stops in order either way. */
+export async function untilTold(
+  context: CommandContext,
+  holdfast: LocalHoldfast,
+  interrupted: AbortSignal,
+): Promise<ExitCode> {
+  const told = new Promise<undefined>((wake) => {
+    if (interrupted.aborted) wake(undefined);
+    interrupted.addEventListener("abort", () => wake(undefined), { once: true });
+  });
+  const failure = await Promise.race([told, holdfast.failed]);
+  if (failure === undefined) context.print(["", "Stopping; a second Ctrl-C ends it at once."]);
+  else context.io.writeError(`holdfast: ${safeText(failure)}; stopping.\n`);
+  await holdfast.stop();
+  if (failure === undefined) context.print(["Stopped. Runs that have not ended go on at the next start."]);
+  return failure === undefined ? ExitCode.done : ExitCode.failed;
+}
+
+/** An empty variable counts as none. */
+export const existingNats = (context: CommandContext): string | undefined =>
+  context.io.env["HOLDFAST_NATS_URL"] === "" ? undefined : context.io.env["HOLDFAST_NATS_URL"];
+
+export const localLogger = (context: CommandContext, level: LogLevel) =>
+  createLogger({
+    name: "holdfast",
+    level,
+    pretty: context.io.stderr.isTTY === true,
+    destination: { write: (line) => context.io.writeError(line) },
+  });
+
+/** Where everything is, one line each. */
+export function placesOf(holdfast: LocalHoldfast, dataDir: string): string[] {
+  const managed = holdfast.natsManaged ? "managed" : "yours";
+  const lines = [
+    `Holdfast ${VERSION} is running, with ${holdfast.partitions} partitions`,
+    `  NATS     ${holdfast.natsUrl}  (nats-server ${safeText(holdfast.natsVersion)}, ${managed})`,
+    `  gRPC     ${holdfast.adminAddress}  (the admin service, with health and reflection)`,
+    `  metrics  ${holdfast.metricsUrl}/metrics, ${holdfast.metricsUrl}/healthz`,
+    `  data     ${dataDir}`,
+  ];
+  for (const warning of holdfast.warnings()) lines.push(`  ▲ ${safeText(warning)}`);
+  return lines;
+}
+
+function publishingHelp(context: CommandContext, holdfast: LocalHoldfast): string[] {
+  const { command } = context.screen();
+  const flag = holdfast.adminAddress === ADMIN_ADDRESS_DEFAULT ? "" : `--admin ${holdfast.adminAddress} `;
+  return [
+    "Publish work with any NATS client, once a worker has registered its workflow:",
+    `  nats pub -s ${holdfast.natsUrl} holdfast.work.<workflow> '{"your":"input"}'`,
+    "Look, and mend:",
+    `  ${command(`${flag}workflows`)}`,
+    `  ${command(`${flag}runs`)}`,
+    `  ${command(`${flag}rejected`)}`,
+  ];
+}

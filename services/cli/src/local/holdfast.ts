@@ -1,0 +1,144 @@
+/**
+ * Composition root of one machine: NATS, a node, the admin service and the metrics endpoint, in one process. It wires
+ * parts and stops them in reverse; it decides nothing.
+ */
+import { randomBytes } from "node:crypto";
+import { AjvValidator, serveAdmin } from "@holdfast/admin-service";
+import { CommandClient, PayloadCodec, QueryClient, systemClock } from "@holdfast/engine";
+import { connectNats, type NatsCluster } from "@holdfast/nats";
+import { createRegistry, type Logger, startMetricsServer } from "@holdfast/telemetry";
+import { type RunningNode, startNode } from "@holdfast/workflow-service";
+import { provideNats } from "./nats.js";
+import { Parts } from "./parts.js";
+
+export interface LocalOptions {
+  readonly version: string;
+  /** Holds `nats/` and `node/`. */
+  readonly dataDir: string;
+  /** An existing NATS; absent: one is started. */
+  readonly natsUrl: string | undefined;
+  /** 0: a free one. */
+  readonly ports: { readonly nats: number; readonly admin: number; readonly metrics: number };
+  readonly logger: Logger;
+}
+
+export interface LocalHoldfast {
+  readonly natsUrl: string;
+  readonly natsVersion: string;
+  readonly natsManaged: boolean;
+  readonly adminAddress: string;
+  readonly metricsUrl: string;
+  readonly partitions: number;
+  /** What an operator should know: of the server's settings, and of partitions that are stopped. */
+  warnings(): readonly string[];
+  /** Resolves with what happened when a part fails that all stands on; else never. */
+  readonly failed: Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Resolves when work can be published and asked about. Rejects with the part that could not start; nothing runs on then. */
+export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHoldfast> {
+  const { logger, dataDir, ports } = options;
+  const parts = new Parts();
+  const registry = createRegistry();
+  const nats = await parts.start(
+    "NATS",
+    () => provideNats({ url: options.natsUrl, dataDir, port: ports.nats, logger }),
+    (started) => started.stop(),
+  );
+  const cluster = await parts.start(
+    "the connection to NATS",
+    () =>
+      connectNats({
+        servers: nats.url,
+        name: "holdfast-local",
+        logger: logger.child({ part: "nats" }),
+        syncsAlways: nats.managed,
+      }),
+    (started) => started.close(),
+  );
+  const node = await parts.start(
+    "the workflow node",
+    () =>
+      startNode({
+        cluster,
+        dataDir: `${dataDir}/node`,
+        nodeId: `node-${shortId()}`,
+        logger: logger.child({ part: "node" }),
+        registry,
+        clock: systemClock,
+      }),
+    (started) => started.stop(),
+  );
+  const admin = await startAdmin(parts, cluster, options, registry);
+  const metrics = await parts.start(
+    "the metrics endpoint",
+    () => startMetricsServer({ registry, health: () => healthOf(node), port: ports.metrics }),
+    (started) => started.close(),
+  );
+  return {
+    natsUrl: nats.url,
+    natsVersion: cluster.serverVersion,
+    natsManaged: nats.managed,
+    adminAddress: admin.address,
+    metricsUrl: metrics.url,
+    partitions: cluster.config.partitions,
+    warnings: () => [...cluster.warnings, ...problemsOf(node)],
+    failed: nats.lost,
+    stop: () => parts.stop(),
+  };
+}
+
+async function startAdmin(
+  parts: Parts,
+  cluster: NatsCluster,
+  { version, logger, ports }: LocalOptions,
+  metrics: ReturnType<typeof createRegistry>,
+) {
+  const { bus, log, definitions, work } = cluster;
+  const producer = `admin-${shortId()}`;
+  const commands = await parts.start(
+    "the admin service's commands",
+    () => new CommandClient({ log, bus, producer, clock: systemClock }),
+    (started) => started.close(),
+  );
+  const queries = new QueryClient({ bus, partitions: log.partitions, clock: systemClock });
+  return parts.start(
+    "the admin service",
+    () =>
+      serveAdmin({
+        parts: {
+          commands,
+          queries,
+          definitions,
+          work,
+          payloads: new PayloadCodec(cluster.payloads),
+          validator: new AjvValidator(),
+          clusterInfo: { version, natsServerVersion: cluster.serverVersion, warnings: cluster.warnings },
+          bus,
+          clock: systemClock,
+        },
+        address: `127.0.0.1:${ports.admin}`,
+        logger: logger.child({ part: "admin" }),
+        metrics,
+      }),
+    (started) => started.close(),
+  );
+}
+
+const shortId = (): string =>
+  BigInt(`0x${randomBytes(8).toString("hex")}`)
+    .toString(36)
+    .slice(-8)
+    .padStart(8, "0");
+
+const problemsOf = (node: RunningNode): string[] =>
+  node
+    .describe()
+    .filter(({ problem }) => problem !== "")
+    .map(({ partition, problem }) => `partition ${partition} is stopped: ${problem}`);
+
+function healthOf(node: RunningNode) {
+  const problems = problemsOf(node);
+  return { ok: problems.length === 0, details: { partitions: node.describe().length, problems } };
+}
