@@ -30,6 +30,7 @@ export { type JsonSchema, typed } from "./workflow/schema.js";
 export type { NoEffect, Skip } from "./workflow/types.js";
 export {
   type AnyWorkflow,
+  isWorkflow,
   type Workflow,
   type WorkflowInput,
   type WorkflowOutput,

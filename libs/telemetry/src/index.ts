@@ -1,4 +1,5 @@
 /** Logs, metrics and health behind small interfaces; imports nothing else of Holdfast. */
+export { Environment, type Variables } from "./environment.js";
 export {
   createLogger,
   type LogDestination,

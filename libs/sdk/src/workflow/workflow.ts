@@ -207,6 +207,9 @@ export type AnyWorkflow = Pick<
   "name" | "input" | "handlers" | "definition" | "hash"
 >;
 
+/** Whether something, such as what a module exports, is a workflow. */
+export const isWorkflow = (value: unknown): value is AnyWorkflow => value instanceof Workflow;
+
 export type WorkflowInput<W> = W extends { readonly "~types": { readonly input: infer I } } ? I : unknown;
 export type WorkflowOutput<W> = W extends { readonly "~types": { readonly output: infer O } } ? O : unknown;
 
