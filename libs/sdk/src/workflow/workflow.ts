@@ -16,6 +16,7 @@ import {
   type InputSchema,
   type ParsedOf,
   readInputSchema,
+  type Typed,
 } from "./schema.js";
 import type {
   ActionArgs,
