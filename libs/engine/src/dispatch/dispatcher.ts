@@ -50,7 +50,8 @@ interface Outgoing {
 interface PartitionLoad {
   ready: number;
   inFlight: number;
-  refused: boolean;
+  /** Told when half of its room is free. */
+  wantsRoom: boolean;
 }
 
 export interface DispatcherDeps {
@@ -82,7 +83,13 @@ export class Dispatcher implements TaskSink {
   /** Hears workers, asks them what they run, and begins to dispatch once they had time to answer. */
   async start(): Promise<void> {
     const { bus, clock, limits, node } = this.deps;
-    this.subscriptions.push(bus.subscribe(WORKER_BEAT, (message) => this.onBeat(message.data)));
+    this.subscriptions.push(
+      bus.subscribe(WORKER_BEAT, (message) => this.onBeat(message.data)),
+      // Cut off, this node heard no beats: leases begin anew.
+      bus.onReconnect(() => {
+        for (const worker of this.workers.all) worker.lastHeardMs = clock.monotonicMs();
+      }),
+    );
     await bus.flush();
     bus.publish(ROLL_CALL, encode(RollCallSchema, init(RollCallSchema, { node })));
     await new Promise<void>((resolve) => clock.after(limits.rollCallMs, resolve));
@@ -113,18 +120,19 @@ export class Dispatcher implements TaskSink {
     return this.inFlight.size;
   }
 
-  offer(partition: Processor, due: DueTask): boolean {
+  offer(partition: Processor, due: DueTask): "taken" | "known" | "full" {
     const key = taskKey(due.runId, due.action, due.item, due.attempt);
-    if (this.ready.has(key) || this.inFlight.has(key)) return true;
+    if (this.ready.has(key) || this.inFlight.has(key)) return "known";
     const load = this.load(partition);
-    if (load.ready >= this.deps.limits.readyTasksMax) {
-      load.refused = true;
-      return false;
-    }
+    if (load.ready >= this.deps.limits.readyTasksMax) return "full";
     load.ready += 1;
     this.ready.add(key);
     this.queueOf(due.queue).push({ ...due, key, partition });
-    return true;
+    return "taken";
+  }
+
+  wantsRoom(partition: Processor): void {
+    this.load(partition).wantsRoom = true;
   }
 
   closed(partition: Processor, runId: string, action: number, item: number, attempt: number): void {
@@ -149,10 +157,15 @@ export class Dispatcher implements TaskSink {
     else this.giveRoom();
   }
 
+  /** Makes a task ready again; where there is no room, it is found in state later. */
+  private requeue(partition: Processor, task: DueTask): void {
+    if (this.offer(partition, task) === "full") partition.overflowed();
+  }
+
   private load(partition: Processor): PartitionLoad {
     let load = this.loads.get(partition);
     if (load === undefined) {
-      load = { ready: 0, inFlight: 0, refused: false };
+      load = { ready: 0, inFlight: 0, wantsRoom: false };
       this.loads.set(partition, load);
     }
     return load;
@@ -241,7 +254,9 @@ export class Dispatcher implements TaskSink {
         if (this.inFlight.get(ready.key) !== flight) return;
         this.land(flight);
         clock.after(COMPOSE_RETRY_MS, () => {
-          if (!this.stopped && this.offer(ready.partition, ready)) this.planPump();
+          if (this.stopped) return;
+          this.requeue(ready.partition, ready);
+          this.planPump();
         });
       });
   }
@@ -303,8 +318,8 @@ export class Dispatcher implements TaskSink {
   /** Partitions whose tasks found no room are told when half of it is free again. */
   private giveRoom(): void {
     for (const [partition, load] of this.loads) {
-      if (!load.refused || load.ready * 2 > this.deps.limits.readyTasksMax) continue;
-      load.refused = false;
+      if (!load.wantsRoom || load.ready * 2 > this.deps.limits.readyTasksMax) continue;
+      load.wantsRoom = false;
       this.deps.clock.after(0, () => {
         if (!this.stopped) partition.roomAgain();
       });
@@ -388,7 +403,7 @@ export class Dispatcher implements TaskSink {
         // Too costly to gather on a doubt: the attempt starts over at whoever has room.
         made.catch(() => undefined);
         this.land(flight);
-        this.offer(flight.partition, flight.task);
+        this.requeue(flight.partition, flight.task);
       } else if (made !== undefined) tasks.push(made);
     }
     this.deps.logger.warn("a batch of tasks did not reach its worker and is sent again", {
@@ -400,7 +415,11 @@ export class Dispatcher implements TaskSink {
   }
 
   private planSweep(): void {
+    const plannedMs = this.deps.clock.monotonicMs();
     this.cancelSweep = this.deps.clock.after(SWEEP_MS, () => {
+      const lateMs = this.deps.clock.monotonicMs() - plannedMs - SWEEP_MS;
+      // While this process stood still it heard nobody: that is no worker's silence.
+      if (lateMs > SWEEP_MS) for (const worker of this.workers.all) worker.lastHeardMs += lateMs;
       this.sweep();
       if (!this.stopped) this.planSweep();
     });

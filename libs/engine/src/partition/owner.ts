@@ -4,7 +4,7 @@
  * 1. Acts only after its own announcement was folded, and stops when another's is.
  * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
  */
-import { type DueTask, runKey, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
+import { runKey, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
 import { type Command, CommandSchema, TimersFiredSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
@@ -51,9 +51,9 @@ export class Owner {
     this.writer = new OwnerWriter(deps.log, deps.partition, deps.node, deps.clock);
   }
 
-  /** Its announcement is on its way or folded: effects may be acted on. */
-  get announced(): boolean {
-    return this.acting || this.announcing !== undefined;
+  /** Its own announcement was folded, and no other's since. */
+  get isActing(): boolean {
+    return this.acting;
   }
 
   /** Resolves once this node is the owner and has found all that is due. */
@@ -113,6 +113,7 @@ export class Owner {
   /** A due task found no room: it is looked up again when there is some. */
   overflowed(): void {
     this.missed = true;
+    this.deps.sink.wantsRoom(this.processor);
   }
 
   findDue(): void {
@@ -132,36 +133,35 @@ export class Owner {
     this.missed = false;
     try {
       const workflows = await workflowNames(this.state(), WORKFLOWS_MAX);
-      const share = Math.max(
-        limits.derivePage,
-        Math.floor(limits.readyTasksMax / Math.max(workflows.length, 1)),
-      );
-      for (const workflow of workflows) {
-        let after: string | undefined = "";
-        for (let offered = 0; after !== undefined && this.acting; ) {
-          if (offered >= share) {
-            this.missed = true;
-            break;
-          }
-          const page: Awaited<ReturnType<typeof dueWorkOf>> = await dueWorkOf(
-            this.state(),
-            workflow,
-            after,
-            limits.derivePage,
-          );
-          for (const load of page.loads) this.loadItems(load);
-          offered += page.tasks.length;
-          if (!page.tasks.every((task: DueTask) => sink.offer(this.processor, task))) {
-            this.missed = true;
-            break;
-          }
-          after = page.nextKey;
-        }
-      }
+      const share = Math.max(1, Math.floor(limits.readyTasksMax / Math.max(workflows.length, 1)));
+      for (const workflow of workflows) if (!(await this.offerDue(workflow, share))) this.overflowed();
     } finally {
       this.finding = false;
     }
     sink.turnEnded();
+  }
+
+  /** Offers up to `share` tasks of a workflow that were not known; false where there may be more. */
+  private async offerDue(workflow: string, share: number): Promise<boolean> {
+    const { sink, limits } = this.deps;
+    let after: string | undefined = "";
+    for (let taken = 0; after !== undefined && this.acting; ) {
+      const page: Awaited<ReturnType<typeof dueWorkOf>> = await dueWorkOf(
+        this.state(),
+        workflow,
+        after,
+        limits.derivePage,
+      );
+      for (const load of page.loads) this.loadItems(load);
+      for (const task of page.tasks) {
+        if (taken >= share) return false;
+        const answer = sink.offer(this.processor, task);
+        if (answer === "full") return false;
+        if (answer === "taken") taken += 1;
+      }
+      after = page.nextKey;
+    }
+    return true;
   }
 
   timerSet(dueNs: bigint): void {

@@ -47,8 +47,10 @@ import { PartitionState } from "./state.js";
 
 /** What the partition's owner has tasks dispatched by. */
 export interface TaskSink {
-  /** False where there is no room: the task stays in state, and `roomAgain` asks for it. */
-  offer(partition: Processor, task: DueTask): boolean;
+  /** `full`: there is no room; the task stays in state. `known`: it is ready or with a worker already. */
+  offer(partition: Processor, task: DueTask): "taken" | "known" | "full";
+  /** The partition has due tasks that found no room: its `roomAgain` is to be called when there is some. */
+  wantsRoom(partition: Processor): void;
   closed(partition: Processor, runId: string, action: number, item: number, attempt: number): void;
   cancel(partition: Processor, effect: Extract<FoldEffect, { kind: "cancel-tasks" }>): void;
   /** All effects of a turn have been given. */
@@ -93,7 +95,7 @@ export class Processor {
   private readonly outbox: Outbox;
   private readonly owner: Owner;
   private following: Promise<void> | undefined;
-  private waiters: { readonly seq: number; readonly resolve: () => void }[] = [];
+  private readonly waiters = new Set<{ readonly seq: number; readonly resolve: () => void }>();
 
   constructor(private readonly deps: ProcessorDeps) {
     this.partition = deps.partition;
@@ -164,7 +166,7 @@ export class Processor {
 
   /** What a worker is sent for a due task; undefined where it is due no more. */
   compose(due: DueTask): Task | undefined | Promise<Task> {
-    if (this.phase !== "acting") return undefined;
+    if (!this.owner.isActing) return undefined;
     return composeTask(
       { view: this.state, payloads: this.deps.payloads, partition: this.partition, epoch: this.epoch },
       due,
@@ -184,6 +186,11 @@ export class Processor {
     this.owner.write(init(CommandSchema, { kind: { case: "taskReport", value: report } }));
   }
 
+  /** A task that was offered is not kept: it is looked up in state later. */
+  overflowed(): void {
+    this.owner.overflowed();
+  }
+
   /** There is room for due tasks again: those that found none are looked up in state. */
   roomAgain(): void {
     this.owner.findDue();
@@ -197,9 +204,7 @@ export class Processor {
         applied: () => this.applied,
         phase: () => this.phase,
         problem: () => this.problem,
-        waitFor: (seq) => this.waitFor(seq),
-        limits: this.deps.limits,
-        clock: this.deps.clock,
+        foldedInTime: (seq) => this.foldedInTime(seq),
       },
       request,
     );
@@ -274,7 +279,10 @@ export class Processor {
     const effects = foldEntry(this.state, this.applied, await this.withTimers(entry, batch));
     metrics.commands.inc(batch.commands.length);
     metrics.entries.inc();
-    if (this.phase === "acting" || this.owner.announced) for (const effect of effects) this.act(effect);
+    for (const effect of effects) {
+      // Until this node's own announcement is folded, nothing else is its business; what is due is then found in state.
+      if (this.owner.isActing || effect.kind === "owner") this.act(effect);
+    }
     this.afterEntry(entry);
   }
 
@@ -289,7 +297,7 @@ export class Processor {
     const { sink, metrics } = this.deps;
     switch (effect.kind) {
       case "dispatch":
-        if (!sink.offer(this, effect.task)) this.owner.overflowed();
+        if (sink.offer(this, effect.task) === "full") this.owner.overflowed();
         return;
       case "closed":
         sink.closed(this, effect.runId, effect.action, effect.item, effect.attempt);
@@ -320,10 +328,10 @@ export class Processor {
   private afterEntry(entry: LogEntry): void {
     this.lastEntry = entry.data;
     if (entry.seq > this.lastSeq) this.lastSeq = entry.seq;
-    if (this.waiters.length > 0) {
-      const ready = this.waiters.filter((waiter) => waiter.seq <= entry.seq);
-      this.waiters = this.waiters.filter((waiter) => waiter.seq > entry.seq);
-      for (const waiter of ready) waiter.resolve();
+    for (const waiter of this.waiters) {
+      if (waiter.seq > entry.seq) continue;
+      this.waiters.delete(waiter);
+      waiter.resolve();
     }
   }
 
@@ -350,7 +358,26 @@ export class Processor {
   /** Resolves once `seq` has been folded. */
   private waitFor(seq: number): Promise<void> {
     if (Number(this.applied.seq) >= seq) return Promise.resolve();
-    return new Promise((resolve) => this.waiters.push({ seq, resolve }));
+    return new Promise((resolve) => this.waiters.add({ seq, resolve }));
+  }
+
+  /** Whether `seq` was folded within the time that a reader waits for its own write. */
+  private foldedInTime(seq: number): Promise<boolean> {
+    if (Number(this.applied.seq) >= seq) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const waiter = {
+        seq,
+        resolve: () => {
+          cancel();
+          resolve(true);
+        },
+      };
+      this.waiters.add(waiter);
+      const cancel = this.deps.clock.after(this.deps.limits.readYourWritesMs, () => {
+        this.waiters.delete(waiter);
+        resolve(false);
+      });
+    });
   }
 
   private stopWith(error: unknown): void {

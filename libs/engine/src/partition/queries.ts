@@ -39,10 +39,8 @@ import {
   GetCountsAnswerSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import type { Clock } from "../ports/clock.js";
 import { bringInline, pinned } from "./compose.js";
 import { workflowNames } from "./due-work.js";
-import type { EngineLimits } from "./limits.js";
 import { listRuns } from "./list-runs.js";
 import type { PartitionState } from "./state.js";
 
@@ -52,9 +50,8 @@ export interface QueryDeps {
   readonly applied: () => AppliedRecord;
   readonly phase: () => string;
   readonly problem: () => string;
-  readonly waitFor: (seq: number) => Promise<void>;
-  readonly limits: EngineLimits;
-  readonly clock: Clock;
+  /** False where that takes too long. */
+  readonly foldedInTime: (seq: number) => Promise<boolean>;
 }
 
 const PAGE_MAX = 1_000;
@@ -83,13 +80,7 @@ async function unavailable(deps: QueryDeps, minSeq: number): Promise<Result | un
     return problem(QueryErrorCode.UNAVAILABLE, `partition ${deps.partition} can't answer: ${why}`);
   }
   if (minSeq <= Number(deps.applied().seq)) return undefined;
-  let cancel: (() => void) | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    cancel = deps.clock.after(deps.limits.readYourWritesMs, () => resolve(true));
-  });
-  const isLate = await Promise.race([deps.waitFor(minSeq).then(() => false), late]);
-  cancel?.();
-  if (!isLate) return undefined;
+  if (await deps.foldedInTime(minSeq)) return undefined;
   return problem(
     QueryErrorCode.UNAVAILABLE,
     `partition ${deps.partition} has folded ${deps.applied().seq}, not yet ${minSeq}; ask again`,
