@@ -2,36 +2,37 @@
  * For this folder's tests: a cluster whose partitions say what the test tells them to, behind the real command and query
  * clients, and the admin service in front of it on a real gRPC port. Nothing outside of tests imports it.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type Bus,
-  type BusMessage,
-  type BusSubscription,
   CommandClient,
   type CommandLog,
   type DefinitionRegistry,
-  logSubject,
   PayloadCodec,
   type PayloadStore,
   PortError,
   QueryClient,
   querySubject,
   type RegisteredDefinition,
-  type RejectedWorkEntry,
   systemClock,
-  type WorkQueue,
 } from "@holdfast/engine";
+import {
+  MemoryDefinitions,
+  MemoryNetwork,
+  MemoryPayloads,
+  MemoryWorkQueue,
+  type PublishedWork,
+} from "@holdfast/engine/memory";
 import {
   AdminService,
   type Command,
   CommandBatchSchema,
   OutcomeBatchSchema,
   type OutcomeSchema,
-  PayloadRefSchema,
   type QueryRequest,
   QueryRequestSchema,
   QueryResponseSchema,
+  type RejectCode,
   WorkflowDefinitionSchema,
 } from "@holdfast/proto";
 import { decode, encode } from "@holdfast/proto/codec";
@@ -51,50 +52,17 @@ export interface Script {
   query: (kind: QueryRequest["kind"], partition: number) => QueryResult | "silent";
 }
 
-type Handler = (message: BusMessage) => void;
-
-class Loopback implements Bus, CommandLog {
-  readonly maxMessageBytes = 1024 * 1024;
+/** A log whose entries the script answers at once, over the bus, as an owner would. */
+class ScriptedLog implements CommandLog {
   readonly maxEntryBytes = 1024 * 1024;
   readonly partitions = PARTITIONS;
   readonly appended: Command[] = [];
-  readonly #handlers = new Map<string, Set<Handler>>();
-  #inboxes = 0;
   #seq = 0;
 
-  constructor(readonly script: Script) {}
-
-  inbox(): string {
-    return `inbox.${++this.#inboxes}`;
-  }
-
-  publish(subject: string, data: Uint8Array): void {
-    for (const handler of this.#handlers.get(subject) ?? []) handler({ subject, data, respond: () => {} });
-  }
-
-  subscribe(subject: string, handler: Handler): BusSubscription {
-    const handlers = this.#handlers.get(subject) ?? new Set();
-    this.#handlers.set(subject, handlers.add(handler));
-    return { unsubscribe: () => void handlers.delete(handler) };
-  }
-
-  async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-    for (let partition = 0; partition < PARTITIONS; partition++) {
-      if (subject !== querySubject(partition)) continue;
-      const result = this.script.query(decode(QueryRequestSchema, data).kind, partition);
-      if (result !== "silent") return encode(QueryResponseSchema, create(QueryResponseSchema, { result }));
-    }
-    await sleep(Math.min(timeoutMs, 20));
-    throw new PortError("timeout", `no answer on ${subject}`);
-  }
-
-  flush(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  onReconnect(): BusSubscription {
-    return { unsubscribe: () => {} };
-  }
+  constructor(
+    private readonly script: Script,
+    private readonly bus: Bus,
+  ) {}
 
   append(partition: number, data: Uint8Array): Promise<number> {
     const batch = decode(CommandBatchSchema, data);
@@ -107,12 +75,14 @@ class Loopback implements Bus, CommandLog {
         : [{ correlation: command.correlation, seq: BigInt(seq), result }];
     });
     const answer = encode(OutcomeBatchSchema, create(OutcomeBatchSchema, { partition, outcomes }));
-    setImmediate(() => this.publish(batch.replyInbox, answer));
+    if (batch.replyInbox !== "") setImmediate(() => this.bus.publish(batch.replyInbox, answer));
     return Promise.resolve(seq);
   }
 
   info(partition: number): Promise<never> {
-    return Promise.reject(new PortError("unavailable", `${logSubject(partition)} is only appended to here`));
+    return Promise.reject(
+      new PortError("unavailable", `the log of partition ${partition} is only appended to`),
+    );
   }
 
   entry(): Promise<undefined> {
@@ -122,67 +92,23 @@ class Loopback implements Bus, CommandLog {
   async *read(): AsyncIterable<never> {}
 }
 
-class Definitions implements DefinitionRegistry {
-  readonly all = new Map<string, RegisteredDefinition>();
-
-  put(entry: RegisteredDefinition): Promise<void> {
-    this.all.set(entry.definition.name, entry);
-    return Promise.resolve();
-  }
-
-  latest(workflow: string): Promise<RegisteredDefinition | undefined> {
-    return Promise.resolve(this.all.get(workflow));
-  }
-
-  list(): Promise<RegisteredDefinition[]> {
-    return Promise.resolve([...this.all.values()]);
-  }
-
-  watch(): Promise<void> {
-    return Promise.resolve();
+function answerQueries(script: Script, bus: Bus): void {
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    bus.subscribe(querySubject(partition), (message) => {
+      const result = script.query(decode(QueryRequestSchema, message.data).kind, partition);
+      if (result === "silent") return;
+      message.respond(encode(QueryResponseSchema, create(QueryResponseSchema, { result })));
+    });
   }
 }
 
-class Payloads implements PayloadStore {
-  readonly maxBytes = 1024 * 1024;
-  readonly bodies = new Map<string, Uint8Array>();
-
-  put(body: Uint8Array) {
-    const name = `p${this.bodies.size}`;
-    this.bodies.set(name, body);
-    return Promise.resolve(create(PayloadRefSchema, { name, size: BigInt(body.length) }));
-  }
-
-  get({ name }: { readonly name: string }): Promise<Uint8Array> {
-    const body = this.bodies.get(name);
-    if (body === undefined) return Promise.reject(new PortError("not-found", `there is no payload ${name}`));
-    return Promise.resolve(body);
-  }
-}
-
-class Work implements WorkQueue {
-  readonly rejected = new Map<number, RejectedWorkEntry>();
-
-  async *read(): AsyncIterable<never> {}
-
-  reject(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  listRejected({ workflow, afterId, limit }: { workflow?: string; afterId: number; limit: number }) {
-    const all = [...this.rejected.values()].filter(
-      ({ id, subject }) =>
-        id > afterId && (workflow === undefined || subject === `holdfast.work.${workflow}`),
-    );
-    return Promise.resolve({ entries: all.slice(0, limit), more: all.length > limit });
-  }
-
-  countRejected(): Promise<number> {
-    return Promise.resolve(this.rejected.size);
-  }
-
-  replayRejected(id: number): Promise<boolean> {
-    return Promise.resolve(this.rejected.delete(id));
+/** Publishes something and has it rejected, as intake does; it gets the next id, from 1. */
+async function rejectWork(work: MemoryWorkQueue, message: PublishedWork, code: RejectCode): Promise<void> {
+  await work.publish(message);
+  const controller = new AbortController();
+  for await (const batch of work.read(controller.signal)) {
+    for (const each of batch) await work.reject(each, code, "not as it should be");
+    controller.abort();
   }
 }
 
@@ -192,32 +118,30 @@ export interface ScriptedCluster {
   readonly bus: Bus;
   /** Every command that reached a log, in order. */
   readonly appended: readonly Command[];
-  readonly definitions: Definitions;
-  readonly work: Work;
-  readonly payloads: Payloads;
+  readonly definitions: DefinitionRegistry;
+  readonly work: MemoryWorkQueue;
+  readonly payloads: PayloadStore;
+  rejectWork(message: PublishedWork, code: RejectCode): Promise<void>;
   readonly calls: CallRecord[];
   close(): Promise<void>;
 }
 
 /** Its partitions accept every command, and know no run, until told otherwise. */
 export async function scriptedCluster(script: Partial<Script> = {}): Promise<ScriptedCluster> {
-  const loopback = new Loopback({
+  const whole: Script = {
     command: () => ({ case: "accepted", value: {} }),
     query: () => ({ case: "error", value: { code: 1, message: "there is no such run" } }),
     ...script,
-  });
-  const commands = new CommandClient({ log: loopback, bus: loopback, producer: "admin-test" });
-  const queries = new QueryClient({
-    bus: loopback,
-    partitions: PARTITIONS,
-    limits: { timeoutMs: 100, tryMs: 50 },
-  });
-  const [definitions, work, payloads, calls] = [
-    new Definitions(),
-    new Work(),
-    new Payloads(),
-    [] as CallRecord[],
-  ];
+  };
+  const bus = new MemoryNetwork().bus();
+  const log = new ScriptedLog(whole, bus);
+  answerQueries(whole, bus);
+  const commands = new CommandClient({ log, bus, producer: "admin-test" });
+  const queries = new QueryClient({ bus, partitions: PARTITIONS, limits: { timeoutMs: 100, tryMs: 50 } });
+  const definitions = new MemoryDefinitions();
+  const work = new MemoryWorkQueue();
+  const payloads = new MemoryPayloads();
+  const calls: CallRecord[] = [];
   const admin = createAdminService({
     commands,
     queries,
@@ -226,7 +150,7 @@ export async function scriptedCluster(script: Partial<Script> = {}): Promise<Scr
     payloads: new PayloadCodec(payloads, 1_024),
     validator: new AjvValidator(),
     clusterInfo: { version: "0.1.0", natsServerVersion: "2.15.1", warnings: ["one copy only"] },
-    bus: loopback,
+    bus,
     clock: systemClock,
   });
   const server = await startServer({
@@ -236,14 +160,15 @@ export async function scriptedCluster(script: Partial<Script> = {}): Promise<Scr
   });
   const client = createClient(AdminService, server.address, { user: "ann" });
   return {
-    script: loopback.script,
+    script: whole,
     admin: client.call,
-    bus: loopback,
-    appended: loopback.appended,
+    bus,
+    appended: log.appended,
     definitions,
     work,
     payloads,
     calls,
+    rejectWork: (message, code) => rejectWork(work, message, code),
     async close() {
       client.close();
       await server.close();
