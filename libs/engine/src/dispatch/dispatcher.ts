@@ -239,26 +239,31 @@ export class Dispatcher implements TaskSink {
       this.addToBatch(worker, made, flight);
       return;
     }
-    made
-      .then((task) => {
-        if (this.inFlight.get(ready.key) !== flight) return;
-        this.addToBatch(worker, task, flight);
-        this.sendBatch(worker);
-      })
-      .catch((error: unknown) => {
-        this.deps.logger.warn("a task could not be made; it is tried again", {
-          run: ready.runId,
-          action: String(ready.action),
-          err: error,
-        });
-        if (this.inFlight.get(ready.key) !== flight) return;
-        this.land(flight);
-        clock.after(COMPOSE_RETRY_MS, () => {
-          if (this.stopped) return;
-          this.requeue(ready.partition, ready);
-          this.planPump();
-        });
+    void this.sendMade(worker, made, flight);
+  }
+
+  /** Sends a task that takes a while to make, unless its attempt is over by then. */
+  private async sendMade(worker: Worker, made: Promise<Task>, flight: InFlight): Promise<void> {
+    const { partition, task: due } = flight;
+    try {
+      const task = await made;
+      if (this.inFlight.get(flight.key) !== flight) return;
+      this.addToBatch(worker, task, flight);
+      this.sendBatch(worker);
+    } catch (error) {
+      this.deps.logger.warn("a task could not be made; it is tried again", {
+        run: due.runId,
+        action: String(due.action),
+        err: error,
       });
+      if (this.inFlight.get(flight.key) !== flight) return;
+      this.land(flight);
+      this.deps.clock.after(COMPOSE_RETRY_MS, () => {
+        if (this.stopped) return;
+        this.requeue(partition, due);
+        this.planPump();
+      });
+    }
   }
 
   private takeOff(flight: InFlight): void {

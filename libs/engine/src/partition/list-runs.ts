@@ -45,7 +45,7 @@ class Range {
       const page = await this.state.range(this.from, this.to, PAGE, true);
       this.done = page.length < PAGE;
       this.to = page.at(-1)?.[0] ?? this.to;
-      this.rows = page.map(([key]) => readStatusKey(key)).reverse();
+      this.rows = page.map(([key]) => readStatusKey(key)).toReversed();
     }
     return this.rows.at(-1);
   }

@@ -1,7 +1,7 @@
 import { countsKey, type Key, timerKey } from "@holdfast/core";
 import { type CountsRecord, CountsRecordSchema, TimerRecordSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MemoryStateStore } from "../memory/index.js";
 import type { PartitionStore } from "../ports/state-store.js";
@@ -119,6 +119,6 @@ describe("a partition's state", () => {
     const state = new PartitionState(db, 100);
     state.put(countsKey("a"), counts(1));
     await db.close();
-    await expect(state.commit(() => undefined)).rejects.toThrow();
+    await expect(state.commit(() => undefined)).rejects.toThrow(/closed/);
   });
 });

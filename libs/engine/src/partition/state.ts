@@ -121,15 +121,17 @@ export class PartitionState implements View {
       if (slot === null) dels.push(key);
       else puts.push([key, encode(schemaOf(key), slot)]);
     }
-    this.commitUnderWay = this.store
-      .write({ puts, dels })
-      .then(() => {
-        this.committing = new Map();
-      })
-      .finally(() => {
-        this.commitUnderWay = undefined;
-      });
+    this.commitUnderWay = this.write(puts, dels);
     await this.commitUnderWay;
+  }
+
+  private async write(puts: [string, Uint8Array][], dels: string[]): Promise<void> {
+    try {
+      await this.store.write({ puts, dels });
+      this.committing = new Map();
+    } finally {
+      this.commitUnderWay = undefined;
+    }
   }
 
   private lookUp(key: string): Slot | undefined {
