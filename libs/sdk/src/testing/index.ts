@@ -1,0 +1,2 @@
+/** For tests of workflows: `@holdfast/sdk/testing`. */
+export { startTestCluster, type TestCluster, type TestClusterOptions } from "./test-cluster.js";
