@@ -2,6 +2,7 @@
 import { type Bus, type BusMessage, type BusSubscription, PortError } from "@holdfast/engine";
 import { createInbox, type Msg } from "nats";
 import type { Connection } from "./connection.js";
+import { plainBytes } from "./delivery.js";
 import { fromNats } from "./errors.js";
 
 /** White space would end the subject and start another protocol field. */
@@ -58,7 +59,7 @@ export class NatsBus implements Bus {
   async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     checkSubject(subject);
     try {
-      return (await this.connection.nc.request(subject, data, { timeout: timeoutMs })).data;
+      return plainBytes((await this.connection.nc.request(subject, data, { timeout: timeoutMs })).data);
     } catch (thrown) {
       throw fromNats(thrown, `get an answer from ${subject} within ${timeoutMs} ms`);
     }
@@ -80,7 +81,7 @@ export class NatsBus implements Bus {
 function busMessage(message: Msg, { nc, logger }: Connection): BusMessage {
   return {
     subject: message.subject,
-    data: message.data,
+    data: plainBytes(message.data),
     respond(data) {
       try {
         if (!nc.isClosed()) message.respond(data);

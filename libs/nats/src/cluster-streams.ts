@@ -7,6 +7,7 @@
 import {
   logStream,
   logSubject,
+  PAYLOADS_BUCKET,
   PortError,
   REJECTED_PREFIX,
   REJECTED_STREAM,
@@ -93,7 +94,19 @@ function wanted(options: StreamOptions, logBytes: number): StreamConfig[] {
     retention: "limits",
     duplicate_window: REJECT_DUPLICATE_WINDOW_NS,
   };
-  return [...logs, work, rejected];
+  const payloads: StreamConfig = {
+    ...base,
+    // As the client's object store makes it; its own way of asking for replicas is refused by newer servers.
+    name: `OBJ_${PAYLOADS_BUCKET}`,
+    subjects: [`$O.${PAYLOADS_BUCKET}.C.>`, `$O.${PAYLOADS_BUCKET}.M.>`],
+    retention: "limits",
+    max_bytes: -1,
+    max_msg_size: -1,
+    num_replicas: replicas,
+    deny_delete: false,
+    allow_rollup_hdrs: true,
+  };
+  return [...logs, work, rejected, payloads];
 }
 
 /**

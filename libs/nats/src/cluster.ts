@@ -88,7 +88,7 @@ async function openCluster(connection: Connection, options: ConnectNatsOptions):
   for (const warning of warnings) logger.warn(warning, { cluster: config.id });
 
   const definitions = await NatsDefinitions.open(connection, create, replicas);
-  const payloads = new NatsPayloads(connection, replicas);
+  const payloads = new NatsPayloads(connection);
   const publisher = new StreamPublisher(connection, createInbox());
   return {
     config,

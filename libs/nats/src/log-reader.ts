@@ -7,7 +7,7 @@
  */
 import { type LogEntry, PortError } from "@holdfast/engine";
 import type { Msg } from "nats";
-import { ackSubject } from "./ack-subject.js";
+import { ackSubject, plainBytes } from "./delivery.js";
 import type { Connection } from "./connection.js";
 import { fromNats, JS_ERR, JsApiError } from "./errors.js";
 import type { JetStreamApi, StreamInfo } from "./js-api.js";
@@ -93,7 +93,7 @@ class LogOwner implements PullOwner<LogEntry> {
   accept(message: Msg): { item: LogEntry; bytes: number } | undefined {
     const place = ackSubject(message.reply ?? "");
     if (place === undefined || place.streamSeq !== this.nextSeq) return undefined;
-    const { data } = message;
+    const data = plainBytes(message.data);
     const { atNs } = place;
     this.last = { seq: this.nextSeq, atNs, bytes: data.length };
     this.nextSeq++;

@@ -23,10 +23,7 @@ export class NatsPayloads implements PayloadStore {
   readonly maxBytes = PAYLOAD_BYTES_MAX;
   private store: Promise<ObjectStore> | undefined;
 
-  constructor(
-    private readonly connection: Connection,
-    private readonly replicas: number,
-  ) {}
+  constructor(private readonly connection: Connection) {}
 
   async put(body: Uint8Array): Promise<PayloadRef> {
     if (body.length > this.maxBytes) {
@@ -96,11 +93,11 @@ export class NatsPayloads implements PayloadStore {
     }
   }
 
-  /** Opened with the first use: most processes never need it. */
+  /** Opened with the first use: most processes never need it. Its stream was made with the cluster. */
   private open(): Promise<ObjectStore> {
     this.store ??= this.connection.nc
       .jetstream()
-      .views.os(PAYLOADS_BUCKET, { replicas: this.replicas })
+      .views.os(PAYLOADS_BUCKET)
       .catch((thrown: unknown) => {
         this.store = undefined;
         throw thrown;

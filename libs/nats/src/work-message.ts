@@ -1,7 +1,7 @@
 /** One message of the intake stream, as the port shows it. */
 import type { WorkMessage } from "@holdfast/engine";
 import type { Msg } from "nats";
-import type { Delivery } from "./ack-subject.js";
+import { type Delivery, plainBytes } from "./delivery.js";
 import { headerBlockOf, headerIn, type ParsedHeaders, parseHeaderBlock } from "./header-block.js";
 
 const NS_PER_MS = 1e6;
@@ -24,7 +24,7 @@ export class NatsWorkMessage implements WorkMessage {
     this.subject = message.subject;
     this.seq = delivery.streamSeq;
     this.atNs = delivery.atNs;
-    this.data = message.data;
+    this.data = plainBytes(message.data);
     this.headers = parseHeaderBlock(headerBlockOf(message));
   }
 

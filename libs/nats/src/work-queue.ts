@@ -17,7 +17,7 @@ import {
 import { PayloadRefSchema, type RejectCode } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { headers, type Msg, type MsgHdrs } from "nats";
-import { ackSubject } from "./ack-subject.js";
+import { ackSubject } from "./delivery.js";
 import type { Connection } from "./connection.js";
 import { fromNats } from "./errors.js";
 import type { JetStreamApi, StoredMessage } from "./js-api.js";

@@ -1,4 +1,4 @@
-/** The reply subject of a delivered message says where in its stream it stands. */
+/** What a delivered message is beside its subject: its place in the stream (in its reply subject) and its bytes. */
 
 export interface Delivery {
   readonly streamSeq: number;
@@ -19,4 +19,9 @@ export function ackSubject(subject: string): Delivery | undefined {
   const time = tokens[at + 3] ?? "";
   if (!Number.isSafeInteger(streamSeq) || !/^\d+$/.test(time)) return undefined;
   return { streamSeq, atNs: BigInt(time), delivered: Number(tokens[at]) };
+}
+
+/** The client hands out Buffers, whose `slice` does not copy: a trap for whoever keeps a part. */
+export function plainBytes(data: Uint8Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.length);
 }
