@@ -8,10 +8,10 @@ import type {
 } from "@holdfast/proto";
 import { Effect, FailureMode } from "@holdfast/proto";
 import { MARKS, modeWord, rejectWord, runStatusWord, runTone } from "./status.js";
-import type { Screen } from "./style.js";
-import { renderTable, type Row } from "./table.js";
+import type { Screen, Tone } from "./style.js";
+import { type Cell, renderTable, type Row } from "./table.js";
 import { formatTally } from "./tally.js";
-import { countOf, formatCount, safeText } from "./text.js";
+import { cells, countOf, formatCount, safeText, wrapParts } from "./text.js";
 import { formatMoment, formatRelative, formatTook } from "./time.js";
 
 export function renderRuns(runs: readonly RunSummary[], screen: Screen): string[] {
@@ -30,13 +30,13 @@ export function renderRuns(runs: readonly RunSummary[], screen: Screen): string[
   });
   return renderTable(
     [
-      { title: "RUN", shrinkTo: 12 },
-      { title: "WORKFLOW", shrinkTo: 8 },
-      { title: "STATUS", shrinkTo: 12 },
-      { title: "TALLY", shrinkTo: 6 },
-      { title: "CREATED" },
-      { title: "TOOK", align: "right" },
-      { title: "REMARK", shrinkTo: 6 },
+      { title: "RUN" },
+      { title: "WORKFLOW", shrinkTo: 8, expendable: 5 },
+      { title: "STATUS" },
+      { title: "TALLY", expendable: 1 },
+      { title: "CREATED", expendable: 4 },
+      { title: "TOOK", align: "right", expendable: 2 },
+      { title: "REMARK", shrinkTo: 12, expendable: 3 },
     ],
     rows,
     screen,
@@ -50,7 +50,8 @@ function runRemark(run: RunSummary): string {
   if (run.failureMode !== FailureMode.UNSPECIFIED) return modeWord(run.failureMode);
   if (run.effect === Effect.SILENT) return "silent no-op";
   if (run.effect === Effect.NONE_WITH_REASON) return "NO_EFFECT";
-  return safeText(run.detail);
+  const detail = safeText(run.detail);
+  return detail.toUpperCase() === runStatusWord(run.status) ? "" : detail;
 }
 
 export function renderWorkflows(workflows: readonly WorkflowSummary[], screen: Screen): string[] {
@@ -77,48 +78,54 @@ export function renderWorkflows(workflows: readonly WorkflowSummary[], screen: S
   );
 }
 
-function countsRow(entry: WorkflowCounts, name: string): Row {
-  return [
-    name,
-    formatCount(entry.active),
-    formatCount(entry.completed),
-    {
-      text: formatCount(entry.completedWithFailures),
-      tone: entry.completedWithFailures > 0n ? "warn" : "plain",
-    },
-    { text: formatCount(entry.failed), tone: entry.failed > 0n ? "bad" : "plain" },
-    formatCount(entry.cancelled),
-    formatCount(entry.noEffect),
-    formatCount(entry.silentNoOp),
-    formatCount(entry.itemsSucceeded),
-    formatCount(entry.itemsFailed),
-  ];
-}
+/** What is counted, in the order of a line; the quiet ones stand there only where there is something to count. */
+const COUNTED: readonly {
+  readonly title: string;
+  readonly of: (entry: WorkflowCounts) => bigint;
+  readonly tone?: Tone;
+  readonly quiet?: boolean;
+}[] = [
+  { title: "ACTIVE", of: (entry) => entry.active },
+  { title: "OK", of: (entry) => entry.completed },
+  { title: "PARTIAL", of: (entry) => entry.completedWithFailures, tone: "warn" },
+  { title: "FAILED", of: (entry) => entry.failed, tone: "bad" },
+  { title: "CANCELLED", of: (entry) => entry.cancelled, quiet: true },
+  { title: "NO_EFFECT", of: (entry) => entry.noEffect, quiet: true },
+  { title: "SILENT NO-OP", of: (entry) => entry.silentNoOp, quiet: true },
+  { title: "ITEMS OK", of: (entry) => entry.itemsSucceeded },
+  { title: "ITEMS FAILED", of: (entry) => entry.itemsFailed },
+];
 
 export function renderCounts(counts: GetCountsResponse, screen: Screen): string[] {
-  const rows = counts.workflows.map((entry) => countsRow(entry, safeText(entry.workflow)));
-  if (counts.total !== undefined && counts.workflows.length !== 1) rows.push(countsRow(counts.total, "all"));
-  const numbers = [
-    "ACTIVE",
-    "OK",
-    "PARTIAL",
-    "FAILED",
-    "CANCELLED",
-    "NO_EFFECT",
-    "SILENT",
-    "ITEMS OK",
-    "FAILED",
-  ];
+  const entries = counts.workflows.map((entry) => ({ entry, name: safeText(entry.workflow) }));
+  if (counts.total !== undefined && entries.length !== 1) entries.push({ entry: counts.total, name: "all" });
+  const columns = COUNTED.filter(
+    ({ quiet, of }) => quiet !== true || entries.some(({ entry }) => of(entry) > 0n),
+  );
   const table = renderTable(
-    [{ title: "WORKFLOW", shrinkTo: 8 }, ...numbers.map((title) => ({ title, align: "right" as const }))],
-    rows,
+    [{ title: "WORKFLOW", shrinkTo: 8 }, ...columns.map(({ title }) => ({ title, align: "right" as const }))],
+    entries.map(({ entry, name }) => [
+      name,
+      ...columns.map(
+        ({ of, tone = "plain" }): Cell => ({
+          text: formatCount(of(entry)),
+          tone: of(entry) > 0n ? tone : "plain",
+        }),
+      ),
+    ]),
     screen,
   );
+  // Counts are never cut or left out: where they can't stand side by side, each workflow gets lines of its own.
+  const fits = table.every((line) => cells(line) <= screen.width);
+  const blocks = entries.flatMap(({ entry, name }) => {
+    const parts = columns.map(({ title, of }) => `${title} ${formatCount(of(entry))}`);
+    return [name, ...wrapParts(parts, screen.width - 2).map((line) => `  ${line}`)];
+  });
   const rejected =
     counts.rejected === 0n
       ? "No rejected work."
       : `${countOf(counts.rejected, "message")} could not become a run: ${screen.command("rejected")}`;
-  return [...table, "", rejected];
+  return [...(fits ? table : blocks), "", rejected];
 }
 
 export function renderRejected(rejected: readonly RejectedWork[], screen: Screen): string[] {
@@ -136,8 +143,8 @@ export function renderRejected(rejected: readonly RejectedWork[], screen: Screen
       { title: "ID", align: "right" },
       { title: "SUBJECT", shrinkTo: 14 },
       { title: "CODE", shrinkTo: 10 },
-      { title: "REJECTED" },
-      { title: "BODY", align: "right" },
+      { title: "REJECTED", expendable: 2 },
+      { title: "BODY", align: "right", expendable: 1 },
       { title: "REASON", shrinkTo: 10 },
     ],
     rows,

@@ -9,7 +9,7 @@ import { failureText, renderFailedItems } from "./item.js";
 import { actionStatusWord, actionTone, MARKS, modeWord, runStatusWord, runTone } from "./status.js";
 import type { Screen } from "./style.js";
 import { formatItemCounts, formatModes, formatTally, levelColour } from "./tally.js";
-import { cells, countOf, cutText, formatCount, padText, safeText, wrapText } from "./text.js";
+import { cells, countOf, cutText, formatCount, padText, safeText, wrapParts, wrapText } from "./text.js";
 import { formatMoment, formatTook } from "./time.js";
 
 /** The first failed items of one action, as `ListItems` gave them. */
@@ -51,7 +51,7 @@ function renderHead(run: RunView, screen: Screen): string[] {
   return [
     `${screen.style("strong", `Run ${safeText(summary.runId)}`)}  ${status}`,
     `  ${formatTally(summary.tally)}`,
-    ...wrapText(facts.join(" · "), screen.width - 2).map((line) => `  ${screen.style("dim", line)}`),
+    ...wrapParts(facts, screen.width - 2).map((line) => `  ${screen.style("dim", line)}`),
     ...renderRemarks(run, screen),
   ];
 }
@@ -128,11 +128,20 @@ function actionWork(action: ActionView, screen: Screen): string {
 function actionRemarks(action: ActionView, screen: Screen): string[] {
   const remarks: string[] = [];
   if (action.modes.length > 0) remarks.push(`failed by mode: ${formatModes(action.modes)}`);
-  if (action.failure !== undefined) {
+  // Over items, the counts and modes above say already what such a failure sums up.
+  const summedUp = action.modes.length > 0;
+  if (action.failure !== undefined && !summedUp) {
     remarks.push(`${modeWord(action.failure.mode)}: ${failureText(action.failure)}`);
   }
   const detail = safeText(action.detail);
-  if (detail !== "" && !remarks.some((remark) => remark.includes(detail))) remarks.push(detail);
+  const repeatsStatus = detail.toUpperCase() === actionStatusWord(action.status);
+  if (
+    detail !== "" &&
+    !repeatsStatus &&
+    !(summedUp && detail === failureText(action.failure)) &&
+    !remarks.some((remark) => remark.includes(detail))
+  )
+    remarks.push(detail);
   if (action.retryAt !== undefined) {
     remarks.push(
       `tries again at ${formatMoment(action.retryAt)}${action.worker === "" ? "" : `, last on ${action.worker}`}`,

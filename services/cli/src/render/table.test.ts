@@ -32,6 +32,15 @@ it("cuts only what may shrink, the widest first, until a line fits", () => {
   expect(renderTable(columns, rows, plainScreen(34))[1]).toContain("123,456");
 });
 
+it("leaves out what is expendable, the least needed first, before it cuts what is not", () => {
+  const wide = [{ title: "ID" }, { title: "LESS", expendable: 2 }, { title: "LEAST", expendable: 1 }];
+  const rows = [["x".repeat(20), "y".repeat(10), "z".repeat(10)]];
+  expect(renderTable(wide, rows, plainScreen(50))[0]).toMatch(/^ID +LESS +LEAST$/);
+  expect(renderTable(wide, rows, plainScreen(40))[0]).toMatch(/^ID +LESS$/);
+  expect(renderTable(wide, rows, plainScreen(25))).toEqual(["ID", "x".repeat(20)]);
+  expect(renderTable(wide, rows, plainScreen(10))).toEqual(["ID", "x".repeat(20)]);
+});
+
 it("cuts nothing where lines have no end", () => {
   const long = "x".repeat(500);
   expect(renderTable(columns, [[long, "1", "n"]], plainScreen(Number.POSITIVE_INFINITY))[1]).toContain(long);

@@ -1,6 +1,7 @@
 /**
- * Aligned tables. Columns that may shrink give up room, widest first, until a line fits the screen;
- * the others are never cut. Expects safe text (`safeText`) without colour codes in its cells.
+ * Aligned tables. Where a line does not fit the screen, first the columns that may be left out go, then those that may
+ * shrink give up room, widest first; the others, such as what has to be typed again, are never cut.
+ * Expects safe text (`safeText`) without colour codes in its cells.
  */
 import { cells, cutText, padText } from "./text.js";
 import type { Screen, Tone } from "./style.js";
@@ -10,6 +11,8 @@ export interface Column {
   readonly align?: "left" | "right";
   /** May be cut down to this many cells where the line does not fit. */
   readonly shrinkTo?: number;
+  /** May be left out where the line does not fit even so; lower goes first. */
+  readonly expendable?: number;
 }
 
 export interface Cell {
@@ -28,35 +31,56 @@ const toneOf = (cell: string | Cell | undefined): Tone =>
 
 /** A heading and one line for each row; no trailing spaces. */
 export function renderTable(columns: readonly Column[], rows: readonly Row[], screen: Screen): string[] {
-  const widths = fitWidths(columns, rows, screen.width);
+  const kept = keepColumns(columns, rows, screen.width);
+  const shown = kept.map((at) => columns[at]).filter((column) => column !== undefined);
+  const shownRows = rows.map((row) => kept.map((at) => row[at] ?? ""));
+  const widths = fitWidths(shown, shownRows, screen.width);
   const line = (row: Row, heading: boolean): string => {
-    const parts = columns.map((column, at) => {
+    const parts = shown.map((column, at) => {
       const width = widths[at] ?? 0;
       const cell = row[at];
       const cut = cutText(textOf(cell), width);
       // The tone goes around the text alone, so that the padding of a coloured cell stays plain.
       const toned = screen.style(heading ? "dim" : toneOf(cell), cut);
-      const last = at === columns.length - 1 && column.align !== "right";
+      const last = at === shown.length - 1 && column.align !== "right";
       return last ? toned : padText(toned, width, column.align);
     });
     return parts.join(GAP).trimEnd();
   };
-  const titles = columns.map((column) => column.title);
-  return [line(titles, true), ...rows.map((row) => line(row, false))];
+  const titles = shown.map((column) => column.title);
+  return [line(titles, true), ...shownRows.map((row) => line(row, false))];
+}
+
+const naturalWidths = (columns: readonly Column[], rows: readonly Row[]): number[] =>
+  columns.map((column, at) =>
+    rows.reduce((most, row) => Math.max(most, cells(textOf(row[at]))), cells(column.title)),
+  );
+
+const sumOf = (widths: readonly number[]): number =>
+  widths.reduce((sum, width) => sum + width, 0) + GAP.length * Math.max(0, widths.length - 1);
+
+/** Indexes of the columns that can stand side by side once each that may shrink has. */
+function keepColumns(columns: readonly Column[], rows: readonly Row[], screenWidth: number): number[] {
+  const least = naturalWidths(columns, rows).map((width, at) =>
+    Math.min(width, columns[at]?.shrinkTo ?? width),
+  );
+  const kept = new Set(columns.keys());
+  const expendable = [...columns.keys()]
+    .filter((at) => columns[at]?.expendable !== undefined)
+    .toSorted((a, b) => (columns[a]?.expendable ?? 0) - (columns[b]?.expendable ?? 0));
+  for (const at of expendable) {
+    if (sumOf([...kept].map((index) => least[index] ?? 0)) <= screenWidth) break;
+    kept.delete(at);
+  }
+  return [...kept];
 }
 
 function fitWidths(columns: readonly Column[], rows: readonly Row[], screenWidth: number): number[] {
-  const widths = columns.map((column, at) =>
-    rows.reduce((most, row) => Math.max(most, cells(textOf(row[at]))), cells(column.title)),
-  );
-  const total = (): number =>
-    widths.reduce((sum, width) => sum + width, 0) + GAP.length * Math.max(0, columns.length - 1);
-  let excess = total() - screenWidth;
-  while (excess > 0) {
+  const widths = naturalWidths(columns, rows);
+  for (let excess = sumOf(widths) - screenWidth; excess > 0; excess -= 1) {
     const widest = widestShrinkable(columns, widths);
     if (widest === undefined) break;
     widths[widest] = (widths[widest] ?? 0) - 1;
-    excess -= 1;
   }
   return widths;
 }

@@ -85,6 +85,14 @@ export function wrapText(text: string, width: number, linesMax = Number.POSITIVE
   ];
 }
 
+const NO_BREAK = "\u00a0";
+
+/** `a 1 · b 2`, in lines that break between the parts only. */
+export function wrapParts(parts: readonly string[], width: number): string[] {
+  const whole = parts.map((part) => part.replaceAll(" ", NO_BREAK)).join(" · ");
+  return wrapText(whole, width).map((line) => line.replaceAll(NO_BREAK, " "));
+}
+
 function breakWord(word: string, width: number): string[] {
   if (cells(word.trimEnd()) <= width) return [word];
   const pieces: string[] = [];

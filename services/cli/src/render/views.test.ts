@@ -34,6 +34,17 @@ describe("the list of runs", () => {
     for (const line of renderRuns([summary], screen)) expect(cells(line)).toBeLessThanOrEqual(80);
   });
 
+  it("never cuts a run's id or its status, however narrow the screen", () => {
+    const summary = partialRun().summary;
+    if (summary === undefined) throw new Error("the sample has a summary");
+    summary.runId = "509b9a1e-6fb5-4c38-9417-e18d7dc22193";
+    for (const width of [50, 66, 80]) {
+      const [, line] = renderRuns([summary], plainScreen(width));
+      expect(line).toContain("509b9a1e-6fb5-4c38-9417-e18d7dc22193  ");
+      expect(line).toContain("▲ COMPLETED_WITH_FAILURES");
+    }
+  });
+
   it("says when there are none", () => {
     expect(renderRuns([], screen)).toEqual(["No runs match."]);
   });
@@ -174,7 +185,24 @@ describe("workflows, counts and rejected work", () => {
     });
     const lines = renderCounts(counts, plainScreen(120));
     expect(lines[3]).toMatch(/^all +3 +12 +1 /);
+    expect(lines[0]).not.toContain("CANCELLED");
     expect(lines.at(-1)).toBe("2 messages could not become a run: holdfast rejected");
+  });
+
+  it("gives counts lines of their own where they can't stand side by side", () => {
+    const workflow = {
+      workflow: "films",
+      active: 1n,
+      cancelled: 2n,
+      noEffect: 3n,
+      silentNoOp: 4n,
+      itemsFailed: 5n,
+    };
+    const lines = renderCounts(create(GetCountsResponseSchema, { workflows: [workflow] }), screen);
+    for (const line of lines) expect(cells(line)).toBeLessThanOrEqual(80);
+    for (const count of ["ACTIVE 1", "CANCELLED 2", "NO_EFFECT 3", "SILENT NO-OP 4", "ITEMS FAILED 5"]) {
+      expect(text(lines)).toContain(count);
+    }
   });
 
   it("shows why work was rejected and its id", () => {
