@@ -5,6 +5,7 @@
  * 2. A report costs one chunk and one item record, whatever the size of the run.
  */
 import {
+  CountsRecordSchema,
   type ItemChunkRecord,
   ItemChunkRecordSchema,
   type ItemCounts,
@@ -20,7 +21,7 @@ import type { ActionPlan } from "../definition/plan.js";
 import { traitsOf } from "../failure/modes.js";
 import { ITEMS_A_CHUNK } from "../limits.js";
 import { ITEM_OPEN_STATUSES } from "../status.js";
-import { chunkKey, chunkOf, itemKey } from "../state/tables.js";
+import { chunkKey, chunkOf, countsKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { type Actor, stateOf } from "./actor.js";
 
@@ -86,10 +87,23 @@ export function setStatus(
   const { counts } = itemsOf(actor, action) as { counts: ItemCounts };
   const at = item % ITEMS_A_CHUNK;
   const byte = chunk.statuses[at] as number;
-  counts[COUNT_OF[byte & STATUS_MASK] as CountName] -= 1;
+  const before: ItemStatus = byte & STATUS_MASK;
+  counts[COUNT_OF[before] as CountName] -= 1;
   counts[COUNT_OF[status] as CountName] += 1;
+  countForWorkflow(actor, before, -1n);
+  countForWorkflow(actor, status, 1n);
   chunk.statuses[at] = (byte & HAS_RECORD) | status | (terminalMode ? TERMINAL_MODE : 0);
   actor.ctx.view.put(key, chunk);
+}
+
+/** The workflow's counts say how many items succeeded and failed, over all its runs. */
+function countForWorkflow(actor: Actor, status: ItemStatus, by: bigint): void {
+  if (status !== ItemStatus.SUCCEEDED && status !== ItemStatus.FAILED) return;
+  const key = countsKey(actor.run.workflow);
+  const counts = actor.ctx.view.get(key) ?? init(CountsRecordSchema);
+  if (status === ItemStatus.SUCCEEDED) counts.itemsSucceeded += by;
+  else counts.itemsFailed += by;
+  actor.ctx.view.put(key, counts);
 }
 
 /** Makes indices `from` … `to − 1` items of the action, PENDING; those that already are stay as they are. */
