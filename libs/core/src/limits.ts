@@ -19,6 +19,7 @@ export const WAITERS_MAX = 8;
 export const DETAIL_CHARS_MAX = 1024;
 export const TIMERS_A_COMMAND_MAX = 1000;
 export const COMMAND_ID_CHARS_MAX = 128;
+export const RUN_ID_CHARS_MAX = 128;
 export const PRIORITY_MAX = 1000;
 export const START_TO_CLOSE_DEFAULT_MS = 300_000;
 export const DURATION_MS_MAX = 0xffff_ffff;

@@ -13,24 +13,30 @@ export type NameKind = "workflow" | "action" | "queue";
 /** Undefined where the name is right; else a sentence that says what is wrong and what is allowed. */
 export function nameProblem(kind: NameKind, name: string): string | undefined {
   if (NAME.test(name)) return undefined;
-  return `${kind} name ${shown(name)} is not valid: use 1 to 64 of A-Z a-z 0-9 _ -`;
+  return `${kind} name ${quoted(name)} is not valid: use 1 to 64 of A-Z a-z 0-9 _ -`;
 }
 
 export function runIdProblem(runId: string): string | undefined {
   if (RUN_ID.test(runId)) return undefined;
-  return `run id ${shown(runId)} is not valid: use 1 to 128 of A-Z a-z 0-9 _ -`;
+  return `run id ${quoted(runId)} is not valid: use 1 to 128 of A-Z a-z 0-9 _ -`;
 }
 
-export const isName = (name: string): boolean => NAME.test(name);
-export const isRunId = (runId: string): boolean => RUN_ID.test(runId);
-
-/** A bad name quoted for people: cut, and with nothing in it that moves a terminal's cursor. */
-function shown(text: string): string {
+/** A bad text quoted for people: cut, and with nothing in it that moves a terminal's cursor. */
+export function quoted(text: string): string {
   if (text === "") return '"" (empty)';
   const cut = text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
   const plain = JSON.stringify(cut).replace(/[^\x20-\x7e…]/g, "?");
   return text.length > SHOWN_CHARS ? `${plain} (${text.length} characters)` : plain;
 }
+
+const COMMAND_ID = /^[\x21-\x7e]{1,128}$/;
+const DEFINITION_HASH = /^[0-9a-f]{32}$/;
+
+/** Whether it may identify a control command: 1 to 128 visible ASCII characters, so that it can be part of a key. */
+export const isCommandId = (id: string): boolean => COMMAND_ID.test(id);
+export const isDefinitionHash = (hash: string): boolean => DEFINITION_HASH.test(hash);
+export const isName = (name: string): boolean => NAME.test(name);
+export const isRunId = (runId: string): boolean => RUN_ID.test(runId);
 
 /** FNV-1a, 32 bits (Fowler, Noll, Vo), over the UTF-16 code units' low bytes: ids are ASCII. */
 export function fnv1a(text: string, seed = 0x811c9dc5): number {

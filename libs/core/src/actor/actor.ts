@@ -24,6 +24,7 @@ import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan
 import { MESSAGE_LIMIT_CHARS, STACK_LIMIT_CHARS } from "../failure/classify.js";
 import type { FoldContext } from "../fold/context.js";
 import { DETAIL_CHARS_MAX, EMBEDDED_PAYLOAD_BYTES_MAX, EVENTS_EMBEDDED_MAX } from "../limits.js";
+import { isRunId } from "../names.js";
 import { definitionKey, eventChunkKey, payloadKey, runKey } from "../state/tables.js";
 import { cutText } from "../text.js";
 
@@ -34,8 +35,9 @@ export interface Actor {
   readonly plan: DefinitionPlan;
 }
 
-/** Undefined where the partition has no such run. */
+/** Undefined where the partition has no such run; what is no run id at all is never made into a key. */
 export function loadActor(ctx: FoldContext, runId: string): Actor | undefined {
+  if (!isRunId(runId)) return undefined;
   const run = ctx.view.get(runKey(runId));
   if (run === undefined) return undefined;
   const pinned = ctx.view.get(definitionKey(run.definitionHash))?.definition;

@@ -15,8 +15,10 @@ import {
 } from "@holdfast/proto";
 import { type Init, init } from "@holdfast/proto/codec";
 import type { Effect } from "../effects.js";
+import { DETAIL_CHARS_MAX, RUN_ID_CHARS_MAX } from "../limits.js";
 import { timerKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
+import { cutText } from "../text.js";
 
 export class FoldContext {
   readonly effects: Effect[] = [];
@@ -54,7 +56,12 @@ export class FoldContext {
   ): Outcome {
     return this.answer(command, {
       case: "rejected",
-      value: init(RejectedSchema, { code, message, runId, status }),
+      value: init(RejectedSchema, {
+        code,
+        message: cutText(message, DETAIL_CHARS_MAX),
+        runId: cutText(runId, RUN_ID_CHARS_MAX),
+        status,
+      }),
     });
   }
 

@@ -19,6 +19,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import type { Effect } from "../effects.js";
 import { CLOCK_SKEW_NS, COMMAND_ID_CHARS_MAX, DEDUPE_WINDOW_NS } from "../limits.js";
+import { isCommandId, isDefinitionHash, isName, isRunId, quoted } from "../names.js";
 import {
   appliedKey,
   chunkKey,
@@ -50,27 +51,29 @@ export interface Entry {
   readonly dueTimers?: readonly (readonly [Key<TimerRecord>, TimerRecord])[];
 }
 
-/** Keys that folding this batch will most likely read. */
+/** Keys that folding this batch will most likely read; of ids that no record can have, none. */
 export function prefetch(batch: CommandBatch, keys: Set<string>): void {
   for (const { kind, id } of batch.commands) {
     switch (kind.case) {
       case "startRun":
+        if (!isRunId(kind.value.runId)) break;
         keys.add(runKey(kind.value.runId));
-        if (kind.value.definitionHash === "") keys.add(latestKey(kind.value.workflow));
-        else keys.add(definitionKey(kind.value.definitionHash));
+        if (isDefinitionHash(kind.value.definitionHash)) keys.add(definitionKey(kind.value.definitionHash));
+        else if (isName(kind.value.workflow)) keys.add(latestKey(kind.value.workflow));
         break;
       case "taskReport":
+        if (!isRunId(kind.value.runId)) break;
         keys.add(runKey(kind.value.runId));
         if (kind.value.item !== undefined)
           keys.add(chunkKey(kind.value.runId, kind.value.action, chunkOf(kind.value.item)));
         break;
       case "retryRun":
       case "cancelRun":
-        keys.add(runKey(kind.value.runId));
-        keys.add(outcomeKey(id));
+        if (isRunId(kind.value.runId)) keys.add(runKey(kind.value.runId));
+        if (isCommandId(id)) keys.add(outcomeKey(id));
         break;
       case "itemsLoaded":
-        keys.add(runKey(kind.value.runId));
+        if (isRunId(kind.value.runId)) keys.add(runKey(kind.value.runId));
         break;
     }
   }
@@ -146,11 +149,11 @@ function ownersOnly(ctx: FoldContext, command: Command): boolean {
 /** A control command happens once: sent again within the window it gets the same answer; one older than the window is refused. */
 function once(ctx: FoldContext, command: Command, run: () => Outcome): void {
   const { id, issuedAtNs } = command;
-  if (id === "" || id.length > COMMAND_ID_CHARS_MAX) {
+  if (!isCommandId(id)) {
     ctx.reject(
       command,
       RejectCode.MALFORMED,
-      `a ${command.kind.case} command needs an id of 1 to ${COMMAND_ID_CHARS_MAX} characters`,
+      `a ${command.kind.case} command needs an id of 1 to ${COMMAND_ID_CHARS_MAX} visible ASCII characters: it has ${quoted(id)}`,
     );
     return;
   }

@@ -11,6 +11,7 @@ import { init } from "@holdfast/proto/codec";
 import { cancelAction } from "../../actor/actions.js";
 import { addEvent, loadActor, saveActor } from "../../actor/actor.js";
 import { endRun } from "../../actor/run-end.js";
+import { quoted } from "../../names.js";
 import { isRunTerminal } from "../../status.js";
 import { cutText } from "../../text.js";
 import type { FoldContext } from "../context.js";
@@ -22,7 +23,12 @@ export function cancelRun(
 ): ReturnType<FoldContext["accept"]> {
   const actor = loadActor(ctx, cancel.runId);
   if (actor === undefined) {
-    return ctx.reject(command, RejectCode.RUN_NOT_FOUND, `there is no run ${cancel.runId}`, cancel.runId);
+    return ctx.reject(
+      command,
+      RejectCode.RUN_NOT_FOUND,
+      `there is no run ${quoted(cancel.runId)}`,
+      cancel.runId,
+    );
   }
   const { run } = actor;
   if (isRunTerminal(run.status)) {

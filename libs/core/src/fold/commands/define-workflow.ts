@@ -9,6 +9,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { hashDefinition } from "../../definition/hash.js";
 import { definitionProblems } from "../../definition/validate.js";
+import { quoted } from "../../names.js";
 import { definitionKey, latestKey } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
 
@@ -21,27 +22,26 @@ export function defineWorkflow(
     ctx.reject(command, RejectCode.MALFORMED, "a definition command without a definition");
     return;
   }
-  const known = ctx.view.get(definitionKey(hash)) !== undefined;
-  if (!known) {
-    const problems = definitionProblems(definition);
-    if (problems.length > 0) {
-      ctx.reject(
-        command,
-        RejectCode.INVALID_DEFINITION,
-        `workflow "${definition.name}" can't be registered: ${problems.join("; ")}`,
-      );
-      return;
-    }
-    if (hashDefinition(definition) !== hash) {
-      ctx.reject(
-        command,
-        RejectCode.INVALID_DEFINITION,
-        `the definition of "${definition.name}" does not have the hash ${hash} that was sent with it`,
-      );
-      return;
-    }
-    ctx.view.put(definitionKey(hash), init(DefinitionRecordSchema, { definition, definedAtNs: ctx.atNs }));
+  const problems = definitionProblems(definition);
+  if (problems.length > 0) {
+    ctx.reject(
+      command,
+      RejectCode.INVALID_DEFINITION,
+      `workflow ${quoted(definition.name)} can't be registered: ${problems.join("; ")}`,
+    );
+    return;
   }
+  // Also where the hash is known: under it, another definition must not become the latest of its name.
+  if (hashDefinition(definition) !== hash) {
+    ctx.reject(
+      command,
+      RejectCode.INVALID_DEFINITION,
+      `the definition of ${quoted(definition.name)} does not have the hash ${quoted(hash)} that was sent with it`,
+    );
+    return;
+  }
+  if (ctx.view.get(definitionKey(hash)) === undefined)
+    ctx.view.put(definitionKey(hash), init(DefinitionRecordSchema, { definition, definedAtNs: ctx.atNs }));
   ctx.view.put(latestKey(definition.name), init(LatestRecordSchema, { hash }));
   ctx.accept(command, {});
 }

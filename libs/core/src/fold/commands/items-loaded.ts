@@ -17,6 +17,7 @@ import { advance } from "../../actor/advance.js";
 import { addItems, cancelOpenItems, itemsOf, releaseItems } from "../../actor/items.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { INPUTS_A_RECORD, ITEM_BYTES_MAX, ITEMS_MAX } from "../../limits.js";
+import { quoted } from "../../names.js";
 import { inputsKey, inputsOf } from "../../state/tables.js";
 import { isTerminal } from "../../status.js";
 import type { FoldContext } from "../context.js";
@@ -37,7 +38,7 @@ export function itemsLoaded(ctx: FoldContext, command: Command, loaded: ItemsLoa
     ctx.reject(
       command,
       RejectCode.STALE_ATTEMPT,
-      `these are not the next items of run ${loaded.runId}, action ${loaded.action}`,
+      `these are not the next items of run ${quoted(loaded.runId)}, action ${loaded.action}`,
       loaded.runId,
     );
     return;

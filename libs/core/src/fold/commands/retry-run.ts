@@ -18,6 +18,7 @@ import { advance } from "../../actor/advance.js";
 import { reopenItems } from "../../actor/items.js";
 import { reopenRun } from "../../actor/run-end.js";
 import { modeName, traitsOf } from "../../failure/modes.js";
+import { quoted } from "../../names.js";
 import { isRunRetryable } from "../../status.js";
 import type { FoldContext } from "../context.js";
 
@@ -34,7 +35,12 @@ export function retryRun(
 ): ReturnType<FoldContext["accept"]> {
   const actor = loadActor(ctx, retry.runId);
   if (actor === undefined) {
-    return ctx.reject(command, RejectCode.RUN_NOT_FOUND, `there is no run ${retry.runId}`, retry.runId);
+    return ctx.reject(
+      command,
+      RejectCode.RUN_NOT_FOUND,
+      `there is no run ${quoted(retry.runId)}`,
+      retry.runId,
+    );
   }
   const { strategy } = retry;
   if (strategy !== RecoveryStrategy.UNSPECIFIED && strategy !== RecoveryStrategy.RETRY_FAILED) {

@@ -24,7 +24,7 @@ import { advance } from "../../actor/advance.js";
 import { endedOf, fileRun } from "../../actor/run-end.js";
 import { planOf } from "../../definition/plan.js";
 import { COMMAND_ID_CHARS_MAX, INLINE_PAYLOAD_BYTES_MAX, PRIORITY_MAX, WAITERS_MAX } from "../../limits.js";
-import { nameProblem, runIdProblem } from "../../names.js";
+import { isDefinitionHash, nameProblem, quoted, runIdProblem } from "../../names.js";
 import { isRunRetryable, isRunTerminal } from "../../status.js";
 import { definitionKey, latestKey, runKey } from "../../state/tables.js";
 import { cutText } from "../../text.js";
@@ -44,9 +44,9 @@ export function startRun(ctx: FoldContext, command: Command, start: StartRun): v
     return;
   }
   const hash = start.definitionHash || ctx.view.get(latestKey(workflow))?.hash || "";
-  const definition = hash === "" ? undefined : ctx.view.get(definitionKey(hash))?.definition;
+  const definition = !isDefinitionHash(hash) ? undefined : ctx.view.get(definitionKey(hash))?.definition;
   if (definition === undefined || definition.name !== workflow) {
-    const which = start.definitionHash === "" ? "" : ` with definition ${cutText(start.definitionHash, 64)}`;
+    const which = start.definitionHash === "" ? "" : ` with definition ${quoted(start.definitionHash)}`;
     ctx.reject(
       command,
       RejectCode.UNKNOWN_WORKFLOW,

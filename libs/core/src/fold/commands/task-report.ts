@@ -37,6 +37,7 @@ import { endAttempt, itemsOf, recordOf, releaseItems, setStatus, statusOf } from
 import type { ActionPlan } from "../../definition/plan.js";
 import { modeName, traitsOf } from "../../failure/modes.js";
 import { INLINE_PAYLOAD_BYTES_MAX } from "../../limits.js";
+import { quoted } from "../../names.js";
 import { nextAttemptInMs } from "../../policy/retry.js";
 import { isTerminal } from "../../status.js";
 import type { FoldContext } from "../context.js";
@@ -54,7 +55,7 @@ export function taskReport(ctx: FoldContext, command: Command, report: TaskRepor
       item: report.item ?? -1,
       attempt: report.attempt,
     });
-    const message = `attempt ${report.attempt} of run ${report.runId}, action ${report.action} is not the current one: nothing was changed`;
+    const message = `attempt ${report.attempt} of run ${quoted(report.runId)}, action ${report.action} is not the current one: nothing was changed`;
     ctx.reject(command, RejectCode.STALE_ATTEMPT, message, report.runId, actor?.run.status);
     return;
   }
