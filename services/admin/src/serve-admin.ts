@@ -65,7 +65,7 @@ function observer(logger: Logger, metrics: MetricsRegistry | undefined) {
       who: call.who,
       requestId: call.requestId,
       peer: call.peer,
-      ...(call.message === "" ? {} : { message: call.message }),
+      ...(call.message === "" ? {} : { why: call.message }),
     };
     if (call.bug === undefined) logger.info("an admin call ended", fields);
     else logger.error("an admin call met a bug", { ...fields, err: call.bug });
