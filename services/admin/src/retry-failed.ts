@@ -7,7 +7,7 @@
  * 3. A dry run submits nothing; its results say what a real one would have done at that moment.
  */
 import { randomUUID } from "node:crypto";
-import { isRunRetryable, traitsOf } from "@holdfast/core";
+import { isRunRetryable, RUN_RETRYABLE_STATUSES, traitsOf } from "@holdfast/core";
 import { QueryFailedError, type QueryOptions, retryRunCommand } from "@holdfast/engine";
 import {
   FailureMode,
@@ -111,7 +111,7 @@ function selector({ workflow, runIds }: RetryFailedRequest): readonly string[] |
 
 /** Every failed run of the workflow whose mode is wanted, newest first, a page at a time as they are needed. */
 async function* failedRuns({ parts, context, request, modes }: Plan): AsyncGenerator<string> {
-  const statuses = [RunStatus.FAILED, RunStatus.COMPLETED_WITH_FAILURES];
+  const statuses = [...RUN_RETRYABLE_STATUSES];
   let pageToken = "";
   do {
     const filter = { workflow: request.workflow, statuses, pageSize: PAGE_SIZE, pageToken };
