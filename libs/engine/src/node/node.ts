@@ -15,7 +15,7 @@ import {
 import { decode, encode, init } from "@holdfast/proto/codec";
 import type { Logger, MetricsRegistry } from "@holdfast/telemetry";
 import { Dispatcher } from "../dispatch/dispatcher.js";
-import { DEFAULT_ENGINE_LIMITS, type EngineLimits } from "../partition/limits.js";
+import { DEFAULT_ENGINE_LIMITS, type EngineLimits, shareOf } from "../partition/limits.js";
 import { Processor, type ProcessorMetrics } from "../partition/processor.js";
 import type { Bus, BusMessage, BusSubscription } from "../ports/bus.js";
 import { type Clock, systemClock } from "../ports/clock.js";
@@ -42,11 +42,14 @@ export class Node {
   private readonly processors: Processor[] = [];
   private readonly dispatcher: Dispatcher;
   private readonly subscriptions: BusSubscription[] = [];
+  private readonly candidates: readonly number[];
   private readonly limits: EngineLimits;
   private readonly clock: Clock;
 
   constructor(private readonly deps: NodeDeps) {
-    this.limits = { ...DEFAULT_ENGINE_LIMITS, ...deps.limits };
+    const candidates = deps.ownership.candidates(deps.log.partitions);
+    this.candidates = candidates;
+    this.limits = shareOf({ ...DEFAULT_ENGINE_LIMITS, ...deps.limits }, candidates.length);
     this.clock = deps.clock ?? systemClock;
     this.dispatcher = new Dispatcher({
       node: deps.node,
@@ -74,7 +77,7 @@ export class Node {
       { name: "holdfast_in_flight_tasks", help: "Tasks that workers have" },
       () => this.dispatcher.inFlightCount,
     );
-    for (const partition of deps.ownership.candidates(deps.log.partitions)) {
+    for (const partition of this.candidates) {
       const { node, log, store, bus, payloads, logger } = deps;
       this.processors.push(
         new Processor({

@@ -1,6 +1,6 @@
 /** Every limit of a partition's processor and of the dispatcher. */
 export interface EngineLimits {
-  /** Records kept decoded in each of the two generations of a partition's cache. */
+  /** Records that a node keeps decoded, about, over all its partitions. */
   readonly cacheRecords: number;
   /** Changed records that are kept before folding waits for a commit. */
   readonly dirtyRecordsMax: number;
@@ -8,7 +8,7 @@ export interface EngineLimits {
   readonly commitIntervalMs: number;
   /** Missing records of an entry beyond which they are read together instead of one by one. */
   readonly syncReadsMax: number;
-  /** Due tasks of one partition that wait in memory; the rest waits in state. */
+  /** Due tasks that wait in a node's memory, over all its partitions; the rest waits in state. */
   readonly readyTasksMax: number;
   /** Tasks in one TaskBatch. */
   readonly tasksABatch: number;
@@ -30,11 +30,11 @@ export interface EngineLimits {
 }
 
 export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
-  cacheRecords: 8_192,
+  cacheRecords: 32_768,
   dirtyRecordsMax: 20_000,
   commitIntervalMs: 20,
   syncReadsMax: 8,
-  readyTasksMax: 10_000,
+  readyTasksMax: 40_000,
   tasksABatch: 512,
   taskBatchBytes: 384 * 1024,
   workerLeaseMs: 10_000,
@@ -45,3 +45,9 @@ export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
   derivePage: 500,
   readYourWritesMs: 5_000,
 };
+
+/** The limits of each of a node's partitions: what is shared is divided. */
+export function shareOf(limits: EngineLimits, partitions: number): EngineLimits {
+  const part = (whole: number): number => Math.max(1, Math.ceil(whole / Math.max(partitions, 1)));
+  return { ...limits, cacheRecords: part(limits.cacheRecords), readyTasksMax: part(limits.readyTasksMax) };
+}

@@ -146,7 +146,7 @@ export class PartitionState implements View {
 
   /** Two generations: what is not asked for while the young one fills is forgotten with the old one. */
   private remember(key: string, slot: Slot): void {
-    if (this.young.size >= this.cacheRecords && !this.young.has(key)) {
+    if (this.young.size * 2 >= this.cacheRecords && !this.young.has(key)) {
       this.old = this.young;
       this.young = new Map();
     }
