@@ -73,7 +73,8 @@ async function startOn(
     dataDir: folder,
     natsUrl: existingNats(context),
     ports: { nats: nats ?? 0, admin: admin ?? 0, metrics: metrics ?? 0 },
-    logger: localLogger(context, options.verbose === true ? "info" : "warn"),
+    // Its own lines are the story; what goes wrong ends it.
+    logger: localLogger(context, options.verbose === true ? "info" : "error"),
   }).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
     throw new CliError(ExitCode.failed, why, { cause: error });

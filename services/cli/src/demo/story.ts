@@ -210,8 +210,8 @@ const ROUND_NOTES: Readonly<Record<string, string>> = {
 
 function invocationTable(invocations: Invocations): string[] {
   const rows = Object.entries(ROUND_NOTES).map(([action, note]) => {
-    const [before, after] = [0, 1].map((round) => formatCount(invocations.of(action, round).calls));
-    return `   ${action.padEnd(8)}${(before ?? "").padStart(7)} times, then ${(after ?? "").padStart(3)}   ${note}`;
+    const [before = 0, after = 0] = [0, 1].map((round) => invocations.of(action, round).calls);
+    return `   ${action.padEnd(8)}${formatCount(before).padStart(6)} ${before === 1 ? "time, " : "times,"} then ${formatCount(after).padStart(3)}   ${note}`;
   });
   return rows;
 }

@@ -1,5 +1,5 @@
 /** A whole Holdfast on this machine: it answers, it stops, it finds its data again. On a real nats-server and real LevelDB. */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createWorker, Holdfast, workflow } from "@holdfast/sdk";
@@ -9,6 +9,7 @@ import { createContext } from "../context.js";
 import { publishPlainly } from "../demo/publish-plainly.js";
 import type { CliIo } from "../io.js";
 import { portOrAny } from "./free-port.js";
+import { natsServersOn } from "./server-processes.js";
 import { type LocalHoldfast, type LocalOptions, startLocalHoldfast } from "./holdfast.js";
 
 let folder: string;
@@ -113,20 +114,8 @@ it("tells a plain publisher what became of its message", async () => {
 
 it("tells that its nats-server is gone", async () => {
   const holdfast = await start();
-  const pids = await serverPids(folder);
+  const pids = await natsServersOn(folder);
   expect(pids).toHaveLength(1);
   for (const pid of pids) process.kill(pid, "SIGKILL");
   expect(await holdfast.failed).toContain("ended by itself");
 });
-
-/** Of nats-servers whose command line names this folder. */
-async function serverPids(dataDir: string): Promise<number[]> {
-  const pids: number[] = [];
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const line = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
-    const [program = ""] = line.split("\0");
-    if (program.endsWith("nats-server") && line.includes(dataDir)) pids.push(Number(name));
-  }
-  return pids;
-}

@@ -19,8 +19,9 @@ export function renderRetryable(run: RunView, screen: Screen): string[] {
 export function renderRecommendation(run: RunView, screen: Screen): string[] {
   const advice = run.recommendation;
   if (advice === undefined || advice.strategy === RecoveryStrategy.UNSPECIFIED) return [];
-  // Nothing failed: there is nothing to recommend, and saying so would only be noise.
-  if (advice.strategy === RecoveryStrategy.ABORT && !advice.recoverable && advice.hint === "") return [];
+  // While a run goes on, and where nothing failed, there is nothing to recover, and saying so would only be noise.
+  const status = run.summary?.status ?? RunStatus.UNSPECIFIED;
+  if (isOpen(status) || status === RunStatus.COMPLETED) return [];
   const strategy = strategyWord(advice.strategy);
   const lines = wrapText(`Recommended: ${strategy}: ${safeText(advice.reason)}`, screen.width).map(
     (line, at) => (at === 0 ? line.replace(strategy, screen.style("strong", strategy)) : `  ${line}`),

@@ -157,6 +157,19 @@ describe("the other ways of a run", () => {
     expect(lines).toContain("no new rows since yesterday");
   });
 
+  it("completed: nothing is recommended, and no detail repeats what stands there already", () => {
+    const run = partialRun();
+    const summary = summaryOf(run);
+    summary.status = RunStatus.COMPLETED;
+    summary.detail = "completed";
+    for (const action of run.actions) {
+      action.status = ActionStatus.COMPLETED;
+      action.detail = action.items === undefined ? "completed" : "18 of 18 items succeeded";
+    }
+    const lines = text(renderRun(run, [], plainScreen(80)));
+    expect(lines).not.toMatch(/completed|succeeded|Recommended/);
+  });
+
   it("an action that was skipped says which upstream failed", () => {
     const run = partialRun();
     const report = run.actions[2];

@@ -3,7 +3,15 @@
  * reason and input, until when it is retryable, what is recommended and why, what to type.
  * Pure: a message in, lines out.
  */
-import { type ActionView, Effect, type ItemView, type LevelView, type RunView } from "@holdfast/proto";
+import {
+  ActionStatus,
+  type ActionView,
+  Effect,
+  type ItemView,
+  type LevelView,
+  RunStatus,
+  type RunView,
+} from "@holdfast/proto";
 import { renderRecommendation, renderRetryable, renderSuggestions } from "./advice.js";
 import { failureText, renderFailedItems } from "./item.js";
 import { actionStatusWord, actionTone, MARKS, modeWord, runStatusWord, runTone } from "./status.js";
@@ -61,7 +69,9 @@ function renderRemarks(run: RunView, screen: Screen): string[] {
   const remarks: string[] = [];
   if (run.failure !== undefined) remarks.push(`${modeWord(run.failure.mode)}: ${failureText(run.failure)}`);
   const detail = safeText(run.summary?.detail ?? "");
-  if (detail !== "" && !remarks.some((remark) => remark.includes(detail))) remarks.push(detail);
+  const repeatsStatus = detail.toUpperCase() === runStatusWord(run.summary?.status ?? RunStatus.UNSPECIFIED);
+  if (detail !== "" && !repeatsStatus && !remarks.some((remark) => remark.includes(detail)))
+    remarks.push(detail);
   if (run.cancelReason !== "") remarks.push(`Cancelled: ${safeText(run.cancelReason)}`);
   if (run.summary?.effect === Effect.NONE_WITH_REASON)
     remarks.push("NO_EFFECT: it completed and changed nothing.");
@@ -128,20 +138,17 @@ function actionWork(action: ActionView, screen: Screen): string {
 function actionRemarks(action: ActionView, screen: Screen): string[] {
   const remarks: string[] = [];
   if (action.modes.length > 0) remarks.push(`failed by mode: ${formatModes(action.modes)}`);
-  // Over items, the counts and modes above say already what such a failure sums up.
-  const summedUp = action.modes.length > 0;
+  // Over items, the counts and modes above say already what such a failure or success sums up.
+  const summedUp =
+    action.modes.length > 0 || (action.items !== undefined && action.status === ActionStatus.COMPLETED);
   if (action.failure !== undefined && !summedUp) {
     remarks.push(`${modeWord(action.failure.mode)}: ${failureText(action.failure)}`);
   }
   const detail = safeText(action.detail);
   const repeatsStatus = detail.toUpperCase() === actionStatusWord(action.status);
-  if (
-    detail !== "" &&
-    !repeatsStatus &&
-    !(summedUp && detail === failureText(action.failure)) &&
-    !remarks.some((remark) => remark.includes(detail))
-  )
+  if (detail !== "" && !summedUp && !repeatsStatus && !remarks.some((remark) => remark.includes(detail))) {
     remarks.push(detail);
+  }
   if (action.retryAt !== undefined) {
     remarks.push(
       `tries again at ${formatMoment(action.retryAt)}${action.worker === "" ? "" : `, last on ${action.worker}`}`,

@@ -64,7 +64,13 @@ function keepColumns(columns: readonly Column[], rows: readonly Row[], screenWid
   const least = naturalWidths(columns, rows).map((width, at) =>
     Math.min(width, columns[at]?.shrinkTo ?? width),
   );
-  const kept = new Set(columns.keys());
+  const isEmpty = (at: number): boolean => rows.every((row) => textOf(row[at]) === "");
+  // An expendable column with nothing in it tells nothing, also where there is room.
+  const kept = new Set(
+    [...columns.keys()].filter(
+      (at) => columns[at]?.expendable === undefined || rows.length === 0 || !isEmpty(at),
+    ),
+  );
   const expendable = [...columns.keys()]
     .filter((at) => columns[at]?.expendable !== undefined)
     .toSorted((a, b) => (columns[a]?.expendable ?? 0) - (columns[b]?.expendable ?? 0));

@@ -1,0 +1,271 @@
+/**
+ * What must hold of a partition's state after every entry, written from the rules and not from the fold's code.
+ *
+ * I3 terminal statuses are as the rules say, and a run is terminal exactly when all its actions are.
+ * I8 whatever ended or failed says why. Due work: what an owner derives from state is what effects asked for.
+ */
+import {
+  type ActionState,
+  ActionStatus,
+  type CountsRecord,
+  ItemStatus,
+  type RunEvent,
+  type RunRecord,
+  RunStatus,
+  Source,
+  TimerKind,
+  type TimerRecord,
+} from "@holdfast/proto";
+import { HAS_RECORD, STATUS_MASK } from "../actor/items.js";
+import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan.js";
+import { taskKey } from "../effects.js";
+import { EVENTS_EMBEDDED_MAX, WAITERS_MAX } from "../limits.js";
+import {
+  countsKey,
+  definitionKey,
+  eventChunkKey,
+  itemKey,
+  type Key,
+  readStatusKey,
+  runKey,
+  statusKey,
+  timerDue,
+} from "../state/tables.js";
+import { isRunTerminal, isTerminal } from "../status.js";
+import { checkItems, itemBytes } from "./item-invariants.js";
+import type { MemoryView } from "./memory-view.js";
+import type { TestPartition } from "./partition.js";
+
+export function must(holds: boolean, rule: string): asserts holds {
+  if (!holds) throw new Error(`violated: ${rule}`);
+}
+
+export interface RunUnderTest {
+  readonly view: MemoryView;
+  readonly runId: string;
+  readonly run: RunRecord;
+  readonly plan: DefinitionPlan;
+}
+
+export const runIdsOf = (view: MemoryView): string[] =>
+  [...view.dump().keys()].filter((key) => key.startsWith("r")).map((key) => key.slice(1));
+
+export function runUnderTest(view: MemoryView, runId: string): RunUnderTest {
+  const run = view.get(runKey(runId)) as RunRecord;
+  const definition = view.get(definitionKey(run.definitionHash))?.definition;
+  must(definition !== undefined, `run ${runId} pins a definition that is there`);
+  return { view, runId, run, plan: planOf(definition) };
+}
+
+export function checkPartition(partition: TestPartition): void {
+  const { view } = partition;
+  const runs = runIdsOf(view).map((runId) => runUnderTest(view, runId));
+  const due = new Set<string>();
+  for (const at of runs) {
+    checkRun(at, partition);
+    for (const key of openAttempts(at)) due.add(key);
+  }
+  const open = [...partition.open.keys()].filter((key) => !due.has(key));
+  must(open.length === 0, `attempts that effects say are open are in state: ${open.join()}`);
+  const lost = [...due].filter((key) => !partition.open.has(key));
+  must(lost.length === 0, `attempts that state says are open were dispatched: ${lost.join()}`);
+  checkTimers(view, runs);
+  checkBooks(view, runs);
+}
+
+/** What a new owner would dispatch again. */
+function openAttempts({ view, runId, run, plan }: RunUnderTest): string[] {
+  return plan.actions.flatMap((action) => {
+    const state = run.actions[action.index] as ActionState;
+    if (state.status !== ActionStatus.RUNNING) return [];
+    if (action.forEach === undefined) return [taskKey(runId, action.index, -1, state.attempt)];
+    return itemBytes({ view, runId, run, plan }, action).flatMap((byte, item) => {
+      if ((byte & STATUS_MASK) !== ItemStatus.RUNNING) return [];
+      const record = (byte & HAS_RECORD) === 0 ? undefined : view.get(itemKey(runId, action.index, item));
+      return [taskKey(runId, action.index, item, record?.attempt ?? 1)];
+    });
+  });
+}
+
+function checkRun(at: RunUnderTest, partition: TestPartition): void {
+  const { run, plan, runId } = at;
+  const statuses = run.actions.map((action) => action.status);
+  must(run.actions.length === plan.actions.length, "a run has a state for each action");
+  must(run.waiters.length <= WAITERS_MAX, "waiters are bounded");
+  if (run.status === RunStatus.PENDING) {
+    must(
+      statuses.every((status) => status === ActionStatus.PENDING),
+      "nothing of a PENDING run has begun",
+    );
+  } else {
+    must(
+      isRunTerminal(run.status) === statuses.every(isTerminal),
+      `I3: run ${runId} is terminal exactly when all its actions are: ${RunStatus[run.status]}, ${statuses.join()}`,
+    );
+  }
+  if (isRunTerminal(run.status)) {
+    must(run.status === expectedRunStatus(at), `I3: run ${runId} ended as the rules say`);
+    must(run.waiters.length === 0, "everybody who waited for the end was told");
+    must((run.detail?.text ?? "") !== "" && run.endedAtNs > 0n, "an ended run has a detail and a time");
+    must((run.failure !== undefined) === isFailedRun(run.status), "a run has a failure exactly if it failed");
+    must(
+      run.retryableUntilNs > 0n === isFailedRun(run.status),
+      "exactly the failed runs say until when they can be retried",
+    );
+  } else {
+    must(run.endedAtNs === 0n && run.failure === undefined, "a run that has not ended has no end");
+  }
+  for (const action of plan.actions) checkAction(at, action, partition);
+  checkEvents(at, partition);
+}
+
+const isFailedRun = (status: RunStatus): boolean =>
+  status === RunStatus.FAILED || status === RunStatus.COMPLETED_WITH_FAILURES;
+
+function expectedRunStatus({ run, plan }: RunUnderTest): RunStatus {
+  const all = plan.actions.map(({ index, definition }) => ({
+    status: run.actions[index]?.status,
+    optional: definition.optional,
+  }));
+  if (all.some(({ status }) => status === ActionStatus.CANCELLED)) return RunStatus.CANCELLED;
+  if (all.some(({ status, optional }) => status === ActionStatus.FAILED && !optional))
+    return RunStatus.FAILED;
+  const partial = all.some(
+    ({ status }) => status === ActionStatus.COMPLETED_WITH_FAILURES || status === ActionStatus.FAILED,
+  );
+  return partial ? RunStatus.COMPLETED_WITH_FAILURES : RunStatus.COMPLETED;
+}
+
+function checkAction(at: RunUnderTest, action: ActionPlan, partition: TestPartition): void {
+  const { run, runId } = at;
+  const state = run.actions[action.index] as ActionState;
+  const what = `action ${action.name} (${ActionStatus[state.status]})`;
+  must(
+    ActionStatus[state.status] !== undefined && state.status !== ActionStatus.UNSPECIFIED,
+    `${what}: known status`,
+  );
+  must(state.attempt >= state.attemptBase, `${what}: attempts are not below their base`);
+  if (isTerminal(state.status)) {
+    const { detail } = state;
+    must(
+      detail !== undefined && detail.text !== "" && detail.source !== Source.UNSPECIFIED && detail.atNs > 0n,
+      `I8: ${what} says why it ended, who says so and since when`,
+    );
+    must(state.endedAtNs > 0n && state.retryAtNs === 0n, `${what}: has an end and no next attempt`);
+  }
+  const fails = [ActionStatus.FAILED, ActionStatus.COMPLETED_WITH_FAILURES, ActionStatus.RETRYING];
+  if (fails.includes(state.status)) {
+    const { failure } = state;
+    must(
+      failure !== undefined && failure.mode !== 0 && failure.message !== "" && failure.atNs > 0n,
+      `I8: ${what} keeps its failure`,
+    );
+    must(failure.source !== Source.UNSPECIFIED, `I8: ${what} keeps who said that it failed`);
+  }
+  if ([ActionStatus.COMPLETED, ActionStatus.SKIPPED, ActionStatus.RUNNING].includes(state.status))
+    must(state.failure === undefined, `${what}: has no failure`);
+  if (state.status === ActionStatus.RETRYING) must(state.retryAtNs > 0n, `${what}: knows when`);
+  if (state.status === ActionStatus.SKIPPED)
+    must(
+      /^upstream .+ (failed|was skipped|was cancelled)$/.test(state.detail?.text ?? ""),
+      `${what}: names its upstream`,
+    );
+  const begun = state.status === ActionStatus.RUNNING || state.status === ActionStatus.RETRYING;
+  if (begun) {
+    must(run.status === RunStatus.RUNNING, `${what}: begun only in a running run`);
+    const openAncestor = action.ancestors.find((i) => !isTerminal(run.actions[i]?.status as ActionStatus));
+    must(openAncestor === undefined, `${what}: begun only when all its ancestors have ended`);
+  }
+  if (action.forEach === undefined) must(state.items === undefined, `${what}: has no items`);
+  else if (state.items !== undefined) checkItems(at, action);
+  if (
+    action.forEach !== undefined &&
+    state.status === ActionStatus.RUNNING &&
+    state.items?.loaded === false
+  ) {
+    const asked = partition.loads.some(
+      (load) => load.runId === runId && load.action === action.index && load.generation === run.generation,
+    );
+    must(asked, `${what}: its items were asked for in this generation`);
+  }
+}
+
+function checkEvents({ view, runId, run }: RunUnderTest, partition: TestPartition): void {
+  const kept: RunEvent[] = [];
+  for (let chunk = 0; kept.length + run.events.length < run.nextEvent; chunk++) {
+    const record = view.get(eventChunkKey(runId, chunk));
+    must(record !== undefined, `chunk ${chunk} of the events of run ${runId} is there`);
+    kept.push(...record.events);
+  }
+  kept.push(...run.events);
+  must(run.events.length <= EVENTS_EMBEDDED_MAX, "embedded events are bounded");
+  must(
+    kept.every((event, i) => event.seq === i + 1),
+    "events are dense from 1",
+  );
+  const published = partition.events.get(runId) ?? [];
+  must(
+    published.length === kept.length && published.every((event, i) => event.type === kept[i]?.type),
+    "what was published is what is kept",
+  );
+}
+
+/** Every RETRYING action and item has one live timer at its time; a delayed run has its start's. */
+function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
+  const timers = new Map<string, number>();
+  for (const key of view.dump().keys()) {
+    if (!key.startsWith("t")) continue;
+    const timer = view.get(key as Key<TimerRecord>) as TimerRecord;
+    const name =
+      timer.kind === TimerKind.FORGET_OUTCOME
+        ? `forget ${timer.commandId}`
+        : `${TimerKind[timer.kind]} ${timer.runId}/${timer.action}/${timer.item ?? -1}/${timer.attempt}@${timerDue(key)}`;
+    timers.set(name, (timers.get(name) ?? 0) + 1);
+  }
+  const one = (name: string): void => must(timers.get(name) === 1, `exactly one timer: ${name}`);
+  for (const { run, runId, plan } of runs) {
+    if (run.status === RunStatus.PENDING) one(`START ${runId}/0/-1/0@${run.startAtNs}`);
+    for (const { index, forEach } of plan.actions) {
+      const state = run.actions[index] as ActionState;
+      if (state.status === ActionStatus.RETRYING)
+        one(`RETRY ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
+      if (forEach === undefined || state.items === undefined) continue;
+      const at = { view, runId, run, plan };
+      itemBytes(at, plan.actions[index] as ActionPlan).forEach((byte, item) => {
+        if ((byte & STATUS_MASK) !== ItemStatus.RETRYING) return;
+        const record = view.get(itemKey(runId, index, item));
+        one(`RETRY ${runId}/${index}/${item}/${record?.attempt}@${record?.retryAtNs}`);
+      });
+    }
+  }
+  for (const key of view.dump().keys()) if (key.startsWith("k")) one(`forget ${key.slice(1)}`);
+}
+
+/** The status index has one row a run in the right class; each workflow's counts add up over its runs. */
+function checkBooks(view: MemoryView, runs: readonly RunUnderTest[]): void {
+  const rows = [...view.dump().keys()].filter((key) => key.startsWith("x"));
+  must(rows.length === runs.length, "the index has one row a run");
+  for (const { run, runId } of runs) {
+    const key = statusKey(run.workflow, run.status, run.createdAtNs, runId);
+    must(rows.includes(key), `run ${runId} is filed under ${RunStatus[run.status]}`);
+    must(readStatusKey(key).runId === runId, "an index row names its run");
+  }
+  for (const workflow of new Set(runs.map(({ run }) => run.workflow))) {
+    const own = runs.filter(({ run }) => run.workflow === workflow).map(({ run }) => run);
+    const counts = view.get(countsKey(workflow)) as CountsRecord;
+    const of = (status: RunStatus): number => own.filter((run) => run.status === status).length;
+    must(counts.active === own.filter((run) => !isRunTerminal(run.status)).length, "counts: active");
+    must(counts.completed === of(RunStatus.COMPLETED), "counts: completed");
+    must(counts.completedWithFailures === of(RunStatus.COMPLETED_WITH_FAILURES), "counts: partial");
+    must(counts.failed === of(RunStatus.FAILED), "counts: failed");
+    must(counts.cancelled === of(RunStatus.CANCELLED), "counts: cancelled");
+    const retried = own.reduce((sum, run) => sum + run.generation - 1, 0);
+    must(counts.retried === BigInt(retried), "counts: retried");
+    must(counts.ended === BigInt(retried + own.length - counts.active), "counts: ended, once a generation");
+    const items = own.filter((run) => isRunTerminal(run.status)).flatMap((run) => run.actions);
+    const sum = (name: "succeeded" | "failed"): bigint =>
+      BigInt(items.reduce((total, state) => total + (state.items?.counts?.[name] ?? 0), 0));
+    must(counts.itemsSucceeded === sum("succeeded"), "counts: succeeded items of ended runs");
+    must(counts.itemsFailed === sum("failed"), "counts: failed items of ended runs");
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * What must hold of an action's items: I4, each in exactly one disposition and the counts equal the dispositions;
+ * whatever is flagged has its record; a dependant over another action's items has that action's successes as members.
+ */
+import {
+  type ActionState,
+  ActionStatus,
+  Effect,
+  FailureMode,
+  type ItemCounts,
+  ItemStatus,
+  type ItemsState,
+  RunStatus,
+  Source,
+} from "@holdfast/proto";
+import { HAS_RECORD, STATUS_MASK, TERMINAL_MODE } from "../actor/items.js";
+import type { ActionPlan } from "../definition/plan.js";
+import { traitsOf } from "../failure/modes.js";
+import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
+import { chunkKey, inputsKey, itemKey } from "../state/tables.js";
+import { isCompleted, isTerminal } from "../status.js";
+import { must, type RunUnderTest } from "./invariants.js";
+
+/** The status bytes of an action, by index; 0 where there is no item. */
+export function itemBytes({ view, runId, run }: RunUnderTest, action: ActionPlan): number[] {
+  const bound = run.actions[action.index]?.items?.bound ?? 0;
+  const bytes: number[] = [];
+  for (let chunk = 0; chunk * ITEMS_A_CHUNK < bound; chunk++) {
+    const statuses = view.get(chunkKey(runId, action.index, chunk))?.statuses ?? new Uint8Array();
+    const end = Math.min(ITEMS_A_CHUNK, bound - chunk * ITEMS_A_CHUNK);
+    for (let i = 0; i < end; i++) bytes.push(statuses[i] ?? 0);
+  }
+  return bytes;
+}
+
+export function checkItems(at: RunUnderTest, action: ActionPlan): void {
+  const { run } = at;
+  const state = run.actions[action.index] as ActionState;
+  const items = state.items as ItemsState;
+  const counts = items.counts as ItemCounts;
+  const bytes = itemBytes(at, action);
+  const count = (status: ItemStatus): number =>
+    bytes.filter((byte) => (byte & STATUS_MASK) === status).length;
+  const what = `items of ${action.name} (${ActionStatus[state.status]})`;
+  must(counts.pending === count(ItemStatus.PENDING), `I4: pending ${what}`);
+  must(counts.running === count(ItemStatus.RUNNING), `I4: running ${what}`);
+  must(counts.retrying === count(ItemStatus.RETRYING), `I4: retrying ${what}`);
+  must(counts.succeeded === count(ItemStatus.SUCCEEDED), `I4: succeeded ${what}`);
+  must(counts.failed === count(ItemStatus.FAILED), `I4: failed ${what}`);
+  must(counts.skipped === count(ItemStatus.SKIPPED), `I4: skipped ${what}`);
+  must(counts.cancelled === count(ItemStatus.CANCELLED), `I4: cancelled ${what}`);
+  must(counts.total === bytes.length - count(ItemStatus.UNSPECIFIED), `I4: total of ${what}`);
+  must(counts.running <= action.window, `${what} stay within the window`);
+  must(
+    bytes.every((byte, i) => i >= items.cursor || (byte & STATUS_MASK) !== ItemStatus.PENDING),
+    `cursor of ${what}`,
+  );
+  const open = counts.pending + counts.running + counts.retrying;
+  if (isTerminal(state.status)) {
+    must(open === 0, `I3: no ${what} are open`);
+    const failedToLoad = state.status === ActionStatus.FAILED && !items.loaded;
+    const undecided = state.status === ActionStatus.SKIPPED || run.cancel !== undefined || failedToLoad;
+    if (!undecided) must(state.status === expectedStatus(action, counts), `I3: the end follows from ${what}`);
+  } else if (state.status === ActionStatus.RUNNING) {
+    must(open > 0 || !items.loaded, `some ${what} are open, or it had ended`);
+    must(counts.pending === 0 || counts.running > 0 || counts.retrying > 0, `${what} go on`);
+  }
+  const modes = new Map<FailureMode, number>();
+  const effects = { withEffect: 0, noEffect: 0, silent: 0 };
+  bytes.forEach((byte, item) => checkItem(at, action, item, byte, modes, effects));
+  must(
+    items.modes.length === modes.size && items.modes.every((entry) => modes.get(entry.mode) === entry.count),
+    `the modes of failed ${what} are counted`,
+  );
+  for (const name of ["withEffect", "noEffect", "silent"] as const)
+    must(items[name] === effects[name], `${name} of ${what} is counted`);
+  if (action.perItemOf === undefined) checkInputs(at, action, items.bound);
+  else checkMembers(at, action, bytes);
+}
+
+/** The rule of semantics.md for an action over items whose items have all ended. */
+function expectedStatus({ tolerate }: ActionPlan, { failed, succeeded, total }: ItemCounts): ActionStatus {
+  const beyond =
+    (tolerate.case === "count" && failed > tolerate.value) ||
+    (tolerate.case === "basisPoints" && failed / total > tolerate.value / 10_000);
+  if (failed === 0) return ActionStatus.COMPLETED;
+  return beyond || succeeded === 0 ? ActionStatus.FAILED : ActionStatus.COMPLETED_WITH_FAILURES;
+}
+
+function checkItem(
+  { view, runId }: RunUnderTest,
+  action: ActionPlan,
+  item: number,
+  byte: number,
+  modes: Map<FailureMode, number>,
+  effects: { withEffect: number; noEffect: number; silent: number },
+): void {
+  const status: ItemStatus = byte & STATUS_MASK;
+  const record = view.get(itemKey(runId, action.index, item));
+  const what = `item ${item} of ${action.name} (${ItemStatus[status]})`;
+  must(
+    (record !== undefined) === ((byte & HAS_RECORD) !== 0),
+    `${what} has a record exactly if it is flagged`,
+  );
+  const { PENDING, RUNNING, RETRYING, SUCCEEDED, FAILED, SKIPPED } = ItemStatus;
+  if ([RETRYING, SUCCEEDED, FAILED, SKIPPED].includes(status))
+    must(record !== undefined, `${what} has a record`);
+  if (status === FAILED || status === RETRYING) {
+    const failure = record?.failure;
+    must(
+      failure !== undefined && failure.mode !== 0 && failure.message !== "",
+      `I8: ${what} keeps its failure`,
+    );
+    must(failure.source !== Source.UNSPECIFIED && failure.atNs > 0n, `I8: ${what} keeps whose and when`);
+    must((record?.detail?.text ?? "") !== "", `I8: ${what} keeps its detail`);
+  }
+  if (status === RETRYING) must((record?.retryAtNs ?? 0n) > 0n, `${what} knows when`);
+  if (status === RUNNING || status === SUCCEEDED || status === SKIPPED)
+    must(record?.failure === undefined, `${what} has no failure`);
+  must((byte & TERMINAL_MODE) === 0 || status === FAILED, `${what}: only a failure is of a terminal mode`);
+  if (status === FAILED) {
+    const mode = record?.failure?.mode ?? 0;
+    must(traitsOf(mode).terminal === ((byte & TERMINAL_MODE) !== 0), `${what} is flagged by its mode`);
+    modes.set(mode, (modes.get(mode) ?? 0) + 1);
+  }
+  if (status === SUCCEEDED) {
+    const effect = record?.effect;
+    if (effect === Effect.NONE_WITH_REASON) effects.noEffect += 1;
+    else if (effect === Effect.SILENT) effects.silent += 1;
+    else effects.withEffect += 1;
+  }
+  if (status === PENDING || status === RUNNING)
+    must(record === undefined || record.attempt > 0, `${what} counts its attempts`);
+}
+
+/** Every item that was loaded has its input, where it is looked for. */
+function checkInputs({ view, runId }: RunUnderTest, action: ActionPlan, bound: number): void {
+  let inputs = 0;
+  for (let block = 0; block * INPUTS_A_RECORD < bound; block++) {
+    const kept = view.get(inputsKey(runId, action.index, block))?.items.length ?? 0;
+    must(
+      kept === Math.min(INPUTS_A_RECORD, bound - block * INPUTS_A_RECORD),
+      `inputs ${block} of ${action.name}`,
+    );
+    inputs += kept;
+  }
+  must(inputs === bound, `${action.name} has an input for each item`);
+}
+
+function checkMembers(at: RunUnderTest, action: ActionPlan, bytes: readonly number[]): void {
+  const { run, plan } = at;
+  const source = plan.actions[action.perItemOf as number] as ActionPlan;
+  const sourceState = run.actions[source.index] as ActionState;
+  const state = run.actions[action.index] as ActionState;
+  const settled =
+    isCompleted(state.status) || [ActionStatus.FAILED, ActionStatus.RUNNING].includes(state.status);
+  if (!settled || !isCompleted(sourceState.status) || run.status === RunStatus.CANCELLED) return;
+  // A dependant that ended before healing keeps its members until its turn comes again.
+  if (action.ancestors.some((i) => !isTerminal(run.actions[i]?.status as ActionStatus))) return;
+  const successes = itemBytes(at, source).map((byte) => (byte & STATUS_MASK) === ItemStatus.SUCCEEDED);
+  for (let item = 0; item < Math.max(successes.length, bytes.length); item++) {
+    const member = ((bytes[item] ?? 0) & STATUS_MASK) !== 0;
+    must(
+      member === (successes[item] ?? false),
+      `item ${item} of ${action.name} is one exactly if it succeeded upstream`,
+    );
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * Any sequence of what may reach a partition: work, reports of every kind, items, time, retries, cancels, repetitions, garbage.
+ * A move is drawn blindly and made into a command by the state it meets, so that a failing sequence shrinks well.
+ */
+import {
+  type Command,
+  type CommandBatch,
+  Effect,
+  FailureMode,
+  FailureSchema,
+  ItemsLoadedSchema,
+  OnConflict,
+  PayloadSchema,
+  RecoveryStrategy,
+  TaskReportSchema,
+  TaskSuccessSchema,
+  type TaskReport,
+  TimersFiredSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import fc from "fast-check";
+import type { DueTask } from "../effects.js";
+import {
+  batch,
+  cancel,
+  command,
+  failed,
+  failure,
+  inline,
+  json,
+  loaded,
+  ownerStamp,
+  report,
+  retry,
+  skipped,
+  start,
+  succeeded,
+  timersFired,
+} from "./build.js";
+import { MS, type TestPartition } from "./partition.js";
+
+export const MOVE_KINDS = [
+  "start",
+  "report",
+  "report",
+  "report",
+  "report",
+  "report",
+  "report-twice",
+  "stale-report",
+  "load",
+  "load",
+  "wrong-load",
+  "pass-time",
+  "pass-time",
+  "retry",
+  "retry",
+  "cancel",
+  "repeat-control",
+  "garbage",
+  "announce",
+  "old-owner",
+] as const;
+
+export interface Move {
+  readonly kind: (typeof MOVE_KINDS)[number];
+  /** Chooses among what there is. */
+  readonly pick: number;
+  /** Chooses how. */
+  readonly how: number;
+  /** Whether it goes into the same entry as the move before. */
+  readonly joined: boolean;
+}
+
+export const arbitraryMove: fc.Arbitrary<Move> = fc.record({
+  kind: fc.constantFrom(...MOVE_KINDS),
+  pick: fc.nat(63),
+  how: fc.nat(63),
+  joined: fc.integer({ min: 0, max: 3 }).map((n) => n === 3),
+});
+
+export const WORKFLOWS = ["first", "second"] as const;
+const RUNS = ["r1", "r2", "r3"] as const;
+const at = <T>(list: readonly T[], index: number): T => list[index % list.length] as T;
+
+export const OUTCOMES: readonly (() => TaskReport["outcome"])[] = [
+  () => succeeded({ list: [1, 2] }),
+  () => succeeded("x".repeat(2000)),
+  () => succeeded(null, Effect.SILENT),
+  () => ({
+    case: "success",
+    value: init(TaskSuccessSchema, { effect: Effect.NONE_WITH_REASON, reason: "nothing to do" }),
+  }),
+  () => ({ case: "success", value: init(TaskSuccessSchema, { effect: 77 as Effect }) }),
+  () => failed(FailureMode.VALIDATION),
+  () => failed(FailureMode.NETWORK),
+  () => failed(FailureMode.TIMEOUT, ""),
+  () => failed(FailureMode.POLICY_SECURITY),
+  () => failed(99 as FailureMode),
+  () => ({ case: "failure", value: init(FailureSchema) }),
+  () => ({
+    case: "failure",
+    value: failure(FailureMode.RATE_LIMITED, "slow", { retryAfterMs: 40, modes: [] }),
+  }),
+  () => skipped(""),
+  () => ({ case: undefined }),
+  () => ({
+    case: "success",
+    value: init(TaskSuccessSchema, { output: init(PayloadSchema, { body: { case: "stored", value: 7 } }) }),
+  }),
+];
+
+export class Mover {
+  private controls: Command[] = [];
+  private lastReport: Command | undefined;
+  private correlation = 0n;
+  private reported = new Set<DueTask>();
+
+  constructor(private readonly partition: TestPartition) {}
+
+  /** Makes moves into entries: a move that is joined shares the entry of the one before, where their sender is the same. */
+  entries(moves: readonly Move[], fold: (batchOf: CommandBatch) => void): void {
+    for (let i = 0; i < moves.length; ) {
+      let end = i + 1;
+      while (end < moves.length && moves[end]?.joined === true && end - i < 4) end += 1;
+      this.entry(moves.slice(i, end), fold);
+      i = end;
+    }
+  }
+
+  private entry(moves: readonly Move[], fold: (batchOf: CommandBatch) => void): void {
+    this.reported = new Set();
+    const mine: Command[] = [];
+    const owners: Command[] = [];
+    for (const move of moves) {
+      const made = this.commandOf(move);
+      if (made !== undefined) (isOwners(made) ? owners : mine).push(made);
+      else if (move.kind === "announce") this.partition.announce(`node-${move.pick}`);
+      else if (move.kind === "old-owner")
+        fold(batch([timersFired(2n ** 64n - 1n)], { owner: ownerStamp(BigInt(move.pick % 3), 0n) }));
+    }
+    if (mine.length > 0) fold(batch(mine));
+    if (owners.length === 0) return;
+    this.partition.ownerN += 1n;
+    fold(batch(owners, { owner: ownerStamp(this.partition.epoch, this.partition.ownerN) }));
+  }
+
+  private commandOf(move: Move): Command | undefined {
+    const made = this.make(move);
+    if (made === undefined) return undefined;
+    this.correlation += 1n;
+    return command(made.kind, { id: made.id, issuedAtNs: made.issuedAtNs, correlation: this.correlation });
+  }
+
+  private make({ kind, pick, how }: Move): Command | undefined {
+    const { partition } = this;
+    switch (kind) {
+      case "start":
+        return start(at(RUNS, pick), at(WORKFLOWS, how), {
+          input: inline({ rows: [1, 2, 3] }),
+          onConflict: (how % 4) as OnConflict,
+          notifyEnd: how % 2 === 0,
+          startAtNs: how % 8 === 5 ? partition.nowNs + 50n * MS : 0n,
+        });
+      case "report":
+        return this.report(pick, how);
+      case "report-twice":
+        return this.lastReport;
+      case "stale-report":
+        return report(at([...RUNS, "Łódź", "", "a\0b"], pick), {
+          action: at([0, 1, 5, 255, 65_537, 4_294_967_295], how),
+          item: at([undefined, 0, 1, 70_000, 4_294_967_295], pick),
+          attempt: at([0, 1_000, 4_294_967_295], how + pick),
+          outcome: at(OUTCOMES, how)(),
+        });
+      case "load":
+        return this.load(pick, how);
+      case "wrong-load":
+        return this.wrongLoad(pick, how);
+      case "pass-time":
+        partition.nowNs += BigInt(pick * 4) * MS;
+        return timersFired(
+          at(
+            [partition.nowNs + 5n * MS, 0n, partition.nowNs - 20n * MS, 2n ** 64n - 1n],
+            how % 7 < 4 ? 0 : how,
+          ),
+        );
+      case "retry": {
+        const strategy = how % 16 === 9 ? RecoveryStrategy.RETRY_ALL : RecoveryStrategy.UNSPECIFIED;
+        return this.control(
+          retry(at([...RUNS, ...RUNS, "nobody", "Ł"], pick), {
+            force: how % 3 === 0,
+            who: "tester",
+            strategy,
+          }),
+        );
+      }
+      case "cancel":
+        return how % 4 === 0 ? this.control(cancel(at([...RUNS, "nobody"], pick))) : undefined;
+      case "repeat-control":
+        return this.controls.length === 0 ? undefined : at(this.controls, pick);
+      case "garbage":
+        return at(GARBAGE, how)(partition);
+      case "announce":
+      case "old-owner":
+        return undefined;
+    }
+  }
+
+  private control(kind: Command["kind"]): Command {
+    const id = `control-${this.controls.length}-${this.partition.log.length}`;
+    const made = command(kind, { id, issuedAtNs: this.partition.nowNs });
+    this.controls.push(made);
+    return made;
+  }
+
+  private report(pick: number, how: number): Command | undefined {
+    const tasks = [...this.partition.open.values()].filter((task) => !this.reported.has(task));
+    const task = tasks[pick % Math.max(tasks.length, 1)];
+    if (task === undefined) return undefined;
+    this.reported.add(task);
+    // Half of all succeed, so that runs get somewhere.
+    const outcome = (how % 2 === 0 ? (OUTCOMES[0] as (typeof OUTCOMES)[number]) : at(OUTCOMES, how >> 1))();
+    this.lastReport = report(task.runId, {
+      action: task.action,
+      item: task.item < 0 ? undefined : task.item,
+      attempt: task.attempt,
+      outcome,
+      startedAtNs: this.partition.nowNs,
+    });
+    return this.lastReport;
+  }
+
+  private load(pick: number, how: number): Command | undefined {
+    const request = this.partition.loads[pick % Math.max(this.partition.loads.length, 1)];
+    if (request === undefined) return undefined;
+    const state = this.partition.run(request.runId).actions[request.action]?.items;
+    return loaded(request.runId, {
+      action: request.action,
+      generation: request.generation,
+      firstIndex: state?.bound ?? 0,
+      items: Array.from({ length: how % 4 }, (_, i) => json({ row: i })),
+      last: how % 3 !== 0,
+    });
+  }
+
+  private wrongLoad(pick: number, how: number): Command | undefined {
+    const right = this.load(pick, how);
+    if (right?.kind.case !== "itemsLoaded") return undefined;
+    const { value } = right.kind;
+    const { $typeName: _, ...fields } = value;
+    const broken = at(
+      [
+        { firstIndex: value.firstIndex + 1 },
+        { firstIndex: 4_294_967_295 },
+        { generation: value.generation + 1 },
+        { action: value.action + 100 },
+        { failure: failure(FailureMode.VALIDATION, "no array there"), items: [] },
+        { failure: init(FailureSchema), items: [] },
+        { runId: "Ł" },
+      ],
+      how,
+    );
+    return command({ case: "itemsLoaded", value: init(ItemsLoadedSchema, { ...fields, ...broken }) });
+  }
+}
+
+const isOwners = ({ kind }: Command): boolean => kind.case === "itemsLoaded" || kind.case === "timersFired";
+
+const GARBAGE: readonly ((partition: TestPartition) => Command)[] = [
+  () => command({ case: undefined }),
+  () => start("", "first"),
+  () => start("../../etc", "first"),
+  () => start("ok", "fir*st"),
+  () => start("ok", "unknown"),
+  () => start("ok", "first", { definitionHash: "Łódź" }),
+  () => start("ok", "first", { input: init(PayloadSchema, { body: { case: "stored", value: 4 } }) }),
+  () => command(retry("r1")),
+  () => command(retry("r1"), { id: "\u{1f9e8}", issuedAtNs: 1n }),
+  (partition) => command(retry("r1"), { id: "Ł", issuedAtNs: partition.nowNs }),
+  (partition) => command(retry("x".repeat(10_000)), { id: "long", issuedAtNs: partition.nowNs }),
+  () => command(cancel("r1"), { id: "ancient", issuedAtNs: 0n }),
+  () => command(cancel("r1"), { id: "future", issuedAtNs: 2n ** 64n - 1n }),
+  () => command({ case: "defineWorkflow", value: { $typeName: "holdfast.v1.DefineWorkflow", hash: "Ł" } }),
+  () => report("r1", { action: 0, outcome: { case: undefined } }),
+  () => command({ case: "taskReport", value: init(TaskReportSchema) }),
+  () => command({ case: "timersFired", value: init(TimersFiredSchema, { upToNs: 2n ** 64n - 1n }) }),
+];
