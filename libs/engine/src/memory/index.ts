@@ -1,4 +1,5 @@
 /** The ports in memory, for tests and simulations. */
+export { ManualClock } from "./manual-clock.js";
 export { MemoryBus, MemoryNetwork, type MemoryNetworkOptions } from "./memory-bus.js";
 export { MemoryCommandLog, type MemoryCommandLogOptions } from "./memory-command-log.js";
 export { MemoryDefinitions, MemoryPayloads } from "./memory-registry.js";
