@@ -12,7 +12,7 @@ import type { Claims } from "../demo/claims.js";
 import { type StoryParts, type StoryWorker, tellStory } from "../demo/story.js";
 import { portOrAny } from "../local/free-port.js";
 import { type LocalHoldfast, startLocalHoldfast } from "../local/holdfast.js";
-import { countOf, formatCount } from "../render/text.js";
+import { countOf, formatCount, wrapText } from "../render/text.js";
 import { formatSpan } from "../render/time.js";
 import { VERSION } from "../version.js";
 import {
@@ -115,7 +115,8 @@ function judge(context: CommandContext, claims: Claims, tookMs: number): ExitCod
   const { broken, count } = claims;
   const took = `It took ${formatSpan(tookMs)}, set-up aside.`;
   if (broken.length === 0) {
-    context.print(["", `All of this was checked as it happened: ${countOf(count, "claim")} hold. ${took}`]);
+    const verdict = `All of this was checked as it happened: ${countOf(count, "claim")} hold. ${took}`;
+    context.print(["", ...wrapText(verdict, context.screen().width)]);
     return ExitCode.done;
   }
   context.print(["", `✗ ${formatCount(broken.length)} of ${countOf(count, "claim")} do not hold. ${took}`]);

@@ -8,7 +8,7 @@ import { retryFailed } from "../commands/retry.js";
 import { showRun } from "../commands/show-run.js";
 import type { AdminClient, CommandContext } from "../context.js";
 import { followWithProgress } from "../follow.js";
-import { formatCount } from "../render/text.js";
+import { formatCount, wrapText } from "../render/text.js";
 import { checkFilm } from "./check-film.js";
 import { checkFilmMended } from "./check-film-mended.js";
 import { Claims } from "./claims.js";
@@ -50,6 +50,7 @@ export async function tellStory(parts: StoryParts): Promise<Claims> {
   const claims = new Claims();
   const invocations = new Invocations();
   const say = (...lines: readonly string[]): void => context.print(lines);
+  const tell = (text: string): void => say(...paragraph(context, text));
   const heading = (text: string): void => say("", context.screen().style("strong", text));
 
   heading("1. A worker starts with the check as it was first deployed");
@@ -59,7 +60,7 @@ export async function tellStory(parts: StoryParts): Promise<Claims> {
   );
 
   heading(`2. The catalogue is published on holdfast.work.${FILMS_WORKFLOW}`);
-  await publishCatalogue(parts, say);
+  tell(await publishCatalogue(parts));
   say("");
   const broken = await follow(parts);
   say("");
@@ -70,13 +71,13 @@ export async function tellStory(parts: StoryParts): Promise<Claims> {
   await first.stop();
   invocations.nextRound();
   const second = await parts.startWorker(checkFilmMended, invocations);
-  say(
-    `   ${second.id} knows that 300 and 1941 are titles, and that the film "Unknown" has one;`,
-    "   that 2046 was written for 1946; which bytes LÈon was read from; and that a figure may be unknown.",
+  tell(
+    `${second.id} knows that 300 and 1941 are titles, and that the film "Unknown" has one; that 2046 was written for 1946; ` +
+      "which letters LÈon was read from; and that a figure may be unknown.",
   );
 
   heading("4. What failed is retried, through the gRPC admin service");
-  say(`   ${context.screen().command(`retry-failed --workflow ${FILMS_WORKFLOW}`)}`);
+  say(`   ${context.screen().command(`retry-failed --workflow ${FILMS_WORKFLOW}`)}`, "");
   const outcome = await retryFailed(context, parts.admin, {
     workflow: FILMS_WORKFLOW,
     reason: "the check was mended",
@@ -88,7 +89,8 @@ export async function tellStory(parts: StoryParts): Promise<Claims> {
   claimHealing(outcome, healed, claims);
 
   heading("5. What ran, as the handlers themselves counted");
-  say(...invocationTable(invocations), "", ...reportLines(healed));
+  say(...invocationTable(invocations), "");
+  tell(reportText(healed));
   claimDownstream(healed, claims, invocations);
   await second.stop();
   return claims;
@@ -102,19 +104,16 @@ function follow({ context, admin, runId }: StoryParts): Promise<RunView> {
   });
 }
 
-async function publishCatalogue(
-  parts: StoryParts,
-  say: (...lines: readonly string[]) => void,
-): Promise<void> {
-  const body = Buffer.from(JSON.stringify({ rows: parts.catalogue.rows }));
-  const stored = await publishPlainly(parts.natsUrl, {
+async function publishCatalogue({ catalogue, natsUrl, runId }: StoryParts): Promise<string> {
+  const body = Buffer.from(JSON.stringify({ rows: catalogue.rows }));
+  const stored = await publishPlainly(natsUrl, {
     subject: `holdfast.work.${FILMS_WORKFLOW}`,
     body,
-    headers: { "Content-Type": "application/json", "Holdfast-Run-Id": parts.runId },
+    headers: { "Content-Type": "application/json", "Holdfast-Run-Id": runId },
   });
-  say(
-    `   ${formatCount(parts.catalogue.rows.length)} rows of ${parts.catalogue.source}, as shipped: ${formatCount(body.length)} bytes of JSON,`,
-    `   over a plain NATS connection. JetStream has stored it as #${stored.seq} of ${stored.stream}.`,
+  return (
+    `${formatCount(catalogue.rows.length)} rows of ${catalogue.source}, as shipped: ${formatCount(body.length)} bytes of JSON, ` +
+    `over a plain NATS connection. JetStream has stored it as #${stored.seq} of ${stored.stream}.`
   );
 }
 
@@ -222,12 +221,22 @@ const reportOf = (run: RunView): CatalogueReport | undefined =>
     | CatalogueReport
     | undefined;
 
-function reportLines(run: RunView): string[] {
+function reportText(run: RunView): string {
   const report = reportOf(run);
-  if (report === undefined) return [];
+  if (report === undefined) return "";
   const best = report.mostProfitable;
-  return [
-    `   The report: ${formatCount(report.films)} films from ${report.firstYear ?? "?"} to ${report.lastYear ?? "?"}; the most profitable one is`,
-    `   ${best?.title ?? "?"} (${best?.year ?? "?"}) with ${formatCount(Math.round((best?.profit ?? 0) / 1_000_000))} million dollars.`,
-  ];
+  return (
+    `The report: ${formatCount(report.films)} films from ${report.firstYear ?? "?"} to ${report.lastYear ?? "?"}; the most profitable ` +
+    `one is ${best?.title ?? "?"} (${best?.year ?? "?"}) with ${formatCount(Math.round((best?.profit ?? 0) / 1_000_000))} million dollars.`
+  );
+}
+
+/** Wide enough to read, where lines have no end. */
+const PARAGRAPH_CELLS_MAX = 110;
+const INDENT = "   ";
+
+/** The story's own words, indented and broken to the screen. */
+export function paragraph(context: CommandContext, text: string): string[] {
+  const width = Math.min(context.screen().width, PARAGRAPH_CELLS_MAX) - INDENT.length;
+  return wrapText(text, width).map((line) => INDENT + line);
 }

@@ -4,11 +4,11 @@ import { itemStatusWord, itemTone, MARKS, modeWord } from "./status.js";
 import type { Screen } from "./style.js";
 import { renderTable, type Row } from "./table.js";
 import { formatItemCounts } from "./tally.js";
-import { countOf, formatCount, padText, safeText, wrapText } from "./text.js";
+import { countOf, formatCount, padText, safeText, wrapJson, wrapText } from "./text.js";
 import { formatTook } from "./time.js";
 
 /** Lines of one item's input before it is cut; `items --full` shows all of it. */
-export const INPUT_LINES_MAX = 6;
+export const INPUT_LINES_MAX = 8;
 /** Lines of one failure's reason before it is cut. */
 export const REASON_LINES_MAX = 4;
 /** Where lines have no end, such as in a file, an input is still cut at this many characters unless all is asked for. */
@@ -56,7 +56,7 @@ function renderFailedItem(item: ItemView, indexWidth: number, screen: Screen, fu
   }
   const inputLabel = "input ";
   const inputLines = full ? Number.POSITIVE_INFINITY : INPUT_LINES_MAX;
-  const input = wrapText(inputText(item, screen, full), room - inputLabel.length, inputLines);
+  const input = wrapJson(inputText(item, screen, full), room - inputLabel.length, inputLines);
   input.forEach((text, at) => {
     const label = at === 0 ? inputLabel : " ".repeat(inputLabel.length);
     lines.push(" ".repeat(lead.length) + screen.style("dim", label + text));

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cells, cutText, padText, safeText, wrapText } from "./text.js";
+import { cells, cutText, padText, safeText, wrapJson, wrapText } from "./text.js";
 
 describe("text from outside", () => {
   it("never reaches the terminal as a control, a line end or a direction mark", () => {
@@ -49,9 +49,10 @@ describe("measuring", () => {
 });
 
 describe("wrapping", () => {
-  it("breaks after spaces and after JSON's commas", () => {
+  it("breaks prose after spaces, and JSON between members", () => {
     expect(wrapText("one two three", 7)).toEqual(["one two", "three"]);
-    expect(wrapText('{"a":1,"b":2,"c":3}', 8)).toEqual(['{"a":1,', '"b":2,', '"c":3}']);
+    expect(wrapJson('{"a b":1,"b":[2,"c, d"]}', 12)).toEqual(['{"a b":1,', '"b":[2,', '"c, d"]}']);
+    expect(wrapJson('{"a":"one long text"}', 12)).toEqual(['{"a":"one lo', 'ng text"}']);
   });
 
   it("breaks a word that is longer than a line", () => {

@@ -54,18 +54,29 @@ export function padText(text: string, width: number, align: "left" | "right" = "
   return align === "left" ? text + " ".repeat(room) : " ".repeat(room) + text;
 }
 
-/** Where a line may end: after a space, and after a comma, since most long texts here are JSON. */
-const BREAKS = /(?<= )|(?<=,)(?! )/;
+/** Where a line of prose may end. */
+const AFTER_SPACE = /(?<= )/;
+/** Where a line of compact JSON may end: between members, not within their texts as long as those fit. */
+const BETWEEN_MEMBERS = /(?<=[",\]}\w],)(?=["[{\w-])/;
 
 /**
- * Lines of at most `width` cells, broken after spaces or commas where there are any, else between graphemes.
+ * Lines of at most `width` cells, broken after spaces where there are any, else between graphemes.
  * Beyond `linesMax` the last line ends with an ellipsis.
  */
 export function wrapText(text: string, width: number, linesMax = Number.POSITIVE_INFINITY): string[] {
+  return wrapAt(AFTER_SPACE, text, width, linesMax);
+}
+
+/** The same for compact JSON, broken between members. */
+export function wrapJson(text: string, width: number, linesMax = Number.POSITIVE_INFINITY): string[] {
+  return wrapAt(BETWEEN_MEMBERS, text, width, linesMax);
+}
+
+function wrapAt(breaks: RegExp, text: string, width: number, linesMax: number): string[] {
   if (!Number.isFinite(width) || cells(text) <= width) return [text];
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(BREAKS)) {
+  for (const word of text.split(breaks)) {
     if (cells((line + word).trimEnd()) <= width) {
       line += word;
       continue;
