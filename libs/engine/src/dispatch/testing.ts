@@ -151,13 +151,13 @@ export class TestWorld {
 
   /** Lets time pass until a promise is settled. */
   async until<T>(promise: Promise<T>): Promise<T> {
-    let settled = false;
+    const state = { settled: false };
     const done = promise.finally(() => {
-      settled = true;
+      state.settled = true;
     });
     done.catch(() => undefined);
-    for (let step = 0; !settled && step < STEPS_MAX; step++) await this.clock.advance(STEP_MS);
-    if (!settled) throw new Error(`nothing came of it in ${STEPS_MAX * STEP_MS} ms of the test's time`);
+    for (let step = 0; step < STEPS_MAX && !state.settled; step++) await this.clock.advance(STEP_MS);
+    if (!state.settled) throw new Error(`nothing came of it in ${STEPS_MAX * STEP_MS} ms of the test's time`);
     return await done;
   }
 
