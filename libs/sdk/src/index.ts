@@ -2,15 +2,15 @@
 export type { ItemsPage, ListItemsFilter, ListRunsFilter, RunsPage } from "@holdfast/engine";
 export { type RunEnded, RunStatus, type RunView } from "@holdfast/proto";
 export { ActionError, type ActionErrorOptions, type FailureModeName } from "./action-error.js";
-export {
-  type CancelOptions,
-  type ConnectOptions,
-  Holdfast,
-  type HoldfastOptions,
-  type HoldfastPorts,
-  type RetryOptions as RetryRunOptions,
-  type StartOptions,
-} from "./client/holdfast.js";
+export { Holdfast } from "./client/holdfast.js";
+export type {
+  CancelOptions,
+  ConnectOptions,
+  HoldfastOptions,
+  HoldfastPorts,
+  RetryOptions as RetryRunOptions,
+  StartOptions,
+} from "./client/options.js";
 export type { RunHandle } from "./client/run-handle.js";
 export type { Duration } from "./duration.js";
 export { HoldfastError, type HoldfastErrorCode, type Retry, RunFailedError } from "./errors.js";

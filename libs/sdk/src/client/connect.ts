@@ -1,7 +1,7 @@
 /** The ports over NATS, for `Holdfast.connect`. */
 import { connectNats } from "@holdfast/nats";
 import { silentLogger } from "@holdfast/telemetry";
-import type { ConnectOptions, HoldfastPorts } from "./holdfast.js";
+import type { ConnectOptions, HoldfastPorts } from "./options.js";
 
 const DEFAULT_URL = "nats://127.0.0.1:4222";
 

@@ -6,18 +6,14 @@
  */
 import { partitionOf, runIdProblem } from "@holdfast/core";
 import {
-  type Bus,
   cancelRunCommand,
   type Clock,
   CommandClient,
-  type CommandLog,
   type Counts,
-  type DefinitionRegistry,
   type ItemsPage,
   type ListItemsFilter,
   type ListRunsFilter,
   PayloadCodec,
-  type PayloadStore,
   QueryClient,
   retryRunCommand,
   type RunsPage,
@@ -40,58 +36,18 @@ import { from, fromRejected, HoldfastError, RunFailedError } from "../errors.js"
 import { freshId, RunIds } from "../ids.js";
 import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
 import { connectPorts } from "./connect.js";
+import type {
+  CancelOptions,
+  ConnectOptions,
+  HoldfastOptions,
+  HoldfastPorts,
+  RetryOptions,
+  StartOptions,
+} from "./options.js";
 import { Ends } from "./ends.js";
 import { InputChecker } from "./input-checker.js";
 import { WorkflowRegistry } from "./registry.js";
 import { RunHandle, type RunHost } from "./run-handle.js";
-
-/** What a client stands on: the ports that an adapter (NATS, or memory) implements. */
-export interface HoldfastPorts {
-  readonly log: CommandLog;
-  readonly bus: Bus;
-  readonly definitions: DefinitionRegistry;
-  readonly payloads: PayloadStore;
-  close(): Promise<void>;
-}
-
-export interface HoldfastOptions {
-  /** For people: shown as where runs come from. */
-  readonly name?: string;
-  readonly logger?: Logger;
-  readonly clock?: Clock;
-}
-
-export interface ConnectOptions extends HoldfastOptions {
-  /** Of the NATS server; default: `HOLDFAST_NATS_URL`, else `nats://127.0.0.1:4222`. */
-  readonly url?: string;
-}
-
-export interface StartOptions {
-  /** 1-128 of `A-Z a-z 0-9 _ -`. The same id again is the same run. Default: a fresh one. */
-  readonly runId?: string;
-  /** Higher goes first. */
-  readonly priority?: number;
-  /** What to do where a run of this id is there already: return it (default), reject, or retry it if it failed. */
-  readonly onConflict?: "return" | "reject" | "retry_if_failed";
-  /** Not before this. */
-  readonly startAt?: Date;
-  /** W3C trace context that the run belongs to. */
-  readonly traceparent?: string;
-}
-
-export interface RetryOptions {
-  readonly strategy?: "RETRY_FAILED" | "RETRY_FROM_CHECKPOINT" | "RETRY_ALL";
-  /** Also failures whose mode is terminal; audited. */
-  readonly force?: boolean;
-  readonly reason?: string;
-  /** The same id gets the same answer, never a second retry. Default: a fresh one. */
-  readonly requestId?: string;
-}
-
-export interface CancelOptions {
-  readonly reason?: string;
-  readonly requestId?: string;
-}
 
 const CONFLICTS: Readonly<Record<NonNullable<StartOptions["onConflict"]>, OnConflict>> = {
   return: OnConflict.UNSPECIFIED,
@@ -112,7 +68,6 @@ export class Holdfast implements RunHost {
   readonly #inputs: InputChecker;
   readonly #ends: Ends;
   readonly #runIds = new RunIds();
-  readonly #tickets = new WeakMap<RunHandle<unknown>, StartTicket>();
 
   private constructor(ports: HoldfastPorts, options: HoldfastOptions) {
     this.id = freshId("client");
@@ -162,7 +117,7 @@ export class Holdfast implements RunHost {
     input: unknown,
     options: StartOptions = {},
   ): Promise<RunHandle<unknown>> {
-    return guard(() => this.#start(workflow, input, options));
+    return this.#start(workflow, input, options);
   }
 
   /** Waits for the end of a run that somebody else started. */
@@ -217,8 +172,8 @@ export class Holdfast implements RunHost {
   }
 
   /** For handles. */
-  ended(handle: RunHandle<unknown>): Promise<RunEnded> {
-    return guard(() => this.#ends.wait(handle.runId, this.#tickets.get(handle)));
+  ended(runId: string, ticket: StartTicket): Promise<RunEnded> {
+    return guard(() => this.#ends.wait(runId, ticket));
   }
 
   /** For handles: what a run ended with; throws `RunFailedError` where it did not complete. */
@@ -237,26 +192,28 @@ export class Holdfast implements RunHost {
     input: unknown,
     options: StartOptions,
   ): Promise<RunHandle<unknown>> {
-    const name = typeof workflow === "string" ? workflow : workflow.name;
-    const runId =
-      options.runId === undefined ? this.#runIds.next(this.clock.nowMs()) : checkedRunId(options.runId);
-    const checking = this.#inputs.check(workflow, input);
-    if (checking !== undefined) await checking;
-    const encoding =
-      input === undefined ? undefined : this.payloads.encode(input, `the input of a ${name} run`);
-    const payload = encoding instanceof Promise ? await encoding : encoding;
-    const ticket = this.#submitStart(workflow, runId, payload, options);
-    let outcome = await ticket.accepted;
-    let accepted = ticket;
-    if (typeof workflow !== "string" && isUnknownWorkflow(outcome)) {
-      await this.#registry.register(workflow);
-      accepted = this.#submitStart(workflow, runId, payload, options);
-      outcome = await accepted.accepted;
+    // The hottest call of all: no closure and no promise more than it needs.
+    try {
+      const name = typeof workflow === "string" ? workflow : workflow.name;
+      const runId =
+        options.runId === undefined ? this.#runIds.next(this.clock.nowMs()) : checkedRunId(options.runId);
+      const checking = this.#inputs.check(workflow, input);
+      if (checking !== undefined) await checking;
+      const encoding =
+        input === undefined ? undefined : this.payloads.encode(input, `the input of a ${name} run`);
+      const payload = encoding instanceof Promise ? await encoding : encoding;
+      let ticket = this.#submitStart(workflow, runId, payload, options);
+      let outcome = await ticket.accepted;
+      if (typeof workflow !== "string" && isUnknownWorkflow(outcome)) {
+        await this.#registry.register(workflow);
+        ticket = this.#submitStart(workflow, runId, payload, options);
+        outcome = await ticket.accepted;
+      }
+      const { existed, status } = acceptedOf(outcome);
+      return new RunHandle<unknown>(this, ticket, runId, existed, status);
+    } catch (error) {
+      throw from(error);
     }
-    const { existed, status } = acceptedOf(outcome);
-    const handle = new RunHandle<unknown>(this, runId, existed, status);
-    this.#tickets.set(handle, accepted);
-    return handle;
   }
 
   #submitStart(
@@ -272,7 +229,7 @@ export class Holdfast implements RunHost {
       definitionHash: byName ? "" : workflow.hash,
       input,
       priority: options.priority,
-      startAtMs: options.startAt?.getTime(),
+      startAtMs: options.startAt && checkedTime(options.startAt),
       traceparent: options.traceparent,
       onConflict: CONFLICTS[options.onConflict ?? "return"],
       origin: this.#origin,
@@ -318,6 +275,12 @@ function checkedRunId(runId: string): string {
   const problem = runIdProblem(runId);
   if (problem !== undefined) throw new HoldfastError("INVALID_ARGUMENT", problem);
   return runId;
+}
+
+function checkedTime(startAt: Date): number {
+  const ms = startAt.getTime();
+  if (ms >= 0) return ms;
+  throw new HoldfastError("INVALID_ARGUMENT", `startAt is ${String(startAt)}: give a date after 1970`);
 }
 
 function isUnknownWorkflow({ result }: Outcome): boolean {

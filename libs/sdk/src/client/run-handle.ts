@@ -1,18 +1,21 @@
 /** A run that was started or found: ask how it stands, wait for its end, get its output. */
+import type { StartTicket } from "@holdfast/engine";
 import type { RunEnded, RunStatus, RunView } from "@holdfast/proto";
 
 export interface RunHost {
-  ended(handle: RunHandle<unknown>): Promise<RunEnded>;
+  ended(runId: string, ticket: StartTicket): Promise<RunEnded>;
   output(ended: RunEnded): Promise<unknown>;
   get(runId: string): Promise<RunView>;
 }
 
 export class RunHandle<Output> {
   readonly #host: RunHost;
+  readonly #ticket: StartTicket;
   #ended: Promise<RunEnded> | undefined;
 
   constructor(
     host: RunHost,
+    ticket: StartTicket,
     readonly runId: string,
     /** The start found it there already. */
     readonly existed: boolean,
@@ -20,6 +23,7 @@ export class RunHandle<Output> {
     readonly statusAtStart: RunStatus,
   ) {
     this.#host = host;
+    this.#ticket = ticket;
   }
 
   /**
@@ -32,7 +36,7 @@ export class RunHandle<Output> {
 
   /** How it ended, whatever that is. */
   ended(): Promise<RunEnded> {
-    this.#ended ??= this.#host.ended(this);
+    this.#ended ??= this.#host.ended(this.runId, this.#ticket);
     return this.#ended;
   }
 

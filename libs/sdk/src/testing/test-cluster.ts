@@ -11,7 +11,8 @@ import {
   MemoryStateStore,
 } from "@holdfast/engine/memory";
 import { createRegistry, type Logger, silentLogger } from "@holdfast/telemetry";
-import { Holdfast, type HoldfastPorts } from "../client/holdfast.js";
+import { Holdfast } from "../client/holdfast.js";
+import type { HoldfastPorts } from "../client/options.js";
 import { freshId } from "../ids.js";
 
 export interface TestClusterOptions {

@@ -6,7 +6,7 @@ import { isCompleted } from "@holdfast/core";
 import { PayloadCodec, type QueryClient } from "@holdfast/engine";
 import type { NamedPayload } from "@holdfast/proto";
 import { ActionError } from "../action-error.js";
-import { issuesText, parseInput } from "../workflow/schema.js";
+import { issuesText, type Parsed, parseInput } from "../workflow/schema.js";
 import type { AnyWorkflow } from "../workflow/workflow.js";
 import type { HeldTask } from "./held-task.js";
 
@@ -29,23 +29,13 @@ export class ArgumentReader {
     const { task } = held;
     const args: Arguments = {};
     const waits: Promise<undefined>[] = [];
-    const put = (name: string, value: unknown): void => {
-      if (value instanceof Promise) {
-        const wait = value.then((settled: unknown): undefined => {
-          args[name] = settled;
-          return undefined;
-        });
-        // Where another part fails at once, nobody waits for this one any more.
-        wait.catch(() => undefined);
-        waits.push(wait);
-      } else args[name] = value;
-    };
-    if (task.item === undefined) put("input", this.#input(held, workflow));
+    if (task.item === undefined) put(args, "input", this.#input(held, workflow), waits);
     else {
-      put("item", this.#payloads.decode(task.itemInput, `item ${task.item} of run ${task.runId}`));
+      const item = this.#payloads.decode(task.itemInput, `item ${task.item} of run ${task.runId}`);
+      put(args, "item", item, waits);
       args["index"] = task.item;
     }
-    for (const upstream of task.upstream) put(upstream.name, this.#upstream(held, upstream));
+    for (const upstream of task.upstream) put(args, upstream.name, this.#upstream(held, upstream), waits);
     return waits.length === 0 ? args : Promise.all(waits).then(() => args);
   }
 
@@ -72,27 +62,20 @@ export class ArgumentReader {
     }
   }
 
-  #input(held: HeldTask, workflow: AnyWorkflow, ask = false): unknown {
-    const { task } = held;
+  #input({ task }: HeldTask, { input: { standard } }: AnyWorkflow, ask = false): unknown {
     const what = `the input of run ${task.runId}`;
-    const fetch = (): Promise<NonNullable<typeof task.input>> =>
-      this.#queries.getPayload(task.runId, undefined);
     const value =
       ask && task.input === undefined
-        ? fetch().then((payload) => this.#payloads.decode(payload, what))
-        : this.#payloads.decode(task.input, what, fetch);
-    const schema = workflow.input.standard;
-    if (schema === undefined) return value;
+        ? this.#queries
+            .getPayload(task.runId, undefined)
+            .then((payload) => this.#payloads.decode(payload, what))
+        : this.#payloads.decode(task.input, what, () => this.#queries.getPayload(task.runId, undefined));
+    if (standard === undefined) return value;
     const parsed =
-      value instanceof Promise ? value.then((raw) => parseInput(schema, raw)) : parseInput(schema, value);
-    const accept = (result: Awaited<typeof parsed>): unknown => {
-      if ("value" in result) return result.value;
-      throw new ActionError(
-        "VALIDATION",
-        `${what} does not fit workflow ${task.workflow}: ${issuesText(result.issues)}`,
-      );
-    };
-    return parsed instanceof Promise ? parsed.then(accept) : accept(parsed);
+      value instanceof Promise ? value.then((raw) => parseInput(standard, raw)) : parseInput(standard, value);
+    return parsed instanceof Promise
+      ? parsed.then((settled) => accepted(settled, what, task.workflow))
+      : accepted(parsed, what, task.workflow);
   }
 
   /** Undefined for one that ended without completing; null for one that completed without a value. */
@@ -100,6 +83,28 @@ export class ArgumentReader {
     if (payload === undefined && !isCompleted(status)) return undefined;
     return this.#payloads.decode(payload, `the output of action ${name} of run ${task.runId}`);
   }
+}
+
+function put(args: Arguments, name: string, value: unknown, waits: Promise<undefined>[]): void {
+  if (!(value instanceof Promise)) {
+    args[name] = value;
+    return;
+  }
+  const wait = value.then((settled: unknown): undefined => {
+    args[name] = settled;
+    return undefined;
+  });
+  // Where another part fails at once, nobody waits for this one any more.
+  wait.catch(() => undefined);
+  waits.push(wait);
+}
+
+function accepted(parsed: Parsed, what: string, workflow: string): unknown {
+  if ("value" in parsed) return parsed.value;
+  throw new ActionError(
+    "VALIDATION",
+    `${what} does not fit workflow ${workflow}: ${issuesText(parsed.issues)}`,
+  );
 }
 
 function deepFreeze<T>(value: T): T {

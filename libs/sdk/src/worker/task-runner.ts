@@ -11,7 +11,6 @@ import {
   type CommandClient,
   type PayloadCodec,
   type PortError,
-  type Receipt,
   taskReportCommand,
 } from "@holdfast/engine";
 import type { Task, TaskRef, TaskReport } from "@holdfast/proto";
@@ -28,6 +27,7 @@ import {
   type Outcome,
   reportOf,
 } from "./reports.js";
+import { type ReportOwner, ReportReceipt } from "./report-receipt.js";
 import { type ContextHost, TaskContext } from "./task-context.js";
 import { TaskTable } from "./task-table.js";
 
@@ -44,7 +44,7 @@ export interface RunnerDeps {
 
 type Invoke = (args: Arguments, context: TaskContext) => unknown;
 
-export class TaskRunner implements ContextHost {
+export class TaskRunner implements ContextHost, ReportOwner {
   readonly logger: Logger;
   readonly #deps: RunnerDeps;
   readonly #table: TaskTable;
@@ -287,22 +287,6 @@ export class TaskRunner implements ContextHost {
     if (!this.logger.isEnabled("debug")) return;
     const { runId, actionName, item, attempt } = task;
     this.logger.debug("an attempt failed", { run: runId, action: actionName, item, attempt, message });
-  }
-}
-
-class ReportReceipt implements Receipt {
-  constructor(
-    readonly runner: TaskRunner,
-    readonly held: HeldTask,
-    readonly report: TaskReport,
-  ) {}
-
-  stored(): void {
-    this.runner.onReported(this.held);
-  }
-
-  failed(error: PortError): void {
-    this.runner.onUnreported(this.held, this.report, error);
   }
 }
 

@@ -10,6 +10,9 @@ import { HeldTask, taskKey } from "./held-task.js";
 export class TaskTable {
   readonly #held = new Map<string, HeldTask>();
   readonly #reported = new Set<string>();
+  /** The keys in `#reported` by age, round and round: asking a set for its oldest entry is slow. */
+  readonly #order: string[] = [];
+  #next = 0;
   readonly #epochs = new Map<number, bigint>();
   readonly #maxRemembered: number;
 
@@ -44,10 +47,11 @@ export class TaskTable {
   /** Its report is in the log. */
   letGo(held: HeldTask): void {
     if (!this.#held.delete(held.key)) return;
-    this.#reported.add(held.key);
-    if (this.#reported.size <= this.#maxRemembered) return;
-    const [oldest] = this.#reported;
+    const oldest = this.#order[this.#next];
     if (oldest !== undefined) this.#reported.delete(oldest);
+    this.#order[this.#next] = held.key;
+    this.#reported.add(held.key);
+    this.#next = (this.#next + 1) % this.#maxRemembered;
   }
 
   refs(): TaskRef[] {

@@ -1,0 +1,51 @@
+/** What a client is made of, and what its calls may be told. */
+import type { Bus, Clock, CommandLog, DefinitionRegistry, PayloadStore } from "@holdfast/engine";
+import type { Logger } from "@holdfast/telemetry";
+
+/** What a client stands on: the ports that an adapter (NATS, or memory) implements. */
+export interface HoldfastPorts {
+  readonly log: CommandLog;
+  readonly bus: Bus;
+  readonly definitions: DefinitionRegistry;
+  readonly payloads: PayloadStore;
+  close(): Promise<void>;
+}
+
+export interface HoldfastOptions {
+  /** For people: shown as where runs come from. */
+  readonly name?: string;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+export interface ConnectOptions extends HoldfastOptions {
+  /** Of the NATS server; default: `HOLDFAST_NATS_URL`, else `nats://127.0.0.1:4222`. */
+  readonly url?: string;
+}
+
+export interface StartOptions {
+  /** 1-128 of `A-Z a-z 0-9 _ -`. The same id again is the same run. Default: a fresh one. */
+  readonly runId?: string;
+  /** Higher goes first. */
+  readonly priority?: number;
+  /** What to do where a run of this id is there already: return it (default), reject, or retry it if it failed. */
+  readonly onConflict?: "return" | "reject" | "retry_if_failed";
+  /** Not before this. */
+  readonly startAt?: Date;
+  /** W3C trace context that the run belongs to. */
+  readonly traceparent?: string;
+}
+
+export interface RetryOptions {
+  readonly strategy?: "RETRY_FAILED" | "RETRY_FROM_CHECKPOINT" | "RETRY_ALL";
+  /** Also failures whose mode is terminal; audited. */
+  readonly force?: boolean;
+  readonly reason?: string;
+  /** The same id gets the same answer, never a second retry. Default: a fresh one. */
+  readonly requestId?: string;
+}
+
+export interface CancelOptions {
+  readonly reason?: string;
+  readonly requestId?: string;
+}
