@@ -4,11 +4,12 @@ import {
   Effect,
   GetRunResponseSchema,
   ListRunsResponseSchema,
-  RunStatus,
+  type RunStatus,
   RunStatusSchema,
   RunSummarySchema,
 } from "@holdfast/proto";
 import { create } from "@bufbuild/protobuf";
+import { RUN_RETRYABLE_STATUSES } from "@holdfast/core";
 import type { Command } from "commander";
 import { type CommandContext } from "../context.js";
 import { ExitCode, usageError } from "../exit-codes.js";
@@ -44,7 +45,7 @@ export function registerRuns(program: Command, register: Register): void {
       "in this status only; several with commas",
       listOf(enumValue(RunStatusSchema, "status")),
     )
-    .option("--failed", "those to look at: FAILED and COMPLETED_WITH_FAILURES")
+    .option("--failed", "those to look at: failed wholly or in part")
     .option("--without-effect", "those that completed and did nothing, with a reason or in silence")
     .option("--since <time>", "created at or after (ISO 8601), or within so long (15m, 2h, 7d)")
     .option("--until <time>", "created before, in the same forms")
@@ -55,10 +56,7 @@ export function registerRuns(program: Command, register: Register): void {
     const nowMs = context.io.nowMs();
     const createdAfter = readMoment("--since", options.since, nowMs);
     const createdBefore = readMoment("--until", options.until, nowMs);
-    const statuses =
-      options.failed === true
-        ? [RunStatus.FAILED, RunStatus.COMPLETED_WITH_FAILURES]
-        : (options.status ?? []);
+    const statuses = options.failed === true ? [...RUN_RETRYABLE_STATUSES] : (options.status ?? []);
     const filter = {
       workflow: options.workflow ?? "",
       statuses,

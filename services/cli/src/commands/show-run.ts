@@ -1,6 +1,7 @@
 /** Shows a run, whichever command was asked, and says by the exit code how it ended. */
 import { create } from "@bufbuild/protobuf";
 import { GetRunResponseSchema, RunStatus, type RunView } from "@holdfast/proto";
+import { isRunTerminal, RUN_COMPLETED_STATUSES } from "@holdfast/core";
 import type { AdminClient, CommandContext } from "../context.js";
 import { ExitCode } from "../exit-codes.js";
 import { renderRun } from "../render/run.js";
@@ -25,13 +26,8 @@ export async function showRun(
 
 /** Of a run that was waited for. A partial result is a result, unless `strict`. */
 export function exitCodeOfRun(run: RunView, strict: boolean): ExitCode {
-  switch (run.summary?.status) {
-    case RunStatus.FAILED:
-    case RunStatus.CANCELLED:
-      return ExitCode.failed;
-    case RunStatus.COMPLETED_WITH_FAILURES:
-      return strict ? ExitCode.failed : ExitCode.done;
-    default:
-      return ExitCode.done;
-  }
+  const status = run.summary?.status ?? RunStatus.UNSPECIFIED;
+  if (!isRunTerminal(status)) return ExitCode.done;
+  const good = strict ? status === RunStatus.COMPLETED : RUN_COMPLETED_STATUSES.has(status);
+  return good ? ExitCode.done : ExitCode.failed;
 }

@@ -3,9 +3,10 @@
  * parts and stops them in reverse; it decides nothing.
  */
 import { randomBytes } from "node:crypto";
-import { AjvValidator, serveAdmin } from "@holdfast/admin-service";
+import { serveAdmin } from "@holdfast/admin-service";
 import { CommandClient, PayloadCodec, QueryClient, systemClock } from "@holdfast/engine";
 import { connectNats, type NatsCluster } from "@holdfast/nats";
+import { SchemaValidator } from "@holdfast/schema";
 import { createRegistry, type Logger, startMetricsServer } from "@holdfast/telemetry";
 import { type RunningNode, startNode } from "@holdfast/workflow-service";
 import { provideNats } from "./nats.js";
@@ -113,7 +114,7 @@ async function startAdmin(
           definitions,
           work,
           payloads: new PayloadCodec(cluster.payloads),
-          validator: new AjvValidator(),
+          validator: new SchemaValidator(),
           clusterInfo: { version, natsServerVersion: cluster.serverVersion, warnings: cluster.warnings },
           bus,
           clock: systemClock,

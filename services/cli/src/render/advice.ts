@@ -1,14 +1,13 @@
 /** What can be done about a run, and what to type for it: chosen by its status, so that each line shown does something. */
+import { isRunRetryable, isRunTerminal } from "@holdfast/core";
 import { RecoveryStrategy, RunStatus, type RunView } from "@holdfast/proto";
 import type { Screen } from "./style.js";
 import { strategyWord } from "./status.js";
 import { cells, padText, safeText, wrapText } from "./text.js";
 import { formatMoment, formatRelative } from "./time.js";
 
-const OPEN: ReadonlySet<RunStatus> = new Set([RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED]);
-
 /** Whether more is to come of it without anybody doing anything. */
-export const isOpen = (status: RunStatus): boolean => OPEN.has(status);
+export const isOpen = (status: RunStatus): boolean => !isRunTerminal(status);
 
 export function renderRetryable(run: RunView, screen: Screen): string[] {
   const until = run.summary?.retryableUntil;
@@ -52,7 +51,7 @@ export function suggestionsFor(run: RunView): Suggestion[] {
   if (run.actions.some((action) => (action.items?.failed ?? 0) > 0)) {
     suggestions.push({ args: `items ${id} --failed`, does: "every failed item, with its input" });
   }
-  if (summary.status === RunStatus.FAILED || summary.status === RunStatus.COMPLETED_WITH_FAILURES) {
+  if (isRunRetryable(summary.status)) {
     suggestions.push({ args: `retry ${id}`, does: "run again what failed" });
     suggestions.push({
       args: `retry-failed --workflow ${summary.workflow}`,
