@@ -7,8 +7,8 @@
  * 4. At most one commit is under way. Folding goes on meanwhile: the log is the truth, the store catches up.
  */
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { type Key, schemaOf, TIMERS_FROM, timersUpTo, type View } from "@holdfast/core";
-import type { TimerRecord } from "@holdfast/proto";
+import { isRunTerminal, type Key, schemaOf, TIMERS_FROM, timersUpTo, type View } from "@holdfast/core";
+import type { RunRecord, TimerRecord } from "@holdfast/proto";
 import { decode, encode } from "@holdfast/proto/codec";
 import type { PartitionStore } from "../ports/state-store.js";
 
@@ -16,8 +16,15 @@ type Stored = MessageShape<DescMessage>;
 /** null: known not to be there. */
 type Slot = Stored | null;
 
-/** Rows of these tables are only ever put where none is: one made and deleted between two commits never reaches the store. */
-const WRITE_ONCE = new Set(["x", "t"]);
+/**
+ * Rows of these tables are only ever put where none is: one made and deleted between two commits never reaches the store. They
+ * are read in ranges, never one by one, so they take no room in the cache.
+ */
+const isWriteOnce = (key: string): boolean => key.startsWith("x") || key.startsWith("t");
+
+/** A run that has ended is seldom asked for again: kept in the cache, it would only push out those that go on. */
+const isOver = (slot: Slot): boolean =>
+  slot?.$typeName === "holdfast.v1.RunRecord" && isRunTerminal((slot as RunRecord).status);
 
 export class PartitionState implements View {
   private young = new Map<string, Slot>();
@@ -50,15 +57,18 @@ export class PartitionState implements View {
 
   put<M>(key: Key<M>, record: M): void {
     const slot = record as Stored;
-    if (!this.dirty.has(key) && WRITE_ONCE.has(key.charAt(0))) this.born.add(key);
+    if (isWriteOnce(key)) {
+      if (!this.dirty.has(key)) this.born.add(key);
+      this.forget(key);
+    } else this.remember(key, slot);
     this.dirty.set(key, slot);
-    this.remember(key, slot);
   }
 
   del<M>(key: Key<M>): void {
     if (this.born.delete(key)) this.dirty.delete(key);
     else this.dirty.set(key, null);
-    this.remember(key, null);
+    if (isWriteOnce(key)) this.forget(key);
+    else this.remember(key, null);
   }
 
   /** Those of the keys that would have to be read. */
@@ -120,6 +130,7 @@ export class PartitionState implements View {
     for (const [key, slot] of this.committing) {
       if (slot === null) dels.push(key);
       else puts.push([key, encode(schemaOf(key), slot)]);
+      if (isOver(slot)) this.forget(key);
     }
     this.commitUnderWay = this.write(puts, dels);
     await this.commitUnderWay;
@@ -132,6 +143,11 @@ export class PartitionState implements View {
     } finally {
       this.commitUnderWay = undefined;
     }
+  }
+
+  private forget(key: string): void {
+    this.young.delete(key);
+    this.old.delete(key);
   }
 
   private lookUp(key: string): Slot | undefined {
