@@ -95,12 +95,17 @@ export function keepPayload(
 /** Adds to the run's history; the oldest move to a chunk of their own when there are many. */
 export function addEvent(actor: Actor, type: RunEventType, fields: Init<RunEvent> = {}): void {
   const { run, ctx } = actor;
+  // Field by field: a spread of the many shapes that callers give costs more than all the rest.
   const event = init(RunEventSchema, {
-    ...fields,
     seq: ++run.nextEvent,
     atNs: ctx.atNs,
     type,
     generation: run.generation,
+    action: fields.action,
+    attempt: fields.attempt,
+    runStatus: fields.runStatus,
+    actionStatus: fields.actionStatus,
+    detail: fields.detail,
     items: fields.items === undefined ? undefined : copyCounts(fields.items),
   });
   if (run.events.length >= EVENTS_EMBEDDED_MAX) {
