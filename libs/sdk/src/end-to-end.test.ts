@@ -374,6 +374,24 @@ describe("the client", () => {
     await expect(run.result()).rejects.toMatchObject({ mode: "VALIDATION" });
   });
 
+  it("checks inputs with the workflow's JSON Schema, also by name", async () => {
+    const jsonSchema = { type: "object", required: ["id"], properties: { id: { type: "number" } } };
+    const flow = workflow("by-schema", { input: { jsonSchema } }).action("a", () => 1);
+    await work([flow]);
+    expect(await (await holdfast.start(flow, { id: 1 })).result()).toBe(1);
+    for (const input of [{}, { id: "x" }, null]) {
+      await expect(holdfast.start(flow, input)).rejects.toMatchObject({ code: "INVALID_INPUT" });
+      await expect(cluster.client().start("by-schema", input)).rejects.toMatchObject({
+        code: "INVALID_INPUT",
+      });
+    }
+    const unusable = workflow("unusable", { input: { jsonSchema: { type: "nothing" } } }).action(
+      "a",
+      () => 1,
+    );
+    await expect(holdfast.register(unusable)).rejects.toMatchObject({ code: "INVALID_DEFINITION" });
+  });
+
   it("lists and counts what it started", async () => {
     const flow = workflow("listed").action("a", () => 1);
     await work([flow]);

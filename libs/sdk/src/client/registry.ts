@@ -3,13 +3,16 @@
  *
  * A definition is put into the registry and appended to every partition's log: durable there, it precedes every start that is sent later.
  */
+import { isName } from "@holdfast/core";
 import {
   type Clock,
   type CommandClient,
   type DefinitionRegistry,
   defineWorkflowCommand,
+  type RegisteredDefinition,
 } from "@holdfast/engine";
-import type { WorkflowDefinition } from "@holdfast/proto";
+import { schemaProblem } from "@holdfast/schema";
+import { HoldfastError } from "../errors.js";
 import type { AnyWorkflow } from "../workflow/workflow.js";
 
 /** What is known of a name is asked for anew after this long. */
@@ -17,7 +20,7 @@ const KNOWN_MS = 5_000;
 const KNOWN_MAX = 1_000;
 
 interface Known {
-  readonly definition: WorkflowDefinition | undefined;
+  readonly registered: RegisteredDefinition;
   readonly untilMs: number;
 }
 
@@ -42,6 +45,10 @@ export class WorkflowRegistry {
 
   /** Makes it the latest of its name. Idempotent. */
   async register({ definition, hash, name }: AnyWorkflow): Promise<void> {
+    const problem = schemaProblem(definition.inputSchema);
+    if (problem !== undefined) {
+      throw new HoldfastError("INVALID_DEFINITION", `workflow ${name} can't be registered: ${problem}`);
+    }
     await this.#definitions.put({ hash, definition });
     this.#known.delete(name);
     await Promise.all(
@@ -52,14 +59,14 @@ export class WorkflowRegistry {
   }
 
   /** The latest definition of a name; undefined where there is none. A few seconds old at most. */
-  async latest(name: string): Promise<WorkflowDefinition | undefined> {
+  async latest(name: string): Promise<RegisteredDefinition | undefined> {
     const nowMs = this.#clock.monotonicMs();
     const known = this.#known.get(name);
-    if (known !== undefined && known.untilMs > nowMs) return known.definition;
-    const definition = (await this.#definitions.latest(name))?.definition;
+    if (known !== undefined && known.untilMs > nowMs) return known.registered;
+    const registered = isName(name) ? await this.#definitions.latest(name) : undefined;
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     // What is missing may be registered any moment.
-    if (definition !== undefined) this.#known.set(name, { definition, untilMs: nowMs + KNOWN_MS });
-    return definition;
+    if (registered !== undefined) this.#known.set(name, { registered, untilMs: nowMs + KNOWN_MS });
+    return registered;
   }
 }
