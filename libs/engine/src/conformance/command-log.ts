@@ -132,7 +132,11 @@ export function commandLogConformance(name: string, makeLog: () => Promise<Fresh
         }
         return seen;
       })();
-      for (let at = 0; at < count; at += 100) await appendAll(0, new Array<string>(100).fill(value));
+      for (let at = 0; at < count; at += 100)
+        await appendAll(
+          0,
+          Array.from({ length: 100 }, () => value),
+        );
       expect(await reading).toBe(count);
     });
 
