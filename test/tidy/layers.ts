@@ -5,7 +5,7 @@
 import { posix } from "node:path";
 import { importsOf, type SourceFile } from "./source-files.js";
 
-const LIBS = ["proto", "core", "telemetry", "engine", "store", "nats", "rpc", "sdk"];
+const LIBS = ["proto", "core", "telemetry", "schema", "engine", "store", "nats", "rpc", "sdk"];
 const SERVICES = ["workflow-service", "worker-service", "admin-service", "cli"];
 
 /** By package folder: the packages of ours that it may import. */
@@ -14,10 +14,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "libs/core": ["proto"],
   "libs/telemetry": [],
   "libs/engine": ["proto", "core", "telemetry"],
+  "libs/schema": [],
   "libs/store": ["proto", "core", "telemetry", "engine"],
   "libs/nats": ["proto", "core", "telemetry", "engine"],
   "libs/rpc": ["proto", "core", "telemetry", "engine"],
-  "libs/sdk": ["proto", "core", "telemetry", "engine", "nats"],
+  "libs/sdk": ["proto", "core", "telemetry", "schema", "engine", "nats"],
   "services/workflow": LIBS,
   "services/worker": LIBS,
   "services/admin": LIBS,
@@ -33,6 +34,7 @@ const BEHIND_ADAPTER: readonly { pattern: RegExp; folder: string }[] = [
   { pattern: /^(nats$|nats\/|@nats-io\/)/, folder: "libs/nats" },
   { pattern: /^@grpc\//, folder: "libs/rpc" },
   { pattern: /^pino/, folder: "libs/telemetry" },
+  { pattern: /^ajv(\/|$)/, folder: "libs/schema" },
 ];
 
 /** All that the core may import from outside: it must run anywhere, the same everywhere. */

@@ -96,13 +96,12 @@ describe("StartRun", () => {
     });
   });
 
-  it("checks the input against the workflow's schema and names the places", async () => {
+  it("checks the input against the workflow's schema and names the first wrong place", async () => {
     const properties = { id: { type: "integer" }, mail: { type: "string" } };
     await cluster.definitions.put(definitionOf("strict", { type: "object", required: ["id"], properties }));
     const error = await failure(cluster.admin.startRun({ workflow: "strict", inputJson: '{"mail": 3}' }));
     expect(error.code).toBe("INVALID_ARGUMENT");
     expect(error.message).toContain("the input must have required property 'id'");
-    expect(error.message).toContain("/mail must be string");
     expect(error.details["reason"]).toBe("SCHEMA_MISMATCH");
     expect(cluster.appended).toEqual([]);
   });

@@ -15,8 +15,8 @@ import { AdminService, FailureMode, ItemStatus, type RetryOutcome, RunStatus } f
 import { createClient } from "@holdfast/rpc";
 import { ActionError, createWorker, Holdfast, typed, workflow } from "@holdfast/sdk";
 import { createRegistry, silentLogger } from "@holdfast/telemetry";
+import { SchemaValidator } from "@holdfast/schema";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { AjvValidator } from "./ajv-validator.js";
 import { serveAdmin } from "./serve-admin.js";
 
 const PARTITIONS = 4;
@@ -73,7 +73,7 @@ beforeEach(async () => {
       definitions,
       work,
       payloads: new PayloadCodec(payloads),
-      validator: new AjvValidator(),
+      validator: new SchemaValidator(),
       clusterInfo: { version: "0.1.0", natsServerVersion: "none", warnings: [] },
       bus,
       clock: systemClock,

@@ -1,5 +1,4 @@
 /** The admin service, for its own process (main.ts) and for processes that run it beside other parts. */
-export { AjvValidator } from "./ajv-validator.js";
 export { type AdminServiceInstance, createAdminService } from "./create-admin-service.js";
 export { translate } from "./errors.js";
 export type { AdminParts, ClusterInfo, InputValidator } from "./parts.js";

@@ -10,8 +10,8 @@ import {
   type MetricsServer,
   startMetricsServer,
 } from "@holdfast/telemetry";
+import { SchemaValidator } from "@holdfast/schema";
 import manifest from "../package.json" with { type: "json" };
-import { AjvValidator } from "./ajv-validator.js";
 import type { AdminConfig } from "./config.js";
 import type { AdminParts } from "./parts.js";
 import { serveAdmin } from "./serve-admin.js";
@@ -37,7 +37,7 @@ export function adminPartsOn(cluster: NatsCluster): { readonly parts: AdminParts
     definitions,
     work,
     payloads: new PayloadCodec(payloads),
-    validator: new AjvValidator(),
+    validator: new SchemaValidator(),
     clusterInfo: { version: manifest.version, natsServerVersion: serverVersion, warnings },
     bus,
     clock: systemClock,

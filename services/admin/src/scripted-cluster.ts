@@ -37,7 +37,7 @@ import {
 } from "@holdfast/proto";
 import { decode, encode } from "@holdfast/proto/codec";
 import { type CallRecord, createClient, type RpcClient, startServer } from "@holdfast/rpc";
-import { AjvValidator } from "./ajv-validator.js";
+import { SchemaValidator } from "@holdfast/schema";
 import { createAdminService } from "./create-admin-service.js";
 import { translate } from "./errors.js";
 
@@ -148,7 +148,7 @@ export async function scriptedCluster(script: Partial<Script> = {}): Promise<Scr
     definitions,
     work,
     payloads: new PayloadCodec(payloads, 1_024),
-    validator: new AjvValidator(),
+    validator: new SchemaValidator(),
     clusterInfo: { version: "0.1.0", natsServerVersion: "2.15.1", warnings: ["one copy only"] },
     bus,
     clock: systemClock,

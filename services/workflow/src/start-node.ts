@@ -2,9 +2,10 @@
  * Composition root of a node: the engine on NATS and LevelDB. Wires, and shuts down in order; decides nothing.
  */
 import { join } from "node:path";
-import { type Clock, type EngineLimits, Node, soleOwner, systemClock } from "@holdfast/engine";
+import { type Clock, CommandClient, type EngineLimits, Intake, Node, soleOwner, systemClock } from "@holdfast/engine";
 import type { NatsCluster } from "@holdfast/nats";
 import type { PartitionStatus } from "@holdfast/proto";
+import { SchemaValidator } from "@holdfast/schema";
 import { LevelStateStore } from "@holdfast/store";
 import { createRegistry, type Logger, type MetricsRegistry } from "@holdfast/telemetry";
 
@@ -27,9 +28,11 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-/** Resolves when every partition acts or has said why it can't. */
+/** Resolves when every partition acts or has said why it can't, and published work is taken in. */
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
   const { cluster, dataDir, nodeId, logger } = options;
+  const clock = options.clock ?? systemClock;
+  const registry = options.registry ?? createRegistry();
   const node = new Node({
     node: nodeId,
     log: cluster.log,
@@ -38,12 +41,62 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     payloads: cluster.payloads,
     ownership: soleOwner,
     logger,
-    registry: options.registry ?? createRegistry(),
-    clock: options.clock ?? systemClock,
+    registry,
+    clock,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   const statuses = await node.start();
   const stopped = statuses.filter((status) => status.problem !== "");
+  const intake = startIntake(options, clock, registry);
   logger.info("node started", { node: nodeId, partitions: statuses.length, stopped: stopped.length });
-  return { nodeId, describe: () => node.status(), stop: () => node.stop() };
+  return {
+    nodeId,
+    describe: () => node.status(),
+    async stop() {
+      await intake.stop();
+      await node.stop();
+    },
+  };
+}
+
+/** Takes published work in until it is stopped; what is under way then is finished or comes again. */
+function startIntake(options: StartNodeOptions, clock: Clock, registry: MetricsRegistry): { stop(): Promise<void> } {
+  const { cluster, nodeId, logger } = options;
+  const commands = new CommandClient({ log: cluster.log, bus: cluster.bus, producer: nodeId, clock });
+  const intake = new Intake({
+    work: cluster.work,
+    definitions: cluster.definitions,
+    payloads: cluster.payloads,
+    submitter: commands,
+    validator: new SchemaValidator(),
+    partitions: cluster.config.partitions,
+    logger,
+  });
+  for (const name of ["accepted", "rejected", "retried"] as const) {
+    registry.observe({ name: `holdfast_intake_${name}`, help: `Published work ${name} since the start` }, () => intake.stats[name]);
+  }
+  const abort = new AbortController();
+  const running = superviseIntake(intake, abort.signal, clock, logger);
+  return {
+    async stop() {
+      abort.abort();
+      await running;
+      await commands.close();
+    },
+  };
+}
+
+const INTAKE_RESTART_MS = 1_000;
+
+/** Intake goes on whatever befalls its connection. */
+async function superviseIntake(intake: Intake, signal: AbortSignal, clock: Clock, logger: Logger): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await intake.run(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.error("taking in published work failed; it is begun again", { err: error });
+      await new Promise<void>((resolve) => clock.after(INTAKE_RESTART_MS, resolve));
+    }
+  }
 }
