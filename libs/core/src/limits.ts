@@ -20,6 +20,12 @@ export const DETAIL_CHARS_MAX = 1024;
 export const TIMERS_A_COMMAND_MAX = 1000;
 export const COMMAND_ID_CHARS_MAX = 128;
 export const RUN_ID_CHARS_MAX = 128;
+/** Of a worker's or a node's id. */
+export const WORKER_CHARS_MAX = 128;
+/** Of a subject that outcomes are sent to. */
+export const INBOX_CHARS_MAX = 256;
+/** Of the name of a payload in the object store. */
+export const PAYLOAD_NAME_CHARS_MAX = 256;
 export const PRIORITY_MAX = 1000;
 export const START_TO_CLOSE_DEFAULT_MS = 300_000;
 export const DURATION_MS_MAX = 0xffff_ffff;

@@ -7,12 +7,14 @@ import {
   DetailSchema,
   EventChunkRecordSchema,
   type Failure,
+  FailureMode,
   FailureSchema,
   type ItemCounts,
   ItemCountsSchema,
   type Payload,
   PayloadRecordSchema,
   PayloadSchema,
+  RejectCode,
   type RunEvent,
   RunEventSchema,
   type RunEventType,
@@ -22,8 +24,16 @@ import {
 import { type Init, init } from "@holdfast/proto/codec";
 import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan.js";
 import { MESSAGE_LIMIT_CHARS, STACK_LIMIT_CHARS } from "../failure/classify.js";
+import { isKnownMode } from "../failure/modes.js";
 import type { FoldContext } from "../fold/context.js";
-import { DETAIL_CHARS_MAX, EMBEDDED_PAYLOAD_BYTES_MAX, EVENTS_EMBEDDED_MAX } from "../limits.js";
+import {
+  DETAIL_CHARS_MAX,
+  EMBEDDED_PAYLOAD_BYTES_MAX,
+  EVENTS_EMBEDDED_MAX,
+  INLINE_PAYLOAD_BYTES_MAX,
+  PAYLOAD_NAME_CHARS_MAX,
+  WORKER_CHARS_MAX,
+} from "../limits.js";
 import { isRunId } from "../names.js";
 import { definitionKey, eventChunkKey, payloadKey, runKey } from "../state/tables.js";
 import { cutText } from "../text.js";
@@ -59,22 +69,44 @@ export function makeDetail(text: string, source: Source, atNs: bigint): Detail {
   return init(DetailSchema, { text: cutText(text, DETAIL_CHARS_MAX), source, atNs });
 }
 
-/** A failure as it is kept: stamped with the log's time, and cut to the limits whoever wrote it. */
+/** A failure as it is kept: with a mode and a message, stamped with the log's time, cut to the limits whoever wrote it. */
 export function makeFailure(
   failure: Init<Failure>,
   stamp: { atNs: bigint; source: Source; worker?: string; attempt?: number },
 ): Failure {
   return init(FailureSchema, {
     ...failure,
-    message: cutText(failure.message ?? "", MESSAGE_LIMIT_CHARS),
+    mode: isKnownMode(failure.mode) ? failure.mode : FailureMode.HANDLER_BUG,
+    message: cutText(failure.message || "failed without a message", MESSAGE_LIMIT_CHARS),
+    shown: cutText(failure.shown ?? "", MESSAGE_LIMIT_CHARS),
     rawClass: cutText(failure.rawClass ?? "", 128),
     code: cutText(failure.code ?? "", 128),
     stack: cutText(failure.stack ?? "", STACK_LIMIT_CHARS),
     source: stamp.source,
     atNs: stamp.atNs,
-    worker: stamp.worker ?? "",
+    worker: cutText(stamp.worker ?? "", WORKER_CHARS_MAX),
     attempt: stamp.attempt ?? 0,
   });
+}
+
+/** Why a payload from outside can't be kept; undefined: it can. */
+export function payloadProblem(
+  payload: Payload | undefined,
+): { readonly code: RejectCode; readonly message: string } | undefined {
+  const body = payload?.body;
+  if (body?.case === "stored") {
+    const message = "it refers to a stored payload; only inline and by reference are allowed";
+    return { code: RejectCode.MALFORMED, message };
+  }
+  if (body?.case === "inline" && body.value.length > INLINE_PAYLOAD_BYTES_MAX) {
+    const message = `it is ${body.value.length} bytes inline; at most ${INLINE_PAYLOAD_BYTES_MAX} are allowed: send it by reference`;
+    return { code: RejectCode.TOO_LARGE, message };
+  }
+  if (body?.case === "ref" && (body.value.name === "" || body.value.name.length > PAYLOAD_NAME_CHARS_MAX)) {
+    const message = `its reference needs a name of 1 to ${PAYLOAD_NAME_CHARS_MAX} characters`;
+    return { code: RejectCode.MALFORMED, message };
+  }
+  return undefined;
 }
 
 /** A payload as its record holds it: small ones within, others beside it in `slot`. */
@@ -105,7 +137,7 @@ export function addEvent(actor: Actor, type: RunEventType, fields: Init<RunEvent
     attempt: fields.attempt,
     runStatus: fields.runStatus,
     actionStatus: fields.actionStatus,
-    detail: fields.detail,
+    detail: cutText(fields.detail ?? "", DETAIL_CHARS_MAX),
     items: fields.items === undefined ? undefined : copyCounts(fields.items),
   });
   if (run.events.length >= EVENTS_EMBEDDED_MAX) {

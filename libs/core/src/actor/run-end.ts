@@ -58,11 +58,11 @@ function refile(actor: Actor, from: RunStatus, to: RunStatus): void {
   ctx.view.put(statusKey(run.workflow, to, run.createdAtNs, runId), init(LatestRecordSchema));
 }
 
-/** What a workflow's counts say of its no-op runs follows the run's own flag. */
-function countEffect(counts: CountsRecord, run: RunRecord, by: 1 | -1): void {
+/** A completed run is never opened again, so its no-op flag is counted once. */
+function countEffect(counts: CountsRecord, run: RunRecord): void {
   if (run.status !== RunStatus.COMPLETED) return;
-  if (run.effect === Effect.NONE_WITH_REASON) counts.noEffect += by;
-  if (run.effect === Effect.SILENT) counts.silentNoOp += by;
+  if (run.effect === Effect.NONE_WITH_REASON) counts.noEffect += 1;
+  if (run.effect === Effect.SILENT) counts.silentNoOp += 1;
 }
 
 /** Every action is terminal: decides how the run ended, and says so everywhere. */
@@ -91,7 +91,7 @@ export function endRun(actor: Actor): void {
     counts.active -= 1;
     counts[countOf(status)] += 1;
     counts.ended += 1n;
-    countEffect(counts, run, 1);
+    countEffect(counts, run);
   });
   addEvent(actor, RunEventType.RUN_ENDED, { runStatus: status, detail: text });
   const ended = endedOf(actor, tally);

@@ -44,10 +44,15 @@ export function traitsOf(mode: FailureMode): ModeTraits {
   return TABLE[mode] ?? TABLE[FailureMode.UNSPECIFIED];
 }
 
+/** Whether this code knows the mode, and it says something. */
+export const isKnownMode = (mode: FailureMode | undefined): mode is FailureMode =>
+  mode !== undefined && mode !== FailureMode.UNSPECIFIED && TABLE[mode] !== undefined;
+
 export const modeName = (mode: FailureMode): string => traitsOf(mode).name;
 
 /** The mode of that name, as people and handlers write it. */
 export function modeNamed(name: string): FailureMode | undefined {
-  const value = FailureMode[name as keyof typeof FailureMode];
-  return value === undefined || value === FailureMode.UNSPECIFIED ? undefined : value;
+  // Indexed by a text from outside, the enum also answers to its numbers and to what every object inherits.
+  const value: unknown = FailureMode[name as keyof typeof FailureMode];
+  return typeof value === "number" && isKnownMode(value) ? value : undefined;
 }

@@ -20,7 +20,9 @@ const seed =
 const settings = { seed, numRuns: SEQUENCES, endOnFailure: false };
 
 const definitions = fc.tuple(...WORKFLOWS.map(arbitraryDefinition));
-const moves = fc.array(arbitraryMove, { minLength: 5, maxLength: 60 });
+const moves = fc
+  .array(arbitraryMove, { minLength: 1, maxLength: 70, size: "max" })
+  .map((drawn): Move[] => [{ kind: "start", pick: 0, how: 0, joined: false }, ...drawn]);
 
 /** Folds the moves and looks after every entry; forgets decoded records now and then. */
 function play(

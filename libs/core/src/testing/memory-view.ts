@@ -75,7 +75,10 @@ export class MemoryView implements View {
   }
 
   dueTimers(ns: bigint, limit: number): [Key<TimerRecord>, TimerRecord][] {
-    const keys = [...this.bytes.keys()].filter((key) => key >= TIMERS_FROM && key < timersUpTo(ns)).sort();
+    const isDue = (key: string): boolean => key >= TIMERS_FROM && key < timersUpTo(ns);
+    const keys = [...new Set([...this.bytes.keys(), ...this.live.keys()])]
+      .filter((key) => isDue(key) && this.get(key as Key<TimerRecord>) !== undefined)
+      .sort();
     return keys.slice(0, limit).map((key) => [key, this.get(key as Key<TimerRecord>) as TimerRecord]);
   }
 }

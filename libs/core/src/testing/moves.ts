@@ -41,13 +41,11 @@ import { MS, type TestPartition } from "./partition.js";
 
 export const MOVE_KINDS = [
   "start",
-  "report",
-  "report",
-  "report",
-  "report",
-  "report",
+  ...Array.from({ length: 12 }, () => "report" as const),
   "report-twice",
   "stale-report",
+  "load",
+  "load",
   "load",
   "load",
   "wrong-load",
@@ -196,7 +194,7 @@ export class Mover {
         );
       }
       case "cancel":
-        return how % 4 === 0 ? this.control(cancel(at([...RUNS, "nobody"], pick))) : undefined;
+        return how % 3 === 0 ? this.control(cancel(at([...RUNS, "nobody"], pick))) : undefined;
       case "repeat-control":
         return this.controls.length === 0 ? undefined : at(this.controls, pick);
       case "garbage":

@@ -19,11 +19,11 @@ import {
   WaiterSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { type Actor, keepPayload, loadActor, saveActor } from "../../actor/actor.js";
+import { type Actor, keepPayload, loadActor, payloadProblem, saveActor } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
 import { endedOf, fileRun } from "../../actor/run-end.js";
 import { planOf } from "../../definition/plan.js";
-import { COMMAND_ID_CHARS_MAX, INLINE_PAYLOAD_BYTES_MAX, PRIORITY_MAX, WAITERS_MAX } from "../../limits.js";
+import { COMMAND_ID_CHARS_MAX, PRIORITY_MAX, WAITERS_MAX } from "../../limits.js";
 import { isDefinitionHash, nameProblem, quoted, runIdProblem } from "../../names.js";
 import { isRunRetryable, isRunTerminal } from "../../status.js";
 import { definitionKey, latestKey, runKey } from "../../state/tables.js";
@@ -55,23 +55,9 @@ export function startRun(ctx: FoldContext, command: Command, start: StartRun): v
     );
     return;
   }
-  const size = start.input?.body.case === "inline" ? start.input.body.value.length : 0;
-  if (size > INLINE_PAYLOAD_BYTES_MAX) {
-    ctx.reject(
-      command,
-      RejectCode.TOO_LARGE,
-      `the input of run ${runId} is ${size} bytes inline; at most ${INLINE_PAYLOAD_BYTES_MAX} are allowed: send it by reference`,
-      runId,
-    );
-    return;
-  }
-  if (start.input?.body.case === "stored") {
-    ctx.reject(
-      command,
-      RejectCode.MALFORMED,
-      `the input of run ${runId} refers to a stored payload; only inline and by reference are allowed`,
-      runId,
-    );
+  const problem = payloadProblem(start.input);
+  if (problem !== undefined) {
+    ctx.reject(command, problem.code, `the input of run ${runId} can't be kept: ${problem.message}`, runId);
     return;
   }
   const plan = planOf(definition);
@@ -129,7 +115,7 @@ function meetExisting(actor: Actor, command: Command, start: StartRun): void {
     );
     return;
   }
-  const sentAgain = run.startId !== "" && run.startId === command.id;
+  const sentAgain = run.startId !== "" && run.startId === cutText(command.id, COMMAND_ID_CHARS_MAX);
   if (!sentAgain && start.onConflict === OnConflict.REJECT) {
     const again = isRunRetryable(run.status)
       ? "; it failed: retry it, or choose another run id"

@@ -10,17 +10,17 @@ import {
   Effect,
   type Failure,
   FailureMode,
-  FailureSchema,
   ItemStatus,
   RejectCode,
   RunEventType,
   RunStatus,
   Source,
   type TaskReport,
+  type TaskSuccess,
   TimerKind,
   TimerRecordSchema,
 } from "@holdfast/proto";
-import { init } from "@holdfast/proto/codec";
+import { type Init, init } from "@holdfast/proto/codec";
 import { addMode, endAction, settleItems } from "../../actor/actions.js";
 import {
   type Actor,
@@ -29,6 +29,7 @@ import {
   loadActor,
   makeDetail,
   makeFailure,
+  payloadProblem,
   saveActor,
   stateOf,
 } from "../../actor/actor.js";
@@ -36,10 +37,11 @@ import { advance } from "../../actor/advance.js";
 import { endAttempt, itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { modeName, traitsOf } from "../../failure/modes.js";
-import { INLINE_PAYLOAD_BYTES_MAX } from "../../limits.js";
+import { WORKER_CHARS_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
 import { nextAttemptInMs } from "../../policy/retry.js";
 import { isTerminal } from "../../status.js";
+import { cutText } from "../../text.js";
 import type { FoldContext } from "../context.js";
 
 const MS = 1_000_000n;
@@ -87,40 +89,35 @@ function isCurrent(actor: Actor, action: ActionPlan, report: TaskReport): boolea
 /** The outcome as it counts: one that can't be kept is a failure that says so. */
 function checkedOutcome(ctx: FoldContext, report: TaskReport): TaskReport["outcome"] {
   const { outcome } = report;
-  const failed = (message: string): TaskReport["outcome"] => ({
-    case: "failure",
-    value: init(FailureSchema, { mode: FailureMode.HANDLER_BUG, message, rawClass: "Report" }),
-  });
+  const stamped = (failure: Init<Failure>, source: Source): TaskReport["outcome"] => {
+    const stamp = { atNs: ctx.atNs, source, worker: workerOf(ctx, report), attempt: report.attempt };
+    return { case: "failure", value: makeFailure(failure, stamp) };
+  };
+  const failed = (message: string): TaskReport["outcome"] =>
+    stamped({ mode: FailureMode.HANDLER_BUG, message, rawClass: "Report" }, Source.ENGINE);
   if (outcome.case === undefined) return failed("the worker's report says neither success nor failure");
   if (outcome.case === "success") {
-    const body = outcome.value.output?.body;
-    if (body?.case === "stored")
-      return failed(
-        "the worker's report refers to a stored payload: only inline and by reference are allowed",
-      );
-    if (body?.case === "inline" && body.value.length > INLINE_PAYLOAD_BYTES_MAX) {
-      return failed(
-        `the output is ${body.value.length} bytes inline; at most ${INLINE_PAYLOAD_BYTES_MAX} are allowed: send it by reference`,
-      );
-    }
+    const problem = payloadProblem(outcome.value.output);
+    if (problem !== undefined) return failed(`the output can't be kept: ${problem.message}`);
   }
   if (outcome.case === "skip" && report.item === undefined)
     return failed("only an item can be skipped by its handler");
   if (outcome.case !== "failure") return outcome;
   // Only the owner may say that a worker was lost or a time-out passed without it.
-  const { value } = outcome;
-  const source = ctx.batch.owner === undefined ? Source.WORKER : value.source;
-  const mode = traitsOf(value.mode).name === "UNSPECIFIED" ? FailureMode.HANDLER_BUG : value.mode;
-  return {
-    case: "failure",
-    value: makeFailure(
-      { ...value, mode },
-      { atNs: ctx.atNs, source, worker: workerOf(ctx, report), attempt: report.attempt },
-    ),
-  };
+  const source = ctx.batch.owner === undefined ? Source.WORKER : outcome.value.source || Source.ENGINE;
+  // Counts by mode are the fold's own to make: a worker's could hide a terminal mode.
+  return stamped({ ...outcome.value, modes: [] }, source);
 }
 
-const workerOf = (ctx: FoldContext, report: TaskReport): string => report.worker || ctx.batch.producer;
+const workerOf = (ctx: FoldContext, report: TaskReport): string =>
+  cutText(report.worker || ctx.batch.producer, WORKER_CHARS_MAX);
+
+/** What a success did, also where its worker did not say: a value did something, nothing at all is silent. */
+function effectOf({ effect, output }: TaskSuccess): Effect {
+  if (effect === Effect.VALUE || effect === Effect.NONE_WITH_REASON || effect === Effect.SILENT)
+    return effect;
+  return output?.body.case === undefined ? Effect.SILENT : Effect.VALUE;
+}
 
 /** Milliseconds to the next attempt, or undefined where this failure is final. */
 function pauseAfter(
@@ -172,9 +169,9 @@ function reportAction(
   const state = stateOf(actor, action);
   state.worker = workerOf(ctx, report);
   if (outcome.case === "success") {
-    const { output, effect, reason, detail } = outcome.value;
+    const { output, reason, detail } = outcome.value;
     state.output = keepPayload(actor, action.index + 1, output);
-    state.effect = effect;
+    state.effect = effectOf(outcome.value);
     const text = detail || reason;
     if (text !== "") state.detail = makeDetail(text, Source.WORKER, ctx.atNs);
     endAction(actor, action, ActionStatus.COMPLETED);
@@ -209,7 +206,8 @@ function reportItem(
   const items = itemsOf(actor, action);
   const common = { startedAtNs: report.startedAtNs, endedAtNs: ctx.atNs, worker: workerOf(ctx, report) };
   if (outcome.case === "success") {
-    const { output, effect, reason, detail } = outcome.value;
+    const { output, reason, detail } = outcome.value;
+    const effect = effectOf(outcome.value);
     const text = detail || reason;
     endAttempt(actor, action, item, {
       ...common,
