@@ -12,7 +12,6 @@ import {
   RollCallSchema,
   Source,
   type Task,
-  TaskBatchSchema,
   TaskCancelSchema,
   type TaskRef,
   TaskReportSchema,
@@ -27,24 +26,16 @@ import type { Processor, TaskSink } from "../partition/processor.js";
 import type { Bus, BusSubscription } from "../ports/bus.js";
 import type { Clock } from "../ports/clock.js";
 import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
+import { Batches } from "./batches.js";
 import { ReadyQueue } from "./ready-queue.js";
 import { type InFlight, type Worker, Workers } from "./workers.js";
 
 const SWEEP_MS = 250;
-/** A batch that a beat sent this much later does not confirm is taken for lost. */
-const CONFIRM_AFTER_MS = 1_000;
 const COMPOSE_RETRY_MS = 200;
 
 interface ReadyTask extends DueTask {
   readonly key: string;
   readonly partition: Processor;
-}
-
-/** A batch that is being put together. */
-interface Outgoing {
-  readonly tasks: Task[];
-  readonly flights: InFlight[];
-  bytes: number;
 }
 
 interface PartitionLoad {
@@ -72,13 +63,15 @@ export class Dispatcher implements TaskSink {
   private readonly inFlight = new Map<string, InFlight>();
   private readonly loads = new Map<Processor, PartitionLoad>();
   private readonly subscriptions: BusSubscription[] = [];
-  private readonly outgoing = new Map<Worker, Outgoing>();
+  private readonly batches: Batches;
   private cancelSweep: (() => void) | undefined;
   private pumpPlanned = false;
   private open = false;
   private stopped = false;
 
-  constructor(private readonly deps: DispatcherDeps) {}
+  constructor(private readonly deps: DispatcherDeps) {
+    this.batches = new Batches(deps.node, deps.bus, deps.limits);
+  }
 
   /** Hears workers, asks them what they run, and begins to dispatch once they had time to answer. */
   async start(): Promise<void> {
@@ -199,7 +192,7 @@ export class Dispatcher implements TaskSink {
         );
       }
     }
-    for (const worker of this.outgoing.keys()) this.sendBatch(worker);
+    this.batches.sendAll(this.deps.clock.monotonicMs());
     this.giveRoom();
   }
 
@@ -236,7 +229,7 @@ export class Dispatcher implements TaskSink {
     };
     this.takeOff(flight);
     if (!(made instanceof Promise)) {
-      this.addToBatch(worker, made, flight);
+      this.batches.add(worker, made, flight, nowMs);
       return;
     }
     void this.sendMade(worker, made, flight);
@@ -248,8 +241,9 @@ export class Dispatcher implements TaskSink {
     try {
       const task = await made;
       if (this.inFlight.get(flight.key) !== flight) return;
-      this.addToBatch(worker, task, flight);
-      this.sendBatch(worker);
+      const nowMs = this.deps.clock.monotonicMs();
+      this.batches.add(worker, task, flight, nowMs);
+      this.batches.send(worker, nowMs);
     } catch (error) {
       this.deps.logger.warn("a task could not be made; it is tried again", {
         run: due.runId,
@@ -282,44 +276,6 @@ export class Dispatcher implements TaskSink {
     this.load(flight.partition).inFlight -= 1;
   }
 
-  private addToBatch(worker: Worker, task: Task, flight: InFlight): void {
-    const { limits } = this.deps;
-    const bytes = sizeOf(task);
-    let batch = this.outgoing.get(worker);
-    if (
-      batch !== undefined &&
-      (batch.tasks.length >= limits.tasksABatch || batch.bytes + bytes > limits.taskBatchBytes)
-    ) {
-      this.sendBatch(worker);
-      batch = undefined;
-    }
-    if (batch === undefined) {
-      batch = { tasks: [], flights: [], bytes: 0 };
-      this.outgoing.set(worker, batch);
-    }
-    batch.tasks.push(task);
-    batch.flights.push(flight);
-    batch.bytes += bytes;
-  }
-
-  private sendBatch(worker: Worker): void {
-    const batch = this.outgoing.get(worker);
-    if (batch === undefined) return;
-    this.outgoing.delete(worker);
-    worker.lastBatch += 1;
-    worker.unconfirmed.set(worker.lastBatch, this.deps.clock.monotonicMs());
-    for (const flight of batch.flights) flight.batch = worker.lastBatch;
-    this.publish(worker, worker.lastBatch, batch.tasks);
-  }
-
-  private publish(worker: Worker, batch: number, tasks: Task[]): void {
-    const value = init(TaskBatchSchema, { node: this.deps.node, batch: BigInt(batch), tasks });
-    this.deps.bus.publish(
-      worker.inbox,
-      encode(WorkerInboxSchema, init(WorkerInboxSchema, { kind: { case: "tasks", value } })),
-    );
-  }
-
   /** Partitions whose tasks found no room are told when half of it is free again. */
   private giveRoom(): void {
     for (const [partition, load] of this.loads) {
@@ -346,14 +302,14 @@ export class Dispatcher implements TaskSink {
       if (known !== undefined) this.lose(known, "it ended");
       return;
     }
-    const worker = this.workers.heard(beat, nowMs);
+    const received = Number(beat.received.find((entry) => entry.node === node)?.batch ?? 0n);
+    const worker = this.workers.heard(beat, received, nowMs);
     if (worker === undefined) {
       logger.error("there are too many workers; this one is not used", { worker: beat.worker });
       return;
     }
     if (beat.rollCallAnswer) for (const ref of beat.tasks) this.adopt(worker, ref, nowMs);
-    const mark = beat.received.find((entry) => entry.node === node);
-    this.confirm(worker, Number(mark?.batch ?? 0n), nowMs);
+    for (const batch of this.batches.lost(worker, received, nowMs)) this.sendAgain(worker, batch, nowMs);
     this.planPump();
   }
 
@@ -388,18 +344,7 @@ export class Dispatcher implements TaskSink {
     });
   }
 
-  /** Batches up to `received` have arrived; later ones that had time to arrive are sent again. */
-  private confirm(worker: Worker, received: number, nowMs: number): void {
-    for (const [batch, sentAtMs] of worker.unconfirmed) {
-      if (batch <= received) worker.unconfirmed.delete(batch);
-      else if (sentAtMs + CONFIRM_AFTER_MS < nowMs) {
-        worker.unconfirmed.set(batch, nowMs);
-        this.sendAgain(worker, batch);
-      }
-    }
-  }
-
-  private sendAgain(worker: Worker, batch: number): void {
+  private sendAgain(worker: Worker, batch: number, nowMs: number): void {
     const tasks: Task[] = [];
     for (const flight of worker.inFlight.values()) {
       if (flight.batch !== batch) continue;
@@ -416,7 +361,7 @@ export class Dispatcher implements TaskSink {
       batch,
       tasks: tasks.length,
     });
-    this.publish(worker, batch, tasks);
+    this.batches.sendAgain(worker, batch, tasks, nowMs);
   }
 
   private planSweep(): void {
@@ -471,13 +416,4 @@ export class Dispatcher implements TaskSink {
       }),
     );
   }
-}
-
-/** About how many bytes a task is on the wire. */
-function sizeOf(task: Task): number {
-  let bytes = 200;
-  for (const payload of [task.input, task.itemInput, ...task.upstream.map((entry) => entry.payload)]) {
-    if (payload?.body.case === "inline") bytes += payload.body.value.length;
-  }
-  return bytes;
 }

@@ -53,8 +53,8 @@ export class Workers {
     return this.byId.get(id);
   }
 
-  /** Takes a beat in; undefined where there are too many workers already. */
-  heard(beat: WorkerBeat, nowMs: number): Worker | undefined {
+  /** Takes a beat in, with the last batch it has from this node; undefined where there are too many workers already. */
+  heard(beat: WorkerBeat, received: number, nowMs: number): Worker | undefined {
     let worker = this.byId.get(beat.worker);
     if (worker === undefined) {
       if (this.byId.size >= WORKERS_MAX) return undefined;
@@ -63,7 +63,8 @@ export class Workers {
         inbox: beat.inbox,
         draining: false,
         lastHeardMs: nowMs,
-        lastBatch: 0,
+        // One that was taken for lost goes on where it was: a number is never used twice.
+        lastBatch: received,
         running: 0,
         capacity: new Map(),
         used: new Map(),
