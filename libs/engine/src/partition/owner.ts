@@ -79,6 +79,8 @@ export class Owner {
       announcing.resolve();
       return;
     }
+    // Who owned it before this node wanted to is history, met while catching up.
+    if (!this.acting && announcing === undefined) return;
     this.stop();
     const error = new PortError(
       "unavailable",
