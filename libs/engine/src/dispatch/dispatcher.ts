@@ -7,14 +7,11 @@
  */
 import { type DueTask, type FoldEffect, taskKey } from "@holdfast/core";
 import {
-  FailureMode,
-  FailureSchema,
   RollCallSchema,
-  Source,
   type Task,
   TaskCancelSchema,
   type TaskRef,
-  TaskReportSchema,
+  type TaskReport,
   type WorkerBeat,
   WorkerBeatSchema,
   WorkerInboxSchema,
@@ -27,6 +24,7 @@ import type { Bus, BusSubscription } from "../ports/bus.js";
 import type { Clock } from "../ports/clock.js";
 import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
 import { Batches } from "./batches.js";
+import { lostAttempt, timedOutAttempt } from "./failed-attempts.js";
 import { ReadyQueue } from "./ready-queue.js";
 import { type InFlight, type Worker, Workers } from "./workers.js";
 
@@ -383,14 +381,7 @@ export class Dispatcher implements TaskSink {
         this.lose(worker, `it was silent for ${(silentMs / 1000).toFixed(1)} s`);
     }
     for (const flight of this.inFlight.values()) {
-      if (flight.deadlineMs > nowMs) continue;
-      const { startToCloseMs } = flight.task;
-      this.fail(
-        flight,
-        FailureMode.TIMEOUT,
-        Source.TIMEOUT,
-        `no result within ${startToCloseMs} ms (start_to_close) from worker ${flight.worker.id}`,
-      );
+      if (flight.deadlineMs <= nowMs) this.fail(flight, timedOutAttempt(flight));
     }
   }
 
@@ -398,22 +389,11 @@ export class Dispatcher implements TaskSink {
     const lost = [...worker.inFlight.values()];
     this.deps.logger.warn("a worker is gone", { worker: worker.id, why, tasks: lost.length });
     this.workers.remove(worker);
-    for (const flight of lost)
-      this.fail(flight, FailureMode.WORKER_LOST, Source.LOST_WORKER, `worker ${worker.id} was lost: ${why}`);
+    for (const flight of lost) this.fail(flight, lostAttempt(flight, why));
   }
 
-  private fail(flight: InFlight, mode: FailureMode, source: Source, message: string): void {
+  private fail(flight: InFlight, report: TaskReport): void {
     this.land(flight);
-    const { runId, action, item, attempt } = flight.task;
-    flight.partition.reportFor(
-      init(TaskReportSchema, {
-        runId,
-        action,
-        item: item < 0 ? undefined : item,
-        attempt,
-        worker: flight.worker.id,
-        outcome: { case: "failure", value: init(FailureSchema, { mode, message, source }) },
-      }),
-    );
+    flight.partition.reportFor(report);
   }
 }
