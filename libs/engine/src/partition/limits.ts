@@ -32,7 +32,7 @@ export interface EngineLimits {
 export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
   cacheRecords: 32_768,
   dirtyRecordsMax: 20_000,
-  commitIntervalMs: 20,
+  commitIntervalMs: 100,
   syncReadsMax: 8,
   readyTasksMax: 40_000,
   tasksABatch: 512,
