@@ -16,7 +16,7 @@ import { CommandClient } from "./command-client.js";
 import { cancelRunCommand, startRunCommand } from "./commands.js";
 import type { ClientLimits } from "./limits.js";
 import { ScriptedLog } from "./scripted-log.js";
-import { LocalBus } from "./local-bus.js";
+import { MemoryNetwork } from "../memory/index.js";
 
 const FAST: Partial<ClientLimits> = {
   appendBackoffMs: 1,
@@ -27,9 +27,9 @@ const FAST: Partial<ClientLimits> = {
   sweepMs: 5,
 };
 
-function setUp(limits: Partial<ClientLimits> = {}, partitions = 4) {
-  const log = new ScriptedLog(partitions);
-  const bus = new LocalBus();
+function setUp(limits: Partial<ClientLimits> = {}, partitions = 4, maxEntryBytes = 1024 * 1024) {
+  const log = new ScriptedLog(partitions, maxEntryBytes);
+  const bus = new MemoryNetwork().bus();
   const client = new CommandClient({ log, bus, producer: "client-test", limits: { ...FAST, ...limits } });
   return { log, bus, client };
 }
@@ -150,8 +150,7 @@ describe("an append that goes wrong", () => {
   });
 
   it("fails only the command that is too large for the log", async () => {
-    const { log, client } = setUp();
-    log.maxEntryBytes = 1_000;
+    const { client } = setUp({}, 4, 1_000);
     const large = startRunCommand({ runId: "large", workflow: "orders", input: new Uint8Array(2_000) });
     const sent = await Promise.allSettled([
       client.send(0, start("a")),

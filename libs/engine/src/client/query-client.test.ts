@@ -16,7 +16,7 @@ import { array, assert, asyncProperty, integer, nat, record } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { querySubject } from "../subjects.js";
 import { decode, encode } from "./codec.js";
-import { LocalBus } from "./local-bus.js";
+import { MemoryNetwork } from "../memory/index.js";
 import { encodeItemsToken } from "./page-token.js";
 import { QueryClient } from "./query-client.js";
 
@@ -25,7 +25,7 @@ type Answer = (request: QueryRequest["kind"], partition: number) => QueryRespons
 const QUICK = { timeoutMs: 120, tryMs: 20, backoffMs: 2, backoffMsMax: 8 };
 
 function serve(partitions: number, answer: Answer, only: (partition: number) => boolean = () => true) {
-  const bus = new LocalBus();
+  const bus = new MemoryNetwork().bus();
   for (let partition = 0; partition < partitions; partition++) {
     if (!only(partition)) continue;
     bus.subscribe(querySubject(partition), (message) => {

@@ -1,12 +1,11 @@
 /**
- * A command log for this folder's tests that fails as it is told to: it loses answers, refuses sizes and stands still.
- * Only appends; entries are kept to be looked at. Nothing outside of tests imports it.
+ * The command log in memory, failing as a test tells it to: it loses answers, refuses sizes and stands still.
+ * Nothing outside of tests imports it.
  */
-import type { CommandLog, LogEntry, LogInfo } from "../ports/command-log.js";
+import { MemoryCommandLog } from "../memory/index.js";
 import { PortError } from "../ports/errors.js";
 
-export class ScriptedLog implements CommandLog {
-  maxEntryBytes = 1024 * 1024;
+export class ScriptedLog extends MemoryCommandLog {
   /** As a server whose limits were lowered behind the client's back. */
   refuseBeyondBytes = Number.POSITIVE_INFINITY;
   onStored: ((partition: number, seq: number, data: Uint8Array) => void) | undefined;
@@ -17,7 +16,9 @@ export class ScriptedLog implements CommandLog {
   #always: PortError | undefined;
   #held: (() => void)[] | undefined;
 
-  constructor(readonly partitions: number) {
+  constructor(partitions: number, maxEntryBytes = 1024 * 1024) {
+    let nowNs = 0n;
+    super({ partitions, maxEntryBytes, nowNs: () => ++nowNs });
     this.#stored = Array.from({ length: partitions }, () => []);
   }
 
@@ -29,7 +30,8 @@ export class ScriptedLog implements CommandLog {
     this.#failures.push(...errors);
   }
 
-  failAlways(error: PortError): void {
+  /** Undefined: it works again. */
+  failAlways(error: PortError | undefined): void {
     this.#always = error;
   }
 
@@ -47,32 +49,16 @@ export class ScriptedLog implements CommandLog {
     return this.#stored[partition] ?? [];
   }
 
-  async append(partition: number, data: Uint8Array): Promise<number> {
+  override async append(partition: number, data: Uint8Array): Promise<number> {
     this.tried.push(data.slice());
     const failure = this.#failures.shift() ?? this.#always;
     if (failure !== undefined) throw failure;
     if (data.length > this.refuseBeyondBytes) throw new PortError("too-large", "beyond the limit");
     const held = this.#held;
     if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
-    const stored = this.#stored[partition] ?? [];
-    const seq = stored.push(data.slice());
+    const seq = await super.append(partition, data);
+    this.#stored[partition]?.push(data.slice());
     this.onStored?.(partition, seq, data);
     return seq;
   }
-
-  info(partition: number): Promise<LogInfo> {
-    return Promise.resolve({
-      createdNs: 1n,
-      firstSeq: 1,
-      lastSeq: this.entries(partition).length,
-      bytes: this.entries(partition).reduce((sum, data) => sum + data.length, 0),
-    });
-  }
-
-  entry(partition: number, seq: number): Promise<LogEntry | undefined> {
-    const data = this.entries(partition)[seq - 1];
-    return Promise.resolve(data === undefined ? undefined : { seq, atNs: BigInt(seq), data });
-  }
-
-  async *read(): AsyncIterable<readonly LogEntry[]> {}
 }

@@ -9,7 +9,7 @@ const DEFAULT_URL = "nats://127.0.0.1:4222";
 export function connectPorts(options: ConnectOptions): Promise<HoldfastPorts> {
   const url = options.url ?? process.env["HOLDFAST_NATS_URL"] ?? DEFAULT_URL;
   return connectNats({
-    servers: url,
+    servers: url.split(","),
     name: options.name ?? "holdfast-sdk",
     logger: options.logger ?? silentLogger,
     create: false,

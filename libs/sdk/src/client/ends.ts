@@ -47,6 +47,8 @@ export class Ends {
   readonly #limits: EndsLimits;
   readonly #waiting = new Set<Waiting>();
   #asking = 0;
+  /** Nobody is to be asked after before this. */
+  #earliestMs = Number.POSITIVE_INFINITY;
   #cancelSweep: (() => void) | undefined;
 
   constructor(queries: QueryClient, clock: Clock, limits: EndsLimits = DEFAULT_ENDS_LIMITS) {
@@ -75,6 +77,7 @@ export class Ends {
         asking: false,
       };
       this.#waiting.add(waiting);
+      this.#earliestMs = Math.min(this.#earliestMs, waiting.askAtMs);
       ticket?.ended.then(
         (ended) => this.#settle(waiting, ended),
         // Nobody listens for it any more: only asking is left.
@@ -102,24 +105,32 @@ export class Ends {
     waiting.told = false;
     waiting.pauseMs = this.#limits.untoldAskMs;
     waiting.askAtMs = this.#clock.monotonicMs();
+    this.#earliestMs = waiting.askAtMs;
   }
 
   #sweep(): void {
     this.#cancelSweep = undefined;
     const nowMs = this.#clock.monotonicMs();
-    for (const waiting of this.#waiting) {
-      if (this.#asking >= this.#limits.maxAsking) break;
-      if (!waiting.asking && waiting.askAtMs <= nowMs) void this.#ask(waiting);
-    }
+    if (nowMs >= this.#earliestMs) this.#askAll(nowMs);
     if (this.#waiting.size > 0)
       this.#cancelSweep = this.#clock.after(this.#limits.sweepMs, () => this.#sweep());
+  }
+
+  #askAll(nowMs: number): void {
+    this.#earliestMs = Number.POSITIVE_INFINITY;
+    for (const waiting of this.#waiting) {
+      if (waiting.asking) continue;
+      if (waiting.askAtMs > nowMs || this.#asking >= this.#limits.maxAsking) {
+        this.#earliestMs = Math.min(this.#earliestMs, waiting.askAtMs);
+      } else void this.#ask(waiting);
+    }
   }
 
   async #ask(waiting: Waiting): Promise<void> {
     waiting.asking = true;
     this.#asking++;
     try {
-      const view = await this.#queries.getRun(waiting.runId, { full: true });
+      const view = await this.#queries.getRun(waiting.runId);
       const ended = endedOf(view);
       if (ended !== undefined) this.#settle(waiting, ended);
     } catch (error) {
@@ -131,6 +142,7 @@ export class Ends {
     const { askMsMax, untoldAskMsMax } = this.#limits;
     waiting.pauseMs = Math.min(waiting.pauseMs * 2, waiting.told ? askMsMax : untoldAskMsMax);
     waiting.askAtMs = this.#clock.monotonicMs() + waiting.pauseMs;
+    this.#earliestMs = Math.min(this.#earliestMs, waiting.askAtMs);
   }
 }
 

@@ -256,7 +256,7 @@ export class Holdfast implements RunHost {
 
   /** An output too large to be sent along with the end is brought by the run's view. */
   async #storedOutput(runId: string): Promise<Payload> {
-    const { output } = await this.queries.getRun(runId, { full: true });
+    const { output } = await this.queries.getRun(runId);
     if (output !== undefined) return output;
     throw new HoldfastError("INTERNAL", `run ${runId} has ended, but its output is not there any more`);
   }

@@ -19,7 +19,7 @@ export interface HoldfastOptions {
 }
 
 export interface ConnectOptions extends HoldfastOptions {
-  /** Of the NATS server; default: `HOLDFAST_NATS_URL`, else `nats://127.0.0.1:4222`. */
+  /** Of the NATS server, or of several of its cluster with commas between; default: `HOLDFAST_NATS_URL`, else `nats://127.0.0.1:4222`. */
   readonly url?: string;
 }
 
