@@ -3,11 +3,16 @@ import { INTERRUPTED } from "./exit-codes.js";
 import { processIo } from "./io.js";
 import { runCli } from "./program.js";
 
+/** npm hands on a Ctrl-C that the terminal has sent here already: what comes this soon is the same key press. */
+const SAME_KEY_PRESS_MS = 500;
+
 const interruption = new AbortController();
+let firstAtMs: number | undefined;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
+    firstAtMs ??= performance.now();
     // The first asks for an orderly end; whoever asks again does not want to wait for it.
-    if (interruption.signal.aborted) process.exit(INTERRUPTED);
+    if (performance.now() - firstAtMs > SAME_KEY_PRESS_MS) process.exit(INTERRUPTED);
     interruption.abort();
   });
 }

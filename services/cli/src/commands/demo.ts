@@ -22,7 +22,7 @@ import {
   METRICS_PORT_DEFAULT,
   NATS_PORT_DEFAULT,
   placesOf,
-  untilTold,
+  told,
 } from "./dev.js";
 
 export interface DemoOptions {
@@ -43,14 +43,14 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
           `${folder}  (${options.keep === true ? "kept until Ctrl-C" : "removed at the end"})`,
         ),
       );
-      const claims = await tell(context, holdfast);
-      const code = judge(context, claims, performance.now() - began);
-      if (options.keep !== true) return code;
-      context.print([
-        "",
-        "It is still running: type what is suggested above in another terminal. Ctrl-C stops it.",
-      ]);
-      return Math.max(code, await untilTold(context, holdfast, context.io.interrupted)) as ExitCode;
+      return await tell(context, holdfast, async (claims) => {
+        const code = judge(context, claims, performance.now() - began);
+        if (options.keep !== true) return code;
+        const note =
+          "It is still running, with the mended worker: look around in another terminal. Ctrl-C stops it.";
+        context.print(["", ...wrapText(note, context.screen().width)]);
+        return (await told(context, holdfast)) === undefined ? code : ExitCode.failed;
+      });
     } finally {
       await holdfast.stop();
     }
@@ -81,7 +81,12 @@ async function startOn(
   });
 }
 
-async function tell(outer: CommandContext, holdfast: LocalHoldfast): Promise<Claims> {
+/** Tells the story, then does what comes after it while its last worker still works. */
+async function tell(
+  outer: CommandContext,
+  holdfast: LocalHoldfast,
+  afterwards: (claims: Claims) => Promise<ExitCode>,
+): Promise<ExitCode> {
   const usual = holdfast.adminAddress.endsWith(`:${ADMIN_PORT_DEFAULT}`);
   // Named only where the address has to be named, so that suggestions stay short.
   const context = createContext(
@@ -91,7 +96,11 @@ async function tell(outer: CommandContext, holdfast: LocalHoldfast): Promise<Cla
   const connection = await Holdfast.connect({ url: holdfast.natsUrl, name: "demo" });
   const workers: StoryWorker[] = [];
   const startWorker: StoryParts["startWorker"] = async (check, invocations) => {
-    const worker = await createWorker({ connection, workflows: [filmsWorkflow(check, invocations)] });
+    const worker = await createWorker({
+      connection,
+      workflows: [filmsWorkflow(check, invocations)],
+      stopTimeout: "5s",
+    });
     workers.push({ id: worker.id, stop: async () => void (await worker.stop()) });
     return workers.at(-1) as StoryWorker;
   };
@@ -104,7 +113,7 @@ async function tell(outer: CommandContext, holdfast: LocalHoldfast): Promise<Cla
     startWorker,
   };
   try {
-    return await context.withAdmin((admin) => tellStory({ ...parts, admin }));
+    return await afterwards(await context.withAdmin((admin) => tellStory({ ...parts, admin })));
   } finally {
     for (const worker of workers) await worker.stop();
     await connection.close();

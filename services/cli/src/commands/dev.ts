@@ -22,7 +22,6 @@ export const ADMIN_PORT_DEFAULT = Number(ADMIN_ADDRESS_DEFAULT.split(":").at(-1)
 export const METRICS_PORT_DEFAULT = 7461;
 
 export async function runDev(context: CommandContext, options: DevOptions): Promise<ExitCode> {
-  const { io } = context;
   const dataDir = resolve(options.data ?? DATA_FOLDER_DEFAULT);
   const holdfast = await startLocalHoldfast({
     version: VERSION,
@@ -45,25 +44,28 @@ export async function runDev(context: CommandContext, options: DevOptions): Prom
     "",
     "Ctrl-C stops it.",
   ]);
-  return untilTold(context, holdfast, io.interrupted);
+  return runUntilTold(context, holdfast);
 }
 
-/** Runs on until the process is interrupted or a part fails; stops in order either way. */
-export async function untilTold(
-  context: CommandContext,
-  holdfast: LocalHoldfast,
-  interrupted: AbortSignal,
-): Promise<ExitCode> {
-  const told = new Promise<undefined>((wake) => {
-    if (interrupted.aborted) wake(undefined);
-    interrupted.addEventListener("abort", () => wake(undefined), { once: true });
-  });
-  const failure = await Promise.race([told, holdfast.failed]);
-  if (failure === undefined) context.print(["", "Stopping; a second Ctrl-C ends it at once."]);
-  else context.io.writeError(`holdfast: ${safeText(failure)}; stopping.\n`);
+/** Stops in order once the process is interrupted or a part fails. */
+async function runUntilTold(context: CommandContext, holdfast: LocalHoldfast): Promise<ExitCode> {
+  const failure = await told(context, holdfast);
   await holdfast.stop();
   if (failure === undefined) context.print(["Stopped. Runs that have not ended go on at the next start."]);
   return failure === undefined ? ExitCode.done : ExitCode.failed;
+}
+
+/** Resolves, having said so, once the process is interrupted, or with what happened when a part fails. */
+export async function told(context: CommandContext, holdfast: LocalHoldfast): Promise<string | undefined> {
+  const { interrupted } = context.io;
+  const interruption = new Promise<undefined>((wake) => {
+    if (interrupted.aborted) wake(undefined);
+    interrupted.addEventListener("abort", () => wake(undefined), { once: true });
+  });
+  const failure = await Promise.race([interruption, holdfast.failed]);
+  if (failure === undefined) context.print(["", "Stopping; a second Ctrl-C ends it at once."]);
+  else context.io.writeError(`holdfast: ${safeText(failure)}; stopping.\n`);
+  return failure;
 }
 
 /** An empty variable counts as none. */

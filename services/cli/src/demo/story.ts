@@ -1,7 +1,7 @@
 /**
  * The demo, told while it happens: publish, fail in part, look, mend, retry, heal. It shows what `holdfast run` shows, does
  * what an operator would do, and checks each thing it says (`Claims`).
- * It starts and stops nothing but its workers: where Holdfast runs is its caller's business.
+ * It starts workers and leaves the last one running; where Holdfast runs, and until when, is its caller's business.
  */
 import { RecoveryStrategy, type RetryOutcome, RunStatus, type RunView } from "@holdfast/proto";
 import { retryFailed } from "../commands/retry.js";
@@ -92,7 +92,6 @@ export async function tellStory(parts: StoryParts): Promise<Claims> {
   say(...invocationTable(invocations), "");
   tell(reportText(healed));
   claimDownstream(healed, claims, invocations);
-  await second.stop();
   return claims;
 }
 
