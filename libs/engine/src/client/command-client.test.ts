@@ -288,19 +288,3 @@ describe("closing", () => {
     expect(log.entries(0)).toHaveLength(1);
   });
 });
-
-describe("an owner's batch", () => {
-  it("travels whole, with its stamp", async () => {
-    const { log, client } = setUp();
-    log.failNext(new PortError("unknown-outcome", "no answer"));
-    const seq = await client.appendBatch(1, {
-      $typeName: "holdfast.v1.CommandBatch",
-      producer: "node-1",
-      replyInbox: "",
-      owner: { $typeName: "holdfast.v1.OwnerStamp", epoch: 3n, n: 7n },
-      commands: [start("a")],
-    });
-    expect(seq).toBe(1);
-    expect(batches(log, 1)[0]?.owner).toMatchObject({ epoch: 3n, n: 7n });
-  });
-});

@@ -7,19 +7,11 @@
  * 3. Everything is bounded (`ClientLimits`): without room `submit` and `send` wait, and `full` is the answer beyond that.
  * It never reads a partition's state (that is `QueryClient`) and never decides what a command means.
  */
-import {
-  type Command,
-  type CommandBatch,
-  CommandBatchSchema,
-  CommandSchema,
-  OutcomeBatchSchema,
-  type Outcome,
-} from "@holdfast/proto";
+import { type Command, CommandSchema, OutcomeBatchSchema, type Outcome } from "@holdfast/proto";
 import type { Bus, BusSubscription } from "../ports/bus.js";
 import { type Clock, systemClock } from "../ports/clock.js";
 import type { CommandLog } from "../ports/command-log.js";
 import { PortError } from "../ports/errors.js";
-import { appendUntilKnown } from "./append.js";
 import { AwaitedCommand, AwaitedCommands, StartTicket } from "./awaited.js";
 import { encodeBatchHeader, framedBytes, type Receipt } from "./batch.js";
 import { decode, encode } from "./codec.js";
@@ -152,17 +144,6 @@ export class CommandClient {
   deliver(partition: number, command: Command, receipt: Receipt): void {
     command.correlation = 0n;
     this.#admit(partition, command, receipt, undefined);
-  }
-
-  /**
-   * Appends a whole entry, with the owner's stamp on it, and resolves with its sequence. It travels by itself and is tried
-   * again like the rest. The fold drops a stamp that is not above the highest seen, so wait for one before the next.
-   */
-  appendBatch(partition: number, batch: CommandBatch, signal?: AbortSignal): Promise<number> {
-    if (this.#closing) return Promise.reject(this.#closedError());
-    const bytes = encode(CommandBatchSchema, batch);
-    const until = signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal]);
-    return appendUntilKnown(this.#laneOwner, partition, bytes, until);
   }
 
   /**

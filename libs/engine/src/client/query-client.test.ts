@@ -1,7 +1,5 @@
 /** Questions to partitions: retries, errors, and lists put together from all of them. */
 import {
-  Effect,
-  FailureMode,
   type ListRunsQuery,
   QueryErrorCode,
   type QueryRequest,
@@ -10,7 +8,11 @@ import {
   QueryResponseSchema,
   RunStatus,
   type RunSummary,
+  RunSummarySchema,
+  RunViewSchema,
 } from "@holdfast/proto";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { init } from "@holdfast/proto/codec";
 import { partitionOf } from "@holdfast/core";
 import { array, assert, asyncProperty, integer, nat, record } from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -45,18 +47,12 @@ const errorOf = (code: QueryErrorCode, message = "no"): QueryResponse["result"] 
 });
 
 function summary(runId: string, seconds: number): RunSummary {
-  return {
-    $typeName: "holdfast.v1.RunSummary",
+  return init(RunSummarySchema, {
     runId,
     workflow: "orders",
     status: RunStatus.RUNNING,
-    createdAt: { $typeName: "google.protobuf.Timestamp", seconds: BigInt(seconds), nanos: 5 },
-    generation: 1,
-    detail: "",
-    effect: Effect.UNSPECIFIED,
-    failureMode: FailureMode.UNSPECIFIED,
-    priority: 0,
-  };
+    createdAt: init(TimestampSchema, { seconds: BigInt(seconds), nanos: 5 }),
+  });
 }
 
 /** Lists as an owner would: its runs newest first, the cursor a position, looking at no more than `scan` rows at once. */
@@ -92,20 +88,7 @@ describe("a question", () => {
       if (kind.case !== "getRun") return { case: undefined };
       return {
         case: "run",
-        value: {
-          $typeName: "holdfast.v1.RunView",
-          summary: summary(kind.value.runId, 1),
-          actions: [],
-          levels: [],
-          definitionHash: "",
-          traceparent: "",
-          origin: "",
-          events: [],
-          partition,
-          seq: 1n,
-          completionMilli: 0,
-          cancelReason: "",
-        },
+        value: init(RunViewSchema, { summary: summary(kind.value.runId, 1), partition }),
       };
     });
     const run = await client.getRun("r-1", { full: true });
