@@ -17,6 +17,12 @@ export const INPUTS_A_RECORD = 64;
 export const EVENTS_EMBEDDED_MAX = 32;
 export const WAITERS_MAX = 8;
 export const DETAIL_CHARS_MAX = 1024;
+/** Steps of one action or item. */
+export const STEPS_MAX = 10_000;
+export const STEP_NAME_CHARS_MAX = 128;
+/** Recoveries of a run that its workflow's policy begins by itself. */
+export const RECOVERIES_DEFAULT = 3;
+export const RECOVERIES_MAX = 1_000;
 export const TIMERS_A_COMMAND_MAX = 1000;
 export const COMMAND_ID_CHARS_MAX = 128;
 export const RUN_ID_CHARS_MAX = 128;

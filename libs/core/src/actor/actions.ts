@@ -29,6 +29,7 @@ import { type Actor, actionAt, addEvent, makeDetail, makeFailure, stateOf } from
 import {
   addItems,
   cancelOpenItems,
+  dropItems,
   emitDispatch,
   itemsOf,
   openItems,
@@ -78,9 +79,13 @@ export function beginAttempt(actor: Actor, action: ActionPlan): void {
 }
 
 function startItems(actor: Actor, action: ActionPlan, state: ActionState): void {
-  const items = state.items ?? init(ItemsStateSchema, { counts: init(ItemCountsSchema), modes: [] });
-  state.items = items;
-  items.healed = 0;
+  const listGeneration = listGenerationOf(actor, action);
+  state.items ??= init(ItemsStateSchema, { counts: init(ItemCountsSchema), modes: [], listGeneration });
+  if (state.items.listGeneration !== listGeneration) {
+    dropItems(actor, action);
+    state.items.listGeneration = listGeneration;
+  }
+  const { items } = state;
   if (action.perItemOf !== undefined) {
     const source = actionAt(actor, action.perItemOf);
     const bound = itemsOf(actor, source).bound;
@@ -98,6 +103,14 @@ function startItems(actor: Actor, action: ActionPlan, state: ActionState): void 
   releaseItems(actor, action);
 }
 
+/** Which list an action's items are to be: the run's input never changes, an action's output does when it runs again. */
+function listGenerationOf(actor: Actor, action: ActionPlan): number {
+  if (action.perItemOf !== undefined) return itemsOf(actor, actionAt(actor, action.perItemOf)).listGeneration;
+  const source = action.forEach?.source;
+  const index = source?.case === "outputOf" ? actor.plan.byName.get(source.value.action) : undefined;
+  return index === undefined ? 1 : stateOf(actor, actionAt(actor, index)).generation;
+}
+
 /** Ends an action over items once it can end; stops it early where its failures are more than it bears. */
 export function settleItems(actor: Actor, action: ActionPlan): void {
   const state = stateOf(actor, action);
@@ -110,6 +123,7 @@ export function settleItems(actor: Actor, action: ActionPlan): void {
       actor,
       action,
       `${counts.failed} failed items are more than action ${action.name} tolerates`,
+      Source.ENGINE,
     );
   }
   if (openItems(counts) > 0) return;
@@ -119,10 +133,10 @@ export function settleItems(actor: Actor, action: ActionPlan): void {
   endAction(actor, action, status, failure);
 }
 
+/** Where no item succeeded, there were none, or their handlers filtered them out: each is a reason. */
 function effectOfItems(items: ItemsState): Effect {
   if (items.withEffect > 0) return Effect.VALUE;
-  if (items.silent > 0) return Effect.SILENT;
-  return items.noEffect > 0 ? Effect.NONE_WITH_REASON : Effect.UNSPECIFIED;
+  return items.silent > 0 ? Effect.SILENT : Effect.NONE_WITH_REASON;
 }
 
 /** The mode of the failed items where they agree, else PARTIAL_STEP_FAILURES with a count for each. */
@@ -175,15 +189,19 @@ export function endAction(
     detail: state.detail.text,
     items: state.items?.counts,
   });
-  const produced = isCompleted(status) && (state.items === undefined || state.items.healed > 0);
-  if (produced && actor.run.generation > 1) reopenDependants(actor, action);
+  if (!isCompleted(status)) return;
+  const isNews = state.items === undefined || state.items.healed > 0;
+  if (state.items !== undefined) state.items.healed = 0;
+  if (isNews && actor.run.generation > 1) reopenDependants(actor, action);
 }
 
 function endText(actor: Actor, action: ActionPlan): string {
   const state = stateOf(actor, action);
   const counts = state.items?.counts;
-  if (counts !== undefined) return `${counts.succeeded} of ${counts.total} items succeeded`;
-  return isCompleted(state.status) ? "completed" : "ended";
+  if (counts === undefined) return isCompleted(state.status) ? "completed" : "ended";
+  if (counts.total === 0) return "there were no items";
+  const filtered = counts.skipped === 0 ? "" : `, ${counts.skipped} were filtered out`;
+  return `${counts.succeeded} of ${counts.total} items succeeded${filtered}`;
 }
 
 function reopenDependants(actor: Actor, action: ActionPlan): void {
@@ -205,7 +223,7 @@ export function cancelAction(actor: Actor, action: ActionPlan, reason: string): 
   const state = stateOf(actor, action);
   if (isTerminal(state.status)) return;
   const detail = makeDetail(`cancelled: ${reason}`, Source.OPERATOR, actor.ctx.atNs);
-  if (state.items !== undefined) cancelOpenItems(actor, action, reason);
+  if (state.items !== undefined) cancelOpenItems(actor, action, reason, Source.OPERATOR);
   else if (state.status === ActionStatus.RUNNING) {
     const ref = init(TaskRefSchema, { runId: actor.runId, action: action.index, attempt: state.attempt });
     actor.ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason });

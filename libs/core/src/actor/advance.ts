@@ -9,6 +9,7 @@ import type { ActionPlan } from "../definition/plan.js";
 import { isCompleted, isTerminal } from "../status.js";
 import { endAction, startAction } from "./actions.js";
 import { type Actor, actionAt, addEvent, makeDetail, stateOf } from "./actor.js";
+import { cancelOpenItems } from "./items.js";
 import { endRun } from "./run-end.js";
 
 export function advance(actor: Actor): void {
@@ -73,6 +74,8 @@ function upstreamText(actor: Actor, index: number): string {
 function skipAction(actor: Actor, action: ActionPlan, reason: string): void {
   const state = stateOf(actor, action);
   state.failure = undefined;
+  // Items that a retry had opened will not be worked on; what had succeeded stays so.
+  if (state.items !== undefined) cancelOpenItems(actor, action, reason, Source.UPSTREAM);
   state.detail = makeDetail(reason, Source.UPSTREAM, actor.ctx.atNs);
   endAction(actor, action, ActionStatus.SKIPPED, undefined, Source.UPSTREAM);
 }

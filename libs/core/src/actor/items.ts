@@ -8,22 +8,27 @@ import {
   CountsRecordSchema,
   type ItemChunkRecord,
   ItemChunkRecordSchema,
+  Effect,
   type ItemCounts,
+  ItemCountsSchema,
   type ItemRecord,
   ItemRecordSchema,
   ItemStatus,
   type ItemsState,
+  ItemsStateSchema,
+  type Source,
   type TaskRef,
   TaskRefSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
 import { traitsOf } from "../failure/modes.js";
-import { ITEMS_A_CHUNK } from "../limits.js";
+import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
+import { beyondTolerance } from "../resolve.js";
 import { ITEM_OPEN_STATUSES } from "../status.js";
-import { chunkKey, chunkOf, countsKey, itemKey } from "../state/tables.js";
+import { chunkKey, chunkOf, countsKey, inputsKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
-import { type Actor, stateOf } from "./actor.js";
+import { type Actor, makeDetail, stateOf } from "./actor.js";
 
 export const STATUS_MASK = 0x0f;
 export const HAS_RECORD = 0x80;
@@ -68,9 +73,14 @@ export function recordOf(actor: Actor, action: ActionPlan, item: number): ItemRe
 }
 
 export function putRecord(actor: Actor, action: ActionPlan, item: number, record: ItemRecord): void {
-  const chunk = chunkAt(actor, action, chunkOf(item)) as ItemChunkRecord;
+  const key = chunkKey(actor.runId, action.index, chunkOf(item));
+  const chunk = actor.ctx.view.get(key) as ItemChunkRecord;
   const at = item % ITEMS_A_CHUNK;
-  chunk.statuses[at] = (chunk.statuses[at] as number) | HAS_RECORD;
+  const byte = chunk.statuses[at] as number;
+  if ((byte & HAS_RECORD) === 0) {
+    chunk.statuses[at] = byte | HAS_RECORD;
+    actor.ctx.view.put(key, chunk);
+  }
   actor.ctx.view.put(itemKey(actor.runId, action.index, item), record);
 }
 
@@ -128,8 +138,9 @@ export function addItems(
       record.statuses = grown;
     }
     for (let at = Math.max(0, from - first); at < end; at++) {
-      if (record.statuses[at] !== 0 || (isMember !== undefined && !isMember(first + at))) continue;
-      record.statuses[at] = ItemStatus.PENDING;
+      const byte = record.statuses[at] as number;
+      if ((byte & STATUS_MASK) !== 0 || (isMember !== undefined && !isMember(first + at))) continue;
+      record.statuses[at] = (byte & HAS_RECORD) | ItemStatus.PENDING;
       if (first + at < items.cursor) items.cursor = first + at;
       added += 1;
     }
@@ -139,6 +150,32 @@ export function addItems(
   counts.total += added;
   counts.pending += added;
   return added;
+}
+
+/**
+ * Takes all items away, for a new list in place of the old. Records of attempts stay, without an item, so that attempts are
+ * counted on and a late report of an old item can't be taken for a new one's.
+ */
+export function dropItems(actor: Actor, action: ActionPlan): void {
+  const items = itemsOf(actor, action);
+  const counts = items.counts as ItemCounts;
+  countForWorkflow(actor, ItemStatus.SUCCEEDED, -BigInt(counts.succeeded));
+  countForWorkflow(actor, ItemStatus.FAILED, -BigInt(counts.failed));
+  for (let chunk = 0; chunk * ITEMS_A_CHUNK < items.bound; chunk++) {
+    const key = chunkKey(actor.runId, action.index, chunk);
+    const record = actor.ctx.view.get(key);
+    if (record === undefined) continue;
+    record.statuses = record.statuses.map((byte) => byte & HAS_RECORD);
+    actor.ctx.view.put(key, record);
+  }
+  for (let block = 0; block * INPUTS_A_RECORD < items.bound; block++)
+    actor.ctx.view.del(inputsKey(actor.runId, action.index, block));
+  // That the list is another one is news to dependants, whatever comes of it.
+  stateOf(actor, action).items = init(ItemsStateSchema, {
+    counts: init(ItemCountsSchema),
+    modes: [],
+    healed: 1,
+  });
 }
 
 /** Calls back for each item, with its byte. */
@@ -155,7 +192,7 @@ export function eachItem(
     const first = chunk * ITEMS_A_CHUNK;
     for (let at = 0; at < statuses.length; at++) {
       const byte = statuses[at] as number;
-      if (byte !== 0) visit(first + at, byte);
+      if ((byte & STATUS_MASK) !== 0) visit(first + at, byte);
     }
   }
 }
@@ -185,6 +222,8 @@ function nextPending(actor: Actor, action: ActionPlan, items: ItemsState): numbe
 export function releaseItems(actor: Actor, action: ActionPlan): void {
   const items = itemsOf(actor, action);
   const counts = items.counts as ItemCounts;
+  // What will not be borne is not begun: it is about to be cancelled.
+  if (items.loaded && beyondTolerance(action.tolerate, counts.failed, counts.total)) return;
   while (counts.running < action.window && counts.pending > 0) {
     const item = nextPending(actor, action, items);
     if (item === undefined) return;
@@ -195,8 +234,10 @@ export function releaseItems(actor: Actor, action: ActionPlan): void {
         record.attemptBase = record.attempt;
       }
       record.attempt += 1;
+      record.output = undefined;
       record.failure = undefined;
       record.detail = undefined;
+      record.effect = Effect.UNSPECIFIED;
       record.retryAtNs = 0n;
       putRecord(actor, action, item, record);
     }
@@ -222,8 +263,12 @@ export function emitDispatch(actor: Actor, action: ActionPlan, item: number, att
   });
 }
 
-/** Every item that is still open becomes CANCELLED; workers are told to stop what they run of them. */
-export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string): void {
+/**
+ * Every item that is still open becomes CANCELLED; workers are told to stop what they run of them. An attempt that was
+ * under way stays counted, so that its late report can't be taken for a later attempt's.
+ */
+export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string, source: Source): void {
+  const detail = makeDetail(`cancelled: ${reason}`, source, actor.ctx.atNs);
   const running: TaskRef[] = [];
   const items = itemsOf(actor, action);
   eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
@@ -233,6 +278,7 @@ export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string
       const attempt = recordOf(actor, action, item)?.attempt ?? 1;
       running.push(init(TaskRefSchema, { runId: actor.runId, action: action.index, item, attempt }));
       actor.ctx.emit({ kind: "closed", runId: actor.runId, action: action.index, item, attempt });
+      endAttempt(actor, action, item, { endedAtNs: actor.ctx.atNs, detail });
     }
     setStatus(actor, action, item, ItemStatus.CANCELLED);
   });

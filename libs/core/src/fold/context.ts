@@ -15,14 +15,21 @@ import {
 } from "@holdfast/proto";
 import { type Init, init } from "@holdfast/proto/codec";
 import type { Effect } from "../effects.js";
-import { DETAIL_CHARS_MAX, RUN_ID_CHARS_MAX } from "../limits.js";
+import { DETAIL_CHARS_MAX, INBOX_CHARS_MAX, RUN_ID_CHARS_MAX } from "../limits.js";
 import { timerKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { cutText } from "../text.js";
 
+/** A literal subject: visible ASCII without wildcards, no empty token. */
+const INBOX = /^[!-)+-\-/-=?-~]+(\.[!-)+-\-/-=?-~]+)*$/;
+const isInbox = (inbox: string): boolean => inbox.length <= INBOX_CHARS_MAX && INBOX.test(inbox);
+
 export class FoldContext {
   readonly effects: Effect[] = [];
+  /** How many of the entry's due timers have fired. */
+  timersTaken = 0;
   private timers = 0;
+  private readonly inbox: string;
 
   constructor(
     readonly view: View,
@@ -31,7 +38,15 @@ export class FoldContext {
     /** Log time, monotonic, Unix nanoseconds. */
     readonly atNs: bigint,
     readonly batch: CommandBatch,
-  ) {}
+  ) {
+    // What can't be a subject is nobody: outcomes may be lost, the partition may not.
+    this.inbox = isInbox(batch.replyInbox) ? batch.replyInbox : "";
+  }
+
+  /** Where outcomes of this entry go; "": nobody waits. */
+  get replyInbox(): string {
+    return this.inbox;
+  }
 
   emit(effect: Effect): void {
     this.effects.push(effect);
@@ -67,7 +82,7 @@ export class FoldContext {
 
   /** Sends an outcome to whoever wrote the batch, if they wait for it. */
   send(command: Command, outcome: Outcome): void {
-    this.sendTo(this.batch.replyInbox, command.correlation, outcome);
+    this.sendTo(this.inbox, command.correlation, outcome);
   }
 
   sendTo(inbox: string, correlation: bigint, outcome: Outcome): void {

@@ -18,7 +18,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { Effect } from "../effects.js";
-import { CLOCK_SKEW_NS, COMMAND_ID_CHARS_MAX, DEDUPE_WINDOW_NS } from "../limits.js";
+import { CLOCK_SKEW_NS, COMMAND_ID_CHARS_MAX, DEDUPE_WINDOW_NS, WORKER_CHARS_MAX } from "../limits.js";
 import { isCommandId, isDefinitionHash, isName, isRunId, quoted } from "../names.js";
 import {
   appliedKey,
@@ -32,6 +32,7 @@ import {
 } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { cancelRun } from "./commands/cancel-run.js";
+import { checkpointStep } from "./commands/checkpoint-step.js";
 import { defineWorkflow } from "./commands/define-workflow.js";
 import { itemsLoaded } from "./commands/items-loaded.js";
 import { retryRun } from "./commands/retry-run.js";
@@ -73,6 +74,7 @@ export function prefetch(batch: CommandBatch, keys: Set<string>): void {
         if (isCommandId(id)) keys.add(outcomeKey(id));
         break;
       case "itemsLoaded":
+      case "checkpointStep":
         if (isRunId(kind.value.runId)) keys.add(runKey(kind.value.runId));
         break;
     }
@@ -112,6 +114,8 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
   switch (kind.case) {
     case "startRun":
       return startRun(ctx, command, kind.value);
+    case "checkpointStep":
+      return checkpointStep(ctx, command, kind.value);
     case "taskReport":
       return taskReport(ctx, command, kind.value);
     case "itemsLoaded":
@@ -128,7 +132,8 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       return once(ctx, command, () => cancelRun(ctx, command, kind.value));
     case "announceOwner": {
       const { node, epoch } = kind.value;
-      if (epoch <= applied.ownerEpoch) return;
+      // The next epoch and no other: one far ahead would shut every later owner out.
+      if (epoch !== applied.ownerEpoch + 1n || node === "" || node.length > WORKER_CHARS_MAX) return;
       applied.owner = node;
       applied.ownerEpoch = epoch;
       applied.ownerN = 0n;

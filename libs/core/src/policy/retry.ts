@@ -49,8 +49,9 @@ export function resolveRetry(policy: RetryPolicy | undefined): ResolvedRetry {
 export function backoffMs(policy: ResolvedRetry, attempt: number, key: string): number {
   let pause = policy.initialBackoffMs;
   for (let i = 1; i < attempt && pause < policy.maxBackoffMs; i++) {
-    pause = Math.floor((pause * policy.factorMilli) / 1000);
-    if (policy.factorMilli <= 1000) break;
+    const longer = Math.floor((pause * policy.factorMilli) / 1000);
+    if (longer <= pause) break;
+    pause = longer;
   }
   pause = Math.min(pause, policy.maxBackoffMs);
   const span = Math.floor((pause * policy.jitterMilli) / 1000);

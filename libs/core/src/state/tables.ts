@@ -30,6 +30,8 @@ import {
   RunStatus,
   type RunRecord,
   RunRecordSchema,
+  type StepRecord,
+  StepRecordSchema,
   type TimerRecord,
   TimerRecordSchema,
 } from "@holdfast/proto";
@@ -46,6 +48,7 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   c: ItemChunkRecordSchema,
   n: ItemInputsRecordSchema,
   i: ItemRecordSchema,
+  s: StepRecordSchema,
   p: PayloadRecordSchema,
   h: EventChunkRecordSchema,
   t: TimerRecordSchema,
@@ -113,6 +116,10 @@ export const inputsKey = (runId: string, action: number, block: number): Key<Ite
 export const itemKey = (runId: string, action: number, item: number): Key<ItemRecord> =>
   `i${runId}\0${u16(action)}${u32(item)}`;
 
+/** `item` is -1 for the steps of an action that is not over items. */
+export const stepKey = (runId: string, action: number, item: number, index: number): Key<StepRecord> =>
+  `s${runId}\0${u16(action)}${u32(item + 1)}${u32(index)}`;
+
 /** Slot 0 is the run's input, slot n + 1 the output of action n. */
 export const payloadKey = (runId: string, slot: number): Key<PayloadRecord> => `p${runId}\0${u16(slot)}`;
 export const eventChunkKey = (runId: string, chunk: number): Key<EventChunkRecord> =>
@@ -120,12 +127,13 @@ export const eventChunkKey = (runId: string, chunk: number): Key<EventChunkRecor
 
 /** `seq` and `n` (the log sequence that set it, and a count within that) keep timers of one instant apart. */
 export const timerKey = (dueNs: bigint, seq: number, n: number): Key<TimerRecord> =>
-  `t${u64(dueNs)}${u64(BigInt(seq))}${u16(n)}`;
+  `t${u64(dueNs)}${u64(BigInt(seq))}${u32(n)}`;
 export const timerDue = (key: string): bigint => readU64(key, 1);
-/** One past the last timer that is due at `ns`. */
-export const timersUpTo = (ns: bigint): string => `t${u64(ns + 1n)}`;
 export const TIMERS_FROM = "t";
 export const TIMERS_TO = "u";
+const U64_MAX = 0xffff_ffff_ffff_ffffn;
+/** One past the last timer that is due at `ns`. */
+export const timersUpTo = (ns: bigint): string => (ns >= U64_MAX ? TIMERS_TO : `t${u64(ns + 1n)}`);
 
 /** What a run is filed under: all that has not ended together, the rest by how it ended. */
 export type IndexClass = "active" | RunStatus;

@@ -74,6 +74,7 @@ export function checkItems(at: RunUnderTest, action: ActionPlan): void {
   );
   for (const name of ["withEffect", "noEffect", "silent"] as const)
     must(items[name] === effects[name], `${name} of ${what} is counted`);
+  checkList(at, action);
   if (action.perItemOf === undefined) checkInputs(at, action, items.bound);
   else checkMembers(at, action, bytes);
 }
@@ -147,14 +148,28 @@ function checkInputs({ view, runId }: RunUnderTest, action: ActionPlan, bound: n
   must(inputs === bound, `${action.name} has an input for each item`);
 }
 
+/** Items are of the list that upstream has now, not of one that it made in an earlier generation. */
+function checkList({ run, plan }: RunUnderTest, action: ActionPlan): void {
+  const state = run.actions[action.index] as ActionState;
+  const source = action.forEach?.source;
+  const index = source?.case === "outputOf" ? plan.byName.get(source.value.action) : action.perItemOf;
+  const upstream = index === undefined ? undefined : run.actions[index];
+  if (!isSettled(state) || upstream === undefined || !isCompleted(upstream.status)) return;
+  if (run.cancel !== undefined) return;
+  if (action.ancestors.some((i) => !isTerminal(run.actions[i]?.status as ActionStatus))) return;
+  const expected = action.perItemOf === undefined ? upstream.generation : upstream.items?.listGeneration;
+  must(state.items?.listGeneration === expected, `${action.name} works on the list that is there now`);
+}
+
+const isSettled = ({ status }: ActionState): boolean =>
+  isCompleted(status) || status === ActionStatus.FAILED || status === ActionStatus.RUNNING;
+
 function checkMembers(at: RunUnderTest, action: ActionPlan, bytes: readonly number[]): void {
   const { run, plan } = at;
   const source = plan.actions[action.perItemOf as number] as ActionPlan;
   const sourceState = run.actions[source.index] as ActionState;
   const state = run.actions[action.index] as ActionState;
-  const settled =
-    isCompleted(state.status) || [ActionStatus.FAILED, ActionStatus.RUNNING].includes(state.status);
-  if (!settled || !isCompleted(sourceState.status) || run.status === RunStatus.CANCELLED) return;
+  if (!isSettled(state) || !isCompleted(sourceState.status) || run.status === RunStatus.CANCELLED) return;
   // A dependant that ended before healing keeps its members until its turn comes again.
   if (action.ancestors.some((i) => !isTerminal(run.actions[i]?.status as ActionStatus))) return;
   const successes = itemBytes(at, source).map((byte) => (byte & STATUS_MASK) === ItemStatus.SUCCEEDED);

@@ -37,6 +37,8 @@ import {
   succeeded,
   timersFired,
 } from "./build.js";
+import { runKey } from "../state/tables.js";
+import { isRunRetryable } from "../status.js";
 import { MS, type TestPartition } from "./partition.js";
 
 export const MOVE_KINDS = [
@@ -185,8 +187,12 @@ export class Mover {
         );
       case "retry": {
         const strategy = how % 16 === 9 ? RecoveryStrategy.RETRY_ALL : RecoveryStrategy.UNSPECIFIED;
+        const failedRuns = RUNS.filter((runId) =>
+          isRunRetryable(partition.view.get(runKey(runId))?.status ?? 0),
+        );
+        const candidates = failedRuns.length > 0 && how % 8 !== 7 ? failedRuns : [...RUNS, "nobody", "Ł"];
         return this.control(
-          retry(at([...RUNS, ...RUNS, "nobody", "Ł"], pick), {
+          retry(at(candidates, pick), {
             force: how % 3 === 0,
             who: "tester",
             strategy,

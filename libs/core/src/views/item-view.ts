@@ -25,14 +25,22 @@ export function itemView({ index, byte, record, input, actionDetail }: ItemViewI
     status,
     attempts: record?.attempt ?? running,
     failure: record?.failure,
-    detail: record?.detail?.text ?? (status === ItemStatus.CANCELLED ? actionDetail : ""),
+    detail: detailOf(status, record, actionDetail),
     startedAt: timestamp(record?.startedAtNs ?? 0n),
     endedAt: timestamp(record?.endedAtNs ?? 0n),
     worker: record?.worker ?? "",
     inputSnapshot: input === undefined ? "" : snapshotOf(fromUtf8(input), SNAPSHOT_BYTES_MAX),
     output: record?.output,
     generation: record?.generation ?? 0,
-    retryAt: timestamp(record?.retryAtNs ?? 0n),
+    retryAt: status === ItemStatus.RETRYING ? timestamp(record?.retryAtNs ?? 0n) : undefined,
     effect: record?.effect ?? 0,
   });
+}
+
+/** An item that was cancelled between attempts is told of both: why it ended, and what its last attempt left. */
+function detailOf(status: ItemStatus, record: ItemRecord | undefined, actionDetail: string): string {
+  const own = record?.detail?.text ?? "";
+  if (status !== ItemStatus.CANCELLED) return own;
+  if (record?.failure === undefined) return own || actionDetail;
+  return `${actionDetail}; its last attempt failed: ${own}`;
 }

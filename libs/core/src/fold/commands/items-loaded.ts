@@ -45,13 +45,9 @@ export function itemsLoaded(ctx: FoldContext, command: Command, loaded: ItemsLoa
   }
   const problem = loaded.failure ?? overLimit(action, loaded);
   if (problem !== undefined) {
-    cancelOpenItems(actor, action, problem.message);
-    endAction(
-      actor,
-      action,
-      ActionStatus.FAILED,
-      makeFailure(problem, { atNs: ctx.atNs, source: Source.ENGINE }),
-    );
+    const failure = makeFailure(problem, { atNs: ctx.atNs, source: Source.ENGINE });
+    cancelOpenItems(actor, action, failure.message, Source.ENGINE);
+    endAction(actor, action, ActionStatus.FAILED, failure);
   } else {
     keepInputs(actor, action, loaded);
     addItems(actor, action, loaded.firstIndex, loaded.firstIndex + loaded.items.length);

@@ -5,6 +5,7 @@
  * 2. What failed in a terminal mode is refused unless forced; if that is all there is, the retry is refused.
  */
 import {
+  type ActionState,
   ActionStatus,
   type Command,
   RecoveryStrategy,
@@ -17,8 +18,10 @@ import { type Actor, addEvent, loadActor, saveActor, stateOf } from "../../actor
 import { advance } from "../../actor/advance.js";
 import { reopenItems } from "../../actor/items.js";
 import { reopenRun } from "../../actor/run-end.js";
+import type { ActionPlan } from "../../definition/plan.js";
 import { modeName, traitsOf } from "../../failure/modes.js";
 import { quoted } from "../../names.js";
+import { beyondTolerance } from "../../resolve.js";
 import { isRunRetryable } from "../../status.js";
 import type { FoldContext } from "../context.js";
 
@@ -83,11 +86,13 @@ export function reopenFailed(
   for (const action of actor.plan.actions) {
     const state = stateOf(actor, action);
     const { status } = state;
+    if (status === ActionStatus.COMPLETED) continue;
     const failed = status === ActionStatus.FAILED || status === ActionStatus.CANCELLED;
-    if (state.items !== undefined && (failed || status === ActionStatus.COMPLETED_WITH_FAILURES)) {
+    if (state.items !== undefined) {
+      if (!options.force && isBeyondHelp(action, state)) continue;
       const reopened = reopenItems(actor, action, options.force);
-      // An action whose items could not even be loaded has none to open.
-      if (reopened === 0 && state.items.loaded) continue;
+      // An action whose items could not even be loaded has none to open, nor may one that was skipped.
+      if (reopened === 0 && state.items.loaded && status !== ActionStatus.SKIPPED) continue;
       items += reopened;
     } else if (failed) {
       if (state.failure !== undefined && traitsOf(state.failure.mode).terminal && !options.force) continue;
@@ -98,6 +103,13 @@ export function reopenFailed(
   }
   advance(actor);
   return { items, actions };
+}
+
+/** Whether the items that failed in a terminal mode are, by themselves, more than their action bears. */
+function isBeyondHelp(action: ActionPlan, { items }: ActionState): boolean {
+  let terminal = 0;
+  for (const { mode, count } of items?.modes ?? []) if (traitsOf(mode).terminal) terminal += count;
+  return beyondTolerance(action.tolerate, terminal, items?.counts?.total ?? 0);
 }
 
 /** Why the run can't be retried; undefined: it can. */
@@ -121,8 +133,9 @@ function refusal(actor: Actor, force: boolean): Reopened["refused"] {
     const failure = stateOf(actor, action).failure;
     if (failure === undefined) continue;
     const modes = failure.modes.length > 0 ? failure.modes.map((entry) => entry.mode) : [failure.mode];
-    if (modes.some((mode) => !traitsOf(mode).terminal)) return undefined;
-    for (const mode of modes) terminal.add(modeName(mode));
+    const beyondHelp = isBeyondHelp(action, stateOf(actor, action));
+    if (!beyondHelp && modes.some((mode) => !traitsOf(mode).terminal)) return undefined;
+    for (const mode of modes) if (traitsOf(mode).terminal) terminal.add(modeName(mode));
   }
   const names = [...terminal].join(", ");
   return {

@@ -91,7 +91,7 @@ export function startRun(ctx: FoldContext, command: Command, start: StartRun): v
 /** Whoever asked to be told of the end is told, now or then. */
 function wait(actor: Actor, command: Command, start: StartRun): void {
   const { ctx, run } = actor;
-  const inbox = ctx.batch.replyInbox;
+  const inbox = ctx.replyInbox;
   if (!start.notifyEnd || inbox === "" || command.correlation === 0n) return;
   if (isRunTerminal(run.status)) {
     ctx.send(command, init(OutcomeSchema, { result: { case: "ended", value: endedOf(actor) } }));

@@ -13,7 +13,6 @@ import {
   ItemStatus,
   RejectCode,
   RunEventType,
-  RunStatus,
   Source,
   type TaskReport,
   type TaskSuccess,
@@ -34,7 +33,8 @@ import {
   stateOf,
 } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
-import { endAttempt, itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
+import { isCurrentAttempt } from "../../actor/attempt.js";
+import { endAttempt, itemsOf, recordOf, releaseItems, setStatus } from "../../actor/items.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { modeName, traitsOf } from "../../failure/modes.js";
 import { WORKER_CHARS_MAX } from "../../limits.js";
@@ -49,7 +49,7 @@ const MS = 1_000_000n;
 export function taskReport(ctx: FoldContext, command: Command, report: TaskReport): void {
   const actor = loadActor(ctx, report.runId);
   const action = actor?.plan.actions[report.action];
-  if (actor === undefined || action === undefined || !isCurrent(actor, action, report)) {
+  if (actor === undefined || action === undefined || !isCurrentAttempt(actor, action, report)) {
     ctx.emit({
       kind: "stale-report",
       runId: report.runId,
@@ -74,16 +74,6 @@ export function taskReport(ctx: FoldContext, command: Command, report: TaskRepor
   if (isTerminal(stateOf(actor, action).status)) advance(actor);
   saveActor(actor);
   ctx.accept(command, { runId: report.runId, status: actor.run.status });
-}
-
-function isCurrent(actor: Actor, action: ActionPlan, report: TaskReport): boolean {
-  const state = stateOf(actor, action);
-  if (actor.run.status !== RunStatus.RUNNING || state.status !== ActionStatus.RUNNING) return false;
-  if (report.item === undefined) return action.forEach === undefined && state.attempt === report.attempt;
-  if (action.forEach === undefined || state.items === undefined || report.item >= state.items.bound)
-    return false;
-  if (statusOf(actor, action, report.item) !== ItemStatus.RUNNING) return false;
-  return (recordOf(actor, action, report.item)?.attempt ?? 1) === report.attempt;
 }
 
 /** The outcome as it counts: one that can't be kept is a failure that says so. */

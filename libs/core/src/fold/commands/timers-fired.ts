@@ -12,14 +12,15 @@ import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../acto
 import { type Key, outcomeKey, timerDue } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
 
-/** `due`: the earliest timers of the state, in order, at least all that may fire now up to the limit. */
+/** `due`: the earliest timers of the state, in order, at least all that may fire now up to the limit. Of one entry, each is taken once. */
 export function timersFired(
   ctx: FoldContext,
   upToNs: bigint,
   due: readonly (readonly [Key<TimerRecord>, TimerRecord])[],
 ): void {
   const limitNs = upToNs < ctx.atNs ? upToNs : ctx.atNs;
-  for (const [key, timer] of due) {
+  for (; ctx.timersTaken < due.length; ctx.timersTaken++) {
+    const [key, timer] = due[ctx.timersTaken] as (typeof due)[number];
     if (timerDue(key) > limitNs) break;
     ctx.view.del(key);
     fire(ctx, timer);
