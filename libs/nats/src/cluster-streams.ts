@@ -140,40 +140,82 @@ export async function ensureStreams(
   return [...warnings, ...made.warnings];
 }
 
-/** Servers refuse to promise more storage than they have: then all get half, and so on. */
+/**
+ * Servers refuse to promise more storage than they have: then all get half, and so on. What is made is never changed or
+ * deleted again, since another node may have made it too and already write to it.
+ */
 async function createAll(
   api: JetStreamApi,
   options: StreamOptions,
   names: ReadonlySet<string>,
 ): Promise<{ logBytes: number; warnings: string[] }> {
-  const created = new Set<string>();
-  for (let { logBytes } = options; ; logBytes = Math.floor(logBytes / 2)) {
-    const wants = wanted(options, logBytes).filter(({ name }) => names.has(name));
-    const results = await Promise.all(wants.map((want) => createOne(api, want, created)));
-    if (results.every((result) => result !== undefined)) {
-      return { logBytes, warnings: results.flat() };
-    }
-    if (logBytes / 2 < LOG_BYTES_MIN) {
-      throw new PortError(
-        "full",
-        `the NATS server has no storage for ${options.partitions} logs of ${mib(LOG_BYTES_MIN)} each; give JetStream ` +
-          "more (max_file_store, disk space), or use fewer partitions",
-        { partitions: options.partitions },
-      );
-    }
+  const open = new Set(names);
+  const warnings: string[] = [];
+  let { logBytes } = options;
+  while (!(await hasRoomFor(api, options, totalBytes(wanted(options, logBytes), open)))) {
+    logBytes = halved(logBytes, options);
+  }
+  for (;;) {
+    const wants = wanted(options, logBytes).filter(({ name }) => open.has(name));
+    await Promise.all(
+      wants.map(async (want) => {
+        const told = await createOne(api, want);
+        if (told === undefined) return;
+        open.delete(want.name);
+        warnings.push(...told);
+      }),
+    );
+    if (open.size === 0) return { logBytes, warnings };
+    // Somebody took room since it was measured.
+    logBytes = halved(logBytes, options);
   }
 }
 
-/** Warnings; undefined where the server has no room. */
-async function createOne(
-  api: JetStreamApi,
-  want: StreamConfig,
-  created: Set<string>,
-): Promise<string[] | undefined> {
+function halved(logBytes: number, { partitions }: StreamOptions): number {
+  const half = Math.floor(logBytes / 2);
+  if (half >= LOG_BYTES_MIN) return half;
+  throw new PortError(
+    "full",
+    `the NATS server has no storage for ${partitions} logs of ${mib(LOG_BYTES_MIN)} each; give JetStream more ` +
+      "(max_file_store, disk space), or use fewer partitions",
+    { partitions },
+  );
+}
+
+function totalBytes(wants: readonly StreamConfig[], names: ReadonlySet<string>): number {
+  return wants.reduce((sum, want) => sum + (names.has(want.name) ? Math.max(0, want.max_bytes) : 0), 0);
+}
+
+/** Left free of promises, for what has no limit of its own: payloads, definitions, consumers. */
+const ROOM_LEFT = 0.25;
+
+/** Asks for all of it and more at once, under a name that nobody else uses, and gives it back. */
+async function hasRoomFor(api: JetStreamApi, options: StreamOptions, bytes: number): Promise<boolean> {
+  if (bytes === 0) return true;
+  const probe = `HOLDFAST_PROBE_${crypto.randomUUID().replaceAll("-", "")}`;
   try {
-    const info = created.has(want.name) ? await api.updateStream(want) : await api.createStream(want);
-    created.add(want.name);
-    return differences(want, info);
+    await api.createStream({
+      ...base,
+      name: probe,
+      subjects: [`holdfast.probe.${probe}`],
+      retention: "limits",
+      max_bytes: Math.ceil(bytes * (1 + ROOM_LEFT)),
+      max_msg_size: -1,
+      num_replicas: options.replicas,
+      deny_delete: false,
+    });
+  } catch (thrown) {
+    if (thrown instanceof JsApiError && thrown.errCode === JS_ERR.storageExceeded) return false;
+    throw thrown;
+  }
+  await api.deleteStream(probe);
+  return true;
+}
+
+/** Warnings; undefined where the server has no room. */
+async function createOne(api: JetStreamApi, want: StreamConfig): Promise<string[] | undefined> {
+  try {
+    return differences(want, await api.createStream(want));
   } catch (thrown) {
     if (!(thrown instanceof JsApiError)) throw thrown;
     if (thrown.errCode === JS_ERR.storageExceeded) return undefined;

@@ -85,8 +85,8 @@ export class JetStreamApi {
     return streamInfo(await this.call<RawStreamInfo>(`STREAM.CREATE.${config.name}`, config));
   }
 
-  async updateStream(config: StreamConfig): Promise<StreamInfo> {
-    return streamInfo(await this.call<RawStreamInfo>(`STREAM.UPDATE.${config.name}`, config));
+  async deleteStream(name: string): Promise<void> {
+    await this.call(`STREAM.DELETE.${name}`, {});
   }
 
   /** Answered by the stream's leader, so never stale. */

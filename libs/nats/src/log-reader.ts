@@ -11,7 +11,8 @@ import { ackSubject, plainBytes } from "./delivery.js";
 import type { Connection } from "./connection.js";
 import { fromNats, JS_ERR, JsApiError } from "./errors.js";
 import type { JetStreamApi, StreamInfo } from "./js-api.js";
-import { PullFeed, type PullOwner } from "./pull-feed.js";
+import { PullFeed } from "./pull-feed.js";
+import type { PullOwner } from "./pull-owner.js";
 
 /** Read ahead for one partition; 16 of them make 64 MiB. */
 export const READ_AHEAD_ENTRIES = 1_000;

@@ -10,6 +10,7 @@ import { type PayloadRef, PayloadRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ObjectStore } from "nats";
 import type { Connection } from "./connection.js";
+import { plainBytes } from "./delivery.js";
 import { fromNats } from "./errors.js";
 
 const NAME = /^[0-9a-f]{64}$/;
@@ -85,7 +86,8 @@ export class NatsPayloads implements PayloadStore {
     });
     try {
       const store = await this.open();
-      return (await Promise.race([store.getBlob(name), late])) ?? undefined;
+      const body = await Promise.race([store.getBlob(name), late]);
+      return body === null ? undefined : plainBytes(body);
     } catch (thrown) {
       throw fromNats(thrown, `fetch payload ${name}`);
     } finally {

@@ -9,6 +9,7 @@
 import type { PortError } from "@holdfast/engine";
 import { createInbox, type Msg, type Subscription } from "nats";
 import type { Connection } from "./connection.js";
+import type { PullOwner } from "./pull-owner.js";
 
 const LANES = 2;
 const PULL_EXPIRES_MS = 30_000;
@@ -19,26 +20,6 @@ const SILENCE_MS_MAX = 5_000;
 const WATCH_EVERY_MS = 1_000;
 const RETRY_MS_FIRST = 50;
 const RETRY_MS_MAX = 2_000;
-
-export interface PullBounds {
-  readonly messages: number;
-  readonly bytes: number;
-}
-
-export interface PullOwner<T> {
-  /** What is read, for people. */
-  readonly what: string;
-  readonly stream: string;
-  readonly bounds: PullBounds;
-  /** Makes the consumer and checks what must hold; resolves with its name. A `PortError` whose `retry` is `never` ends the feed. */
-  attach(): Promise<string>;
-  /** Clears up after a consumer that is not used any more. Must not throw. */
-  detach(consumer: string): void;
-  /** Takes one message; `undefined` means: this can't be right, attach anew. Must not throw. */
-  accept(message: Msg): { readonly item: T; readonly bytes: number } | undefined;
-  /** Called about once a second while nothing comes; true means: attach anew. */
-  idle?(silentForMs: number): Promise<boolean>;
-}
 
 interface Lane {
   readonly subscription: Subscription;
@@ -99,6 +80,7 @@ export class PullFeed<T> {
     } finally {
       this.signal.removeEventListener("abort", stop);
       this.stop();
+      for (const item of this.items.splice(0)) this.owner.giveBack?.(item);
     }
   }
 

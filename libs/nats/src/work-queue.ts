@@ -22,7 +22,8 @@ import type { Connection } from "./connection.js";
 import { fromNats } from "./errors.js";
 import type { JetStreamApi, StoredMessage } from "./js-api.js";
 import type { StreamPublisher } from "./publisher.js";
-import { PullFeed, type PullOwner } from "./pull-feed.js";
+import { PullFeed } from "./pull-feed.js";
+import type { PullOwner } from "./pull-owner.js";
 import { readKept, rejectedHeaders, rejectedSubject } from "./rejected-message.js";
 import { NatsWorkMessage } from "./work-message.js";
 
@@ -192,6 +193,10 @@ class WorkOwner implements PullOwner<WorkMessage> {
 
   /** The consumer is every node's: it stays. */
   detach(): void {}
+
+  giveBack(message: WorkMessage): void {
+    message.retryLater(0);
+  }
 
   accept(message: Msg): { item: WorkMessage; bytes: number } | undefined {
     const delivery = ackSubject(message.reply ?? "");
