@@ -19,6 +19,7 @@ import {
   payloadKey,
   planOf,
   runKey,
+  stepKey,
   STATUS_MASK,
   type View,
 } from "@holdfast/core";
@@ -32,6 +33,8 @@ import {
   PayloadSchema,
   type RunRecord,
   RunStatus,
+  type StepResult,
+  StepResultSchema,
   type Task,
   TaskSchema,
 } from "@holdfast/proto";
@@ -68,6 +71,8 @@ export interface ComposeDeps {
   readonly epoch: bigint;
 }
 
+const FIRST_ATTEMPT = { attempt: 1, attemptBase: 0, steps: 0 };
+
 /** Undefined where the attempt is over or was never begun. A promise only where outputs of many items have to be gathered. */
 export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined | Promise<Task> {
   const { view } = deps;
@@ -77,9 +82,12 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
   if (found === undefined || action === undefined || state === undefined) return undefined;
   const { run, plan } = found;
   if (run.status !== RunStatus.RUNNING || state.status !== ActionStatus.RUNNING) return undefined;
-  if (due.item < 0 ? state.attempt !== due.attempt : !isRunning(view, due)) return undefined;
-  const attemptBase =
-    due.item < 0 ? state.attemptBase : (view.get(itemKey(due.runId, due.action, due.item))?.attemptBase ?? 0);
+  const byte = due.item < 0 ? 0 : itemByte(view, due);
+  if (due.item >= 0 && (byte & STATUS_MASK) !== ItemStatus.RUNNING) return undefined;
+  // An item in its first attempt has no record: asking for it would be a read in vain for each.
+  const record = (byte & HAS_RECORD) === 0 ? undefined : view.get(itemKey(due.runId, due.action, due.item));
+  const { attempt, attemptBase, steps } = due.item < 0 ? state : (record ?? FIRST_ATTEMPT);
+  if (attempt !== due.attempt) return undefined;
   const upstream: NamedPayload[] = [];
   const gather: ActionPlan[] = [];
   for (const index of action.upstream) {
@@ -111,6 +119,7 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
     generation: run.generation,
     queue: action.queue,
     attemptsLeft: Math.max(0, action.retry.maxAttempts - (due.attempt - attemptBase)),
+    steps: stepResults(view, due, steps, state.stepsSince),
   });
   return gather.length === 0 ? task : gatherOutputs(deps, found, task, gather);
 }
@@ -118,12 +127,9 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
 const named = (source: ActionPlan, state: ActionState, payload: Payload | undefined): NamedPayload =>
   init(NamedPayloadSchema, { name: source.name, status: state.status, payload });
 
-function isRunning(view: View, due: DueTask): boolean {
-  const byte =
-    view.get(chunkKey(due.runId, due.action, chunkOf(due.item)))?.statuses[due.item % ITEMS_A_CHUNK] ?? 0;
-  if ((byte & STATUS_MASK) !== ItemStatus.RUNNING) return false;
-  const attempt = (byte & HAS_RECORD) === 0 ? 1 : view.get(itemKey(due.runId, due.action, due.item))?.attempt;
-  return attempt === due.attempt;
+/** The byte that tells an item's disposition, and whether it has a record. */
+function itemByte(view: View, { runId, action, item }: DueTask): number {
+  return view.get(chunkKey(runId, action, chunkOf(item)))?.statuses[item % ITEMS_A_CHUNK] ?? 0;
 }
 
 function itemInput(view: View, due: DueTask, action: ActionPlan): Payload | undefined {
@@ -132,6 +138,17 @@ function itemInput(view: View, due: DueTask, action: ActionPlan): Payload | unde
     due.item % INPUTS_A_RECORD
   ];
   return value === undefined ? undefined : init(PayloadSchema, { body: { case: "inline", value } });
+}
+
+/** Steps of the action or item that are done, in their order; those from before it was begun all over don't count. */
+function stepResults(view: View, due: DueTask, bound: number, since: number): StepResult[] {
+  const steps: StepResult[] = [];
+  for (let index = 0; index < bound; index++) {
+    const record = view.get(stepKey(due.runId, due.action, due.item, index));
+    if (record === undefined || record.generation < since) continue;
+    steps.push(init(StepResultSchema, { index, name: record.name, result: record.result }));
+  }
+  return steps;
 }
 
 /** Adds, for each upstream action over items, a JSON array of its successes' outputs, in the order of their indices. */

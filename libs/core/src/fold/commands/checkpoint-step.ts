@@ -3,7 +3,13 @@
  *
  * 1. Only the current attempt's steps count. The same step again changes nothing.
  */
-import { type CheckpointStep, type Command, ItemRecordSchema, RejectCode, StepRecordSchema } from "@holdfast/proto";
+import {
+  type CheckpointStep,
+  type Command,
+  ItemRecordSchema,
+  RejectCode,
+  StepRecordSchema,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { type Actor, loadActor, payloadProblem, saveActor, stateOf } from "../../actor/actor.js";
 import { isCurrentAttempt } from "../../actor/attempt.js";
@@ -33,23 +39,34 @@ export function checkpointStep(ctx: FoldContext, command: Command, step: Checkpo
   if (before === undefined || before.generation < stateOf(actor, action).stepsSince) {
     const { name, result, startedAtNs, attempt } = step;
     const { generation } = actor.run;
-    ctx.view.put(key, init(StepRecordSchema, { name, result, startedAtNs, endedAtNs: ctx.atNs, attempt, generation }));
+    ctx.view.put(
+      key,
+      init(StepRecordSchema, { name, result, startedAtNs, endedAtNs: ctx.atNs, attempt, generation }),
+    );
     raiseBound(actor, action, step);
   }
   ctx.accept(command, { runId: step.runId, status: actor.run.status });
 }
 
-function stepProblem(step: CheckpointStep): { readonly code: RejectCode; readonly message: string } | undefined {
+function stepProblem(
+  step: CheckpointStep,
+): { readonly code: RejectCode; readonly message: string } | undefined {
   if (step.name === "" || step.name.length > STEP_NAME_CHARS_MAX) {
     const message = `a step needs a name of 1 to ${STEP_NAME_CHARS_MAX} characters, not ${quoted(cutText(step.name, 64))}`;
     return { code: RejectCode.INVALID_NAME, message };
   }
   if (step.index >= STEPS_MAX) {
-    return { code: RejectCode.TOO_LARGE, message: `step ${quoted(step.name)} is number ${step.index}; an attempt has at most ${STEPS_MAX}` };
+    return {
+      code: RejectCode.TOO_LARGE,
+      message: `step ${quoted(step.name)} is number ${step.index}; an attempt has at most ${STEPS_MAX}`,
+    };
   }
   const problem = payloadProblem(step.result);
   if (problem === undefined) return undefined;
-  return { code: problem.code, message: `the result of step ${quoted(step.name)} can't be kept: ${problem.message}` };
+  return {
+    code: problem.code,
+    message: `the result of step ${quoted(step.name)} can't be kept: ${problem.message}`,
+  };
 }
 
 function stepsOf(actor: Actor, action: ActionPlan, item: number | undefined): number {
@@ -64,7 +81,8 @@ function raiseBound(actor: Actor, action: ActionPlan, { item, index, attempt }: 
     saveActor(actor);
     return;
   }
-  const record = recordOf(actor, action, item) ?? init(ItemRecordSchema, { attempt, generation: actor.run.generation });
+  const record =
+    recordOf(actor, action, item) ?? init(ItemRecordSchema, { attempt, generation: actor.run.generation });
   if (index < record.steps) return;
   record.steps = index + 1;
   putRecord(actor, action, item, record);
