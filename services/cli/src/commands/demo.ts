@@ -39,6 +39,7 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
       context.print(["Holdfast's demo: a film catalogue is imported, fails in part, and is healed.", ""]);
       context.print(
         placesOf(
+          context,
           holdfast,
           `${folder}  (${options.keep === true ? "kept until Ctrl-C" : "removed at the end"})`,
         ),

@@ -5,7 +5,7 @@ import { createLogger, type LogLevel } from "@holdfast/telemetry";
 import type { CommandContext } from "../context.js";
 import { CliError, ExitCode } from "../exit-codes.js";
 import { type LocalHoldfast, startLocalHoldfast } from "../local/holdfast.js";
-import { safeText } from "../render/text.js";
+import { safeText, wrapText } from "../render/text.js";
 import { VERSION } from "../version.js";
 
 export interface DevOptions {
@@ -38,7 +38,7 @@ export async function runDev(context: CommandContext, options: DevOptions): Prom
     throw new CliError(ExitCode.failed, why, { cause: error });
   });
   context.print([
-    ...placesOf(holdfast, dataDir),
+    ...placesOf(context, holdfast, dataDir),
     "",
     ...publishingHelp(context, holdfast),
     "",
@@ -81,7 +81,7 @@ export const localLogger = (context: CommandContext, level: LogLevel) =>
   });
 
 /** Where everything is, one line each. */
-export function placesOf(holdfast: LocalHoldfast, dataDir: string): string[] {
+export function placesOf(context: CommandContext, holdfast: LocalHoldfast, dataDir: string): string[] {
   const managed = holdfast.natsManaged ? "managed" : "yours";
   const lines = [
     `Holdfast ${VERSION} is running, with ${holdfast.partitions} partitions`,
@@ -90,7 +90,12 @@ export function placesOf(holdfast: LocalHoldfast, dataDir: string): string[] {
     `  metrics  ${holdfast.metricsUrl}/metrics, ${holdfast.metricsUrl}/healthz`,
     `  data     ${dataDir}`,
   ];
-  for (const warning of holdfast.warnings()) lines.push(`  ▲ ${safeText(warning)}`);
+  const { width } = context.screen();
+  for (const warning of holdfast.warnings()) {
+    lines.push(
+      ...wrapText(safeText(warning), width - 4).map((line, at) => (at === 0 ? `  ▲ ${line}` : `    ${line}`)),
+    );
+  }
   return lines;
 }
 

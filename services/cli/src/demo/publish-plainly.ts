@@ -19,21 +19,36 @@ export interface Stored {
   readonly seq: number;
 }
 
+export class PublishError extends Error {
+  override readonly name = "PublishError";
+
+  constructor(
+    message: string,
+    /** The server's limit in bytes, where the message was over it. */
+    readonly maxBytes: number | undefined,
+    options: { cause: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
 const DEFAULT_PORT = 4222;
 const ANSWER_MS_MAX = 10_000;
 
-/** Rejects where the server can't be reached, takes no message so large, or no stream stores it. */
+/** Rejects with a PublishError where the server can't be reached, takes no message so large, or no stream stores it. */
 export async function publishPlainly(natsUrl: string, message: PlainMessage): Promise<Stored> {
   const url = new URL(natsUrl);
   const socket = connect(Number(url.port || DEFAULT_PORT), url.hostname);
   socket.setTimeout(ANSWER_MS_MAX, () => socket.destroy(new Error(`${url.host} did not answer in time`)));
+  let maxBytes: number | undefined;
   try {
     await once(socket, "connect");
     const reader = new ProtocolReader(socket);
     const info = JSON.parse((await reader.line()).replace(/^INFO /, "")) as { max_payload: number };
     if (message.body.length > info.max_payload) {
+      maxBytes = info.max_payload;
       throw new Error(
-        `the message has ${message.body.length} bytes and ${url.host} takes ${info.max_payload} (max_payload in its configuration)`,
+        `it has ${message.body.length} bytes and ${url.host} takes ${maxBytes} (max_payload in its configuration)`,
       );
     }
     const inbox = `_INBOX.${randomBytes(8).toString("hex")}`;
@@ -49,7 +64,7 @@ export async function publishPlainly(natsUrl: string, message: PlainMessage): Pr
     return readAnswer(await reader.message());
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`${message.subject} was not published: ${why}`, { cause: error });
+    throw new PublishError(`${message.subject} was not published: ${why}`, maxBytes, { cause: error });
   } finally {
     socket.destroy();
   }

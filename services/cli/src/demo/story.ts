@@ -17,7 +17,7 @@ import type { FilmCatalogue, FilmRow } from "./films.js";
 import { type FilmCheck, FILMS_WORKFLOW } from "./films-workflow.js";
 import { Invocations } from "./invocations.js";
 import { allFailedItems, inlineValue, itemsOf } from "./ledger-facts.js";
-import { publishPlainly } from "./publish-plainly.js";
+import { publishCatalogue } from "./publish-catalogue.js";
 
 export interface StoryWorker {
   readonly id: string;
@@ -55,17 +55,18 @@ export async function tellStory(parts: StoryParts): Promise<Claims> {
 
   heading("1. A worker starts with the check as it was first deployed");
   const first = await parts.startWorker(checkFilm, invocations);
-  say(
-    `   ${first.id} runs workflow ${FILMS_WORKFLOW}: check each row, enrich each film that passed, report on all.`,
+  tell(
+    `${first.id} runs workflow ${FILMS_WORKFLOW}: check each row, enrich each film that passed, report on all.`,
   );
 
   heading(`2. The catalogue is published on holdfast.work.${FILMS_WORKFLOW}`);
-  tell(await publishCatalogue(parts));
+  const published = await publishCatalogue(parts.catalogue, parts.natsUrl, parts.runId);
+  tell(published.text);
   say("");
   const broken = await follow(parts);
   say("");
   await showRun(context, parts.admin, broken);
-  await claimPartialFailure(parts, broken, claims, invocations);
+  await claimPartialFailure(parts, published.rows, broken, claims, invocations);
 
   heading("3. The cause is mended: the worker stops, and starts again with a better check");
   await first.stop();
@@ -103,21 +104,9 @@ function follow({ context, admin, runId }: StoryParts): Promise<RunView> {
   });
 }
 
-async function publishCatalogue({ catalogue, natsUrl, runId }: StoryParts): Promise<string> {
-  const body = Buffer.from(JSON.stringify({ rows: catalogue.rows }));
-  const stored = await publishPlainly(natsUrl, {
-    subject: `holdfast.work.${FILMS_WORKFLOW}`,
-    body,
-    headers: { "Content-Type": "application/json", "Holdfast-Run-Id": runId },
-  });
-  return (
-    `${formatCount(catalogue.rows.length)} rows of ${catalogue.source}, as shipped: ${formatCount(body.length)} bytes of JSON, ` +
-    `over a plain NATS connection. JetStream has stored it as #${stored.seq} of ${stored.stream}.`
-  );
-}
-
 async function claimPartialFailure(
-  { admin, context, runId, catalogue }: StoryParts,
+  { admin, context, runId }: StoryParts,
+  rows: readonly FilmRow[],
   run: RunView,
   claims: Claims,
   invocations: Invocations,
@@ -154,7 +143,7 @@ async function claimPartialFailure(
   );
   const reasonless = failed.filter((item) => (item.failure?.message ?? "") === "");
   claims.equal("each with a reason", reasonless.length, 0);
-  const others = failed.filter((item) => !isRow(item.inputSnapshot, catalogue.rows[item.index]));
+  const others = failed.filter((item) => !isRow(item.inputSnapshot, rows[item.index]));
   claims.equal(
     "each with the very row that it failed on",
     others.map(({ index }) => index),
