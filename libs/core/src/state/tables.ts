@@ -106,8 +106,15 @@ export const countsKey = (workflow: string): Key<CountsRecord> => `w${workflow}`
 export const outcomeKey = (commandId: string): Key<OutcomeRecord> => `k${commandId}`;
 
 export const chunkOf = (item: number): number => Math.floor(item / ITEMS_A_CHUNK);
-export const chunkKey = (runId: string, action: number, chunk: number): Key<ItemChunkRecord> =>
-  `c${runId}\0${u16(action)}${u32(chunk)}`;
+let lastChunk = { runId: "", action: -1, chunk: -1, key: "" };
+
+/** Asked for several times for each report: the last key is kept, so that it is put together and hashed once. */
+export function chunkKey(runId: string, action: number, chunk: number): Key<ItemChunkRecord> {
+  if (lastChunk.chunk !== chunk || lastChunk.action !== action || lastChunk.runId !== runId) {
+    lastChunk = { runId, action, chunk, key: `c${runId}\0${u16(action)}${u32(chunk)}` };
+  }
+  return lastChunk.key;
+}
 
 export const inputsOf = (item: number): number => Math.floor(item / INPUTS_A_RECORD);
 export const inputsKey = (runId: string, action: number, block: number): Key<ItemInputsRecord> =>

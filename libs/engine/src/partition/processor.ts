@@ -288,6 +288,8 @@ export class Processor {
 
   private async withTimers(entry: LogEntry, batch: CommandBatch): Promise<Entry> {
     const plain = { seq: entry.seq, atNs: entry.atNs, batch };
+    // Only an owner's counts, and the others are long.
+    if (batch.owner === undefined) return plain;
     const fired = batch.commands.find((command) => command.kind.case === "timersFired");
     if (fired?.kind.case !== "timersFired") return plain;
     return { ...plain, dueTimers: await this.state.dueTimers(fired.kind.value.upToNs, TIMERS_A_COMMAND_MAX) };
@@ -336,8 +338,9 @@ export class Processor {
   }
 
   private endTurn(): void {
-    this.outbox.flush();
+    // In this order tasks and outcomes leave in one write: the sink sends in a microtask, and the connection in a later one.
     this.deps.sink.turnEnded();
+    this.outbox.flush();
     if (this.commitPlanned || this.abort.signal.aborted) return;
     this.commitPlanned = true;
     this.deps.clock.after(this.deps.limits.commitIntervalMs, () => {
