@@ -48,7 +48,7 @@ export interface RunUnderTest {
 }
 
 export const runIdsOf = (view: MemoryView): string[] =>
-  [...view.dump().keys()].filter((key) => key.startsWith("r")).map((key) => key.slice(1));
+  view.keysOf("r").map((key) => key.slice(1));
 
 export function runUnderTest(view: MemoryView, runId: string): RunUnderTest {
   const run = view.get(runKey(runId)) as RunRecord;
@@ -213,8 +213,7 @@ function checkEvents({ view, runId, run }: RunUnderTest, partition: TestPartitio
 /** Every RETRYING action and item has one live timer at its time; a delayed run has its start's. */
 function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
   const timers = new Map<string, number>();
-  for (const key of view.dump().keys()) {
-    if (!key.startsWith("t")) continue;
+  for (const key of view.keysOf("t")) {
     const timer = view.get(key as Key<TimerRecord>) as TimerRecord;
     const name =
       timer.kind === TimerKind.FORGET_OUTCOME
@@ -238,12 +237,12 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
       });
     }
   }
-  for (const key of view.dump().keys()) if (key.startsWith("k")) one(`forget ${key.slice(1)}`);
+  for (const key of view.keysOf("k")) one(`forget ${key.slice(1)}`);
 }
 
 /** The status index has one row a run in the right class; each workflow's counts add up over its runs. */
 function checkBooks(view: MemoryView, runs: readonly RunUnderTest[]): void {
-  const rows = [...view.dump().keys()].filter((key) => key.startsWith("x"));
+  const rows = view.keysOf("x");
   must(rows.length === runs.length, "the index has one row a run");
   for (const { run, runId } of runs) {
     const key = statusKey(run.workflow, run.status, run.createdAtNs, runId);

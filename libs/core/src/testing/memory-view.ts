@@ -51,6 +51,8 @@ export class MemoryView implements View {
   commit(): string[] {
     const changed: string[] = [];
     for (const [key, record] of this.live) {
+      // Definitions are large and never change; `forget` looks at them.
+      if (key.startsWith("d") && !this.dirty.has(key)) continue;
       const before = this.bytes.get(key);
       const now = encode(schemaOf(key), record);
       if (before !== undefined && sameBytes(before, now)) continue;
@@ -66,12 +68,22 @@ export class MemoryView implements View {
 
   /** Forgets all decoded records; to be called after `commit`. */
   forget(): void {
+    for (const [key, record] of this.live) {
+      const bytes = this.bytes.get(key);
+      if (bytes === undefined || !sameBytes(bytes, encode(schemaOf(key), record)))
+        throw new Error(`the record under ${JSON.stringify(key)} was changed after its commit`);
+    }
     this.live.clear();
   }
 
-  /** The state's bytes as they are committed, in key order. */
+  /** The state's bytes as they are committed. */
   dump(): Map<string, Uint8Array> {
-    return new Map([...this.bytes].sort(([a], [b]) => (a < b ? -1 : 1)));
+    return new Map(this.bytes);
+  }
+
+  /** Committed keys of a table, in order. */
+  keysOf(table: string): string[] {
+    return [...this.bytes.keys()].filter((key) => key.startsWith(table)).sort();
   }
 
   dueTimers(ns: bigint, limit: number): [Key<TimerRecord>, TimerRecord][] {
@@ -91,6 +103,7 @@ function checkKey(key: string): void {
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
