@@ -173,8 +173,9 @@ export class Owner {
   }
 
   private async planNextTimer(): Promise<void> {
-    const first = (await this.state().range(TIMERS_FROM, TIMERS_TO, 1))[0];
+    // Forgotten before the look, not after it: a timer that is set meanwhile must not be forgotten with it.
     this.nextDueNs = undefined;
+    const first = (await this.state().range(TIMERS_FROM, TIMERS_TO, 1))[0];
     if (first !== undefined) this.timerSet(timerDue(first[0]));
   }
 
