@@ -34,6 +34,7 @@ import {
   itemsOf,
   openItems,
   releaseItems,
+  reopenCancelled,
   STATUS_MASK,
   statusOf,
 } from "./items.js";
@@ -85,6 +86,7 @@ function startItems(actor: Actor, action: ActionPlan, state: ActionState): void 
     dropItems(actor, action);
     state.items.listGeneration = listGeneration;
   }
+  reopenCancelled(actor, action);
   const { items } = state;
   if (action.perItemOf !== undefined) {
     const source = actionAt(actor, action.perItemOf);

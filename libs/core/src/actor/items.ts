@@ -288,16 +288,30 @@ export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string
 /** Failed and cancelled items become PENDING again; those whose mode is terminal only where forced. Their detail stays until they start. */
 export function reopenItems(actor: Actor, action: ActionPlan, force: boolean): number {
   const items = itemsOf(actor, action);
+  const reopened = reopenWhere(actor, action, (byte) => {
+    const status: ItemStatus = byte & STATUS_MASK;
+    if (status === ItemStatus.CANCELLED) return true;
+    return status === ItemStatus.FAILED && (force || (byte & TERMINAL_MODE) === 0);
+  });
+  items.modes = force ? [] : items.modes.filter((entry) => traitsOf(entry.mode).terminal);
+  return reopened;
+}
+
+/** What was cancelled when its action ended early becomes PENDING again, as the action begins anew. */
+export function reopenCancelled(actor: Actor, action: ActionPlan): void {
+  if (itemsOf(actor, action).counts?.cancelled === 0) return;
+  reopenWhere(actor, action, (byte) => (byte & STATUS_MASK) === ItemStatus.CANCELLED);
+}
+
+function reopenWhere(actor: Actor, action: ActionPlan, wanted: (byte: number) => boolean): number {
+  const items = itemsOf(actor, action);
   let reopened = 0;
   eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
-    const status: ItemStatus = byte & STATUS_MASK;
-    if (status !== ItemStatus.FAILED && status !== ItemStatus.CANCELLED) return;
-    if ((byte & TERMINAL_MODE) !== 0 && !force) return;
+    if (!wanted(byte)) return;
     setStatus(actor, action, item, ItemStatus.PENDING);
     if (item < items.cursor) items.cursor = item;
     reopened += 1;
   });
-  items.modes = force ? [] : items.modes.filter((entry) => traitsOf(entry.mode).terminal);
   return reopened;
 }
 
