@@ -142,7 +142,8 @@ export async function retryFailed(
   for await (const response of admin.retryFailed(request, { signal: context.io.interrupted })) {
     const { kind } = response;
     if (context.json) context.printJsonLine(RetryFailedResponseSchema, response);
-    else if (kind.case === "result") context.print(renderRetryResult(kind.value, context.screen()));
+    else if (kind.case === "result")
+      context.print(renderRetryResult(kind.value, context.screen(), request.dryRun));
     else if (kind.case === "outcome") context.print(renderRetryOutcome(kind.value, context.screen()));
     if (kind.case === "outcome") outcome = kind.value;
   }

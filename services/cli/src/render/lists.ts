@@ -11,7 +11,7 @@ import { MARKS, modeWord, rejectWord, runStatusWord, runTone } from "./status.js
 import type { Screen, Tone } from "./style.js";
 import { type Cell, renderTable, type Row } from "./table.js";
 import { formatTally } from "./tally.js";
-import { cells, countOf, formatCount, safeText, wrapParts } from "./text.js";
+import { cells, countOf, formatCount, safeText, wrapJson, wrapParts, wrapText } from "./text.js";
 import { formatMoment, formatRelative, formatTook } from "./time.js";
 
 export function renderRuns(runs: readonly RunSummary[], screen: Screen): string[] {
@@ -128,26 +128,33 @@ export function renderCounts(counts: GetCountsResponse, screen: Screen): string[
   return [...(fits ? table : blocks), "", rejected];
 }
 
+/** Lines of a body that are shown; all that was kept of it is in the JSON form. */
+const BODY_LINES_MAX = 2;
+const BODY_CHARS_MAX = 400;
+
+/** Each with its whole reason, since that is what has to be mended, and how its body begins. */
 export function renderRejected(rejected: readonly RejectedWork[], screen: Screen): string[] {
   if (rejected.length === 0) return ["No rejected work."];
-  const rows: Row[] = rejected.map((work) => [
-    work.id.toString(),
-    safeText(work.subject),
-    { text: rejectWord(work.code), tone: "bad" },
-    formatMoment(work.rejectedAt),
-    `${formatCount(work.bodyBytes)} B`,
-    safeText(work.reason),
-  ]);
-  return renderTable(
-    [
-      { title: "ID", align: "right" },
-      { title: "SUBJECT", shrinkTo: 14 },
-      { title: "CODE", shrinkTo: 10 },
-      { title: "REJECTED", expendable: 2 },
-      { title: "BODY", align: "right", expendable: 1 },
-      { title: "REASON", shrinkTo: 10 },
-    ],
-    rows,
-    screen,
-  );
+  return rejected.flatMap((work) => {
+    const lead = `#${work.id}  `;
+    const indent = " ".repeat(lead.length);
+    const room = screen.width - lead.length;
+    const code = rejectWord(work.code);
+    const facts = [
+      safeText(work.subject),
+      code,
+      formatMoment(work.rejectedAt),
+      `${formatCount(work.bodyBytes)} bytes`,
+    ];
+    const [head = "", ...more] = wrapParts(facts, room);
+    const body = safeText(new TextDecoder().decode(work.body.subarray(0, BODY_CHARS_MAX)));
+    return [
+      lead + head.replace(code, screen.style("bad", code)),
+      ...more.map((line) => indent + line),
+      ...wrapText(safeText(work.reason), room).map((line) => indent + line),
+      ...(body === "" ? [] : wrapJson(body, room, BODY_LINES_MAX)).map(
+        (line) => indent + screen.style("dim", line),
+      ),
+    ];
+  });
 }

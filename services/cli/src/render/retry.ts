@@ -11,8 +11,9 @@ const KINDS: Readonly<Record<RetryResultKind, readonly [word: string, tone: Tone
   [RetryResultKind.REFUSED]: ["refused", "bad"],
 };
 
-export function renderRetryResult(result: RetryResult, screen: Screen): string[] {
-  const [word, tone] = KINDS[result.kind] ?? ["unknown", "plain"];
+export function renderRetryResult(result: RetryResult, screen: Screen, dryRun = false): string[] {
+  const [kind, tone] = KINDS[result.kind] ?? ["unknown", "plain"];
+  const word = dryRun ? `would be ${kind}` : kind;
   const items = result.items > 0 ? ` · ${countOf(result.items, "item")}` : "";
   const reason = result.reason === "" ? "" : ` · ${safeText(result.reason)}`;
   const text = `${safeText(result.runId)} ${word}${items}${reason}`;

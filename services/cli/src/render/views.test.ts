@@ -1,5 +1,6 @@
 /** What a person must see in the lists, in progress, and of a retry. */
 import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   ActionStatus,
   GetCountsResponseSchema,
@@ -16,7 +17,7 @@ import { renderItemPage } from "./item.js";
 import { renderCounts, renderRejected, renderRuns, renderWorkflows } from "./lists.js";
 import { PROGRESS_LINES_MAX, renderBar, renderProgress } from "./progress.js";
 import { renderRetryOutcome, renderRetryResult } from "./retry.js";
-import { failedItem, partialRun, plainScreen } from "./sample-runs.js";
+import { failedItem, partialRun, plainScreen, SAMPLE_NOW_MS } from "./sample-runs.js";
 import { cells } from "./text.js";
 
 const screen = plainScreen(80);
@@ -148,6 +149,7 @@ describe("a retry", () => {
   it("tells each run's result as it happens", () => {
     const result = create(RetryResultSchema, { runId: "import-1", kind: RetryResultKind.RETRIED, items: 58 });
     expect(renderRetryResult(result, screen)).toEqual(["  ✓ import-1 retried · 58 items"]);
+    expect(renderRetryResult(result, screen, true)).toEqual(["  ✓ import-1 would be retried · 58 items"]);
   });
 
   it("says when nothing was changed, and when there is more", () => {
@@ -210,11 +212,17 @@ describe("workflows, counts and rejected work", () => {
       id: 7n,
       subject: "holdfast.work.film",
       code: RejectCode.UNKNOWN_WORKFLOW,
-      reason: "no workflow named film",
+      reason: "no workflow named film: start a worker that registers it, then replay this",
+      rejectedAt: timestampFromMs(SAMPLE_NOW_MS),
+      body: new TextEncoder().encode('{"title":"Metropolis\u001b[2J"}'),
       bodyBytes: 1_234n,
     });
-    const lines = renderRejected([work], plainScreen(120));
-    expect(lines[1]).toContain("UNKNOWN_WORKFLOW");
-    expect(lines[1]).toContain("no workflow named film");
+    expect(renderRejected([work], screen)).toEqual([
+      "#7  holdfast.work.film · UNKNOWN_WORKFLOW · 2026-11-21 03:40:00Z · 1,234 bytes",
+      "    no workflow named film: start a worker that registers it, then replay this",
+      '    {"title":"Metropolis\\u001b[2J"}',
+    ]);
+    for (const line of renderRejected([work], plainScreen(50))) expect(cells(line)).toBeLessThanOrEqual(50);
+    expect(renderRejected([], screen)).toEqual(["No rejected work."]);
   });
 });
