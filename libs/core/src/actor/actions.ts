@@ -105,12 +105,16 @@ function startItems(actor: Actor, action: ActionPlan, state: ActionState): void 
   releaseItems(actor, action);
 }
 
-/** Which list an action's items are to be: the run's input never changes, an action's output does when it runs again. */
+/**
+ * Which list an action's items are to be: the run's input never changes, but is listed anew when all is
+ * begun again; an action's output changes when it runs again.
+ */
 function listGenerationOf(actor: Actor, action: ActionPlan): number {
   if (action.perItemOf !== undefined) return itemsOf(actor, actionAt(actor, action.perItemOf)).listGeneration;
   const source = action.forEach?.source;
   const index = source?.case === "outputOf" ? actor.plan.byName.get(source.value.action) : undefined;
-  return index === undefined ? 1 : stateOf(actor, actionAt(actor, index)).generation;
+  if (index !== undefined) return stateOf(actor, actionAt(actor, index)).generation;
+  return Math.max(1, stateOf(actor, action).stepsSince);
 }
 
 /** Ends an action over items once it can end; stops it early where its failures are more than it bears. */

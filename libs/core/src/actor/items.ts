@@ -229,6 +229,7 @@ export function releaseItems(actor: Actor, action: ActionPlan): void {
     if (item === undefined) return;
     const record = recordOf(actor, action, item);
     if (record !== undefined) {
+      if (record.generation < stateOf(actor, action).stepsSince) record.steps = 0;
       if (record.generation !== actor.run.generation) {
         record.generation = actor.run.generation;
         record.attemptBase = record.attempt;

@@ -24,6 +24,7 @@ import { isCompleted, isRunRetryable, RUN_RETRYABLE_STATUSES } from "../status.j
 import { countsKey, statusKey } from "../state/tables.js";
 import { addMode, modesText } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
+import { planRecovery } from "./recover.js";
 
 type RunCount = "active" | "completed" | "completedWithFailures" | "failed" | "cancelled";
 
@@ -85,7 +86,12 @@ export function endRun(actor: Actor): void {
     status === RunStatus.CANCELLED
       ? `cancelled: ${run.cancel?.reason || "no reason given"}`
       : (run.failure?.message ?? noEffectText(actor));
-  run.detail = makeDetail(text, status === RunStatus.CANCELLED ? Source.OPERATOR : Source.ENGINE, ctx.atNs);
+  const recovery = planRecovery(actor);
+  run.detail = makeDetail(
+    recovery === undefined ? text : `${text}; ${recovery}`,
+    status === RunStatus.CANCELLED ? Source.OPERATOR : Source.ENGINE,
+    ctx.atNs,
+  );
   refile(actor, RunStatus.RUNNING, status);
   changeCounts(actor, (counts) => {
     counts.active -= 1;
@@ -94,6 +100,7 @@ export function endRun(actor: Actor): void {
     countEffect(counts, run);
   });
   addEvent(actor, RunEventType.RUN_ENDED, { runStatus: status, detail: text });
+  if (recovery !== undefined) return;
   const ended = endedOf(actor, tally);
   for (const waiter of run.waiters) {
     ctx.sendTo(

@@ -5,7 +5,13 @@
  * 2. The plan of a definition never changes; it is made once for each definition object.
  */
 import type { ActionDefinition, ForEach, Tolerate, WorkflowDefinition } from "@holdfast/proto";
-import { FAILED_RETENTION_DEFAULT_S, START_TO_CLOSE_DEFAULT_MS, WINDOW_DEFAULT } from "../limits.js";
+import {
+  FAILED_RETENTION_DEFAULT_S,
+  RECOVERIES_DEFAULT,
+  RECOVERIES_MAX,
+  START_TO_CLOSE_DEFAULT_MS,
+  WINDOW_DEFAULT,
+} from "../limits.js";
 import { type ResolvedRetry, resolveRetry } from "../policy/retry.js";
 import { upstreamOf } from "./validate.js";
 
@@ -38,7 +44,15 @@ export interface DefinitionPlan {
   /** The one action that nothing waits for, where there is exactly one: its output is the run's. */
   readonly leaf: number | undefined;
   readonly failedRetentionNs: bigint;
+  readonly recovery: ResolvedRecovery;
   readonly byName: ReadonlyMap<string, number>;
+}
+
+/** How a failed run is recovered without a person. */
+export interface ResolvedRecovery {
+  readonly auto: boolean;
+  readonly maxAttempts: number;
+  readonly backoff: ResolvedRetry;
 }
 
 const plans = new WeakMap<WorkflowDefinition, DefinitionPlan>();
@@ -109,6 +123,11 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
     leaf: leaves.length === 1 ? leaves[0] : undefined,
     failedRetentionNs:
       BigInt(definition.retention?.failedRetentionS || FAILED_RETENTION_DEFAULT_S) * 1_000_000_000n,
+    recovery: {
+      auto: definition.recovery?.auto ?? false,
+      maxAttempts: Math.min(definition.recovery?.maxAttempts || RECOVERIES_DEFAULT, RECOVERIES_MAX),
+      backoff: resolveRetry(definition.recovery?.backoff),
+    },
     byName,
   };
 }

@@ -26,9 +26,11 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
-import { completionMilli, recommend } from "../recovery/recommend.js";
+import { completionOf } from "../recovery/completion.js";
+import { completionMilli } from "../recovery/recommend.js";
+import { recommendForRun } from "../recovery/recommend-run.js";
 import { tallyOf } from "../resolve.js";
-import { isCompleted, isRunTerminal } from "../status.js";
+import { isRunTerminal } from "../status.js";
 
 const BILLION = 1_000_000_000n;
 
@@ -77,23 +79,6 @@ function allItems(run: RunRecord): ItemCounts | undefined {
   return sum;
 }
 
-/** Units of work: an action is one, an action over items as many as it has items. A skipped item is done. */
-function completion(run: RunRecord): { done: number; total: number } {
-  let done = 0;
-  let total = 0;
-  for (const action of run.actions) {
-    const counts = action.items?.counts;
-    if (counts !== undefined && counts.total > 0) {
-      total += counts.total;
-      done += counts.succeeded + counts.skipped;
-    } else {
-      total += 1;
-      if (isCompleted(action.status)) done += 1;
-    }
-  }
-  return { done, total };
-}
-
 export interface RunViewInput {
   readonly runId: string;
   readonly run: RunRecord;
@@ -107,17 +92,8 @@ export interface RunViewInput {
 }
 
 export function runView({ runId, run, plan, partition, seq, olderEvents, full }: RunViewInput): RunView {
-  const { done, total } = completion(run);
-  const recommendation = isRunTerminal(run.status)
-    ? recommend({
-        cancelled: run.status === RunStatus.CANCELLED,
-        mode: run.failure?.mode ?? FailureMode.UNSPECIFIED,
-        modes: run.failure?.modes ?? [],
-        done,
-        total,
-        subject: `run ${runId}`,
-      })
-    : undefined;
+  const { done, total } = completionOf(plan, run);
+  const recommendation = isRunTerminal(run.status) ? recommendForRun(runId, plan, run) : undefined;
   return init(RunViewSchema, {
     summary: runSummary(runId, run),
     actions: plan.order.map((index) =>

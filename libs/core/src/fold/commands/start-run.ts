@@ -10,6 +10,7 @@ import {
   type Command,
   OnConflict,
   OutcomeSchema,
+  RecoveryStrategy,
   RejectCode,
   RunRecordSchema,
   RunStatus,
@@ -21,6 +22,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { type Actor, keepPayload, loadActor, payloadProblem, saveActor } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
+import { reopen } from "../../actor/reopen.js";
 import { endedOf, fileRun } from "../../actor/run-end.js";
 import { planOf } from "../../definition/plan.js";
 import { COMMAND_ID_CHARS_MAX, PRIORITY_MAX, WAITERS_MAX } from "../../limits.js";
@@ -29,7 +31,6 @@ import { isRunRetryable, isRunTerminal } from "../../status.js";
 import { definitionKey, latestKey, runKey } from "../../state/tables.js";
 import { cutText } from "../../text.js";
 import type { FoldContext } from "../context.js";
-import { reopenFailed } from "./retry-run.js";
 
 export function startRun(ctx: FoldContext, command: Command, start: StartRun): void {
   const { runId, workflow } = start;
@@ -130,7 +131,12 @@ function meetExisting(actor: Actor, command: Command, start: StartRun): void {
     return;
   }
   if (!sentAgain && start.onConflict === OnConflict.RETRY_IF_FAILED && isRunRetryable(run.status)) {
-    const reopened = reopenFailed(actor, { force: false, who: "start", reason: "started again" });
+    const reopened = reopen(actor, {
+      strategy: RecoveryStrategy.UNSPECIFIED,
+      force: false,
+      who: "start",
+      reason: "started again",
+    });
     if (reopened.refused !== undefined) {
       ctx.reject(command, reopened.refused.code, reopened.refused.message, runId, run.status);
       return;

@@ -9,6 +9,7 @@ import { beginAttempt } from "../../actor/actions.js";
 import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
 import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
+import { recover } from "../../actor/recover.js";
 import { type Key, outcomeKey, timerDue } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
 
@@ -36,7 +37,7 @@ function fire(ctx: FoldContext, timer: TimerRecord): void {
   if (actor === undefined) return;
   if (timer.kind === TimerKind.START && actor.run.status === RunStatus.PENDING) advance(actor);
   else if (timer.kind === TimerKind.RETRY && actor.run.status === RunStatus.RUNNING) retry(actor, timer);
-  else return;
+  else if (timer.kind !== TimerKind.RECOVER || !recover(actor, timer.attempt)) return;
   saveActor(actor);
 }
 

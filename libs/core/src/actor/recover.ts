@@ -1,0 +1,43 @@
+/**
+ * Automatic recovery: a run that failed is set off again as recommended, as often and as soon as its workflow's policy has it.
+ *
+ * 1. What is not recoverable without a person is left alone, and says so.
+ * 2. Whoever waits for the run is told once no recovery is to come.
+ */
+import { RecoveryStrategy, TimerKind, TimerRecordSchema } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { backoffMs } from "../policy/retry.js";
+import { recommendForRun } from "../recovery/recommend-run.js";
+import { isRunRetryable } from "../status.js";
+import type { Actor } from "./actor.js";
+import { refusal, reopen } from "./reopen.js";
+
+const MS = 1_000_000n;
+
+/** Plans the next recovery of a run that has just ended; a sentence that says so, or undefined where there is none. */
+export function planRecovery(actor: Actor): string | undefined {
+  const { ctx, run, plan, runId } = actor;
+  const { auto, maxAttempts, backoff } = plan.recovery;
+  if (!auto || !isRunRetryable(run.status)) return undefined;
+  const recommendation = recommendForRun(runId, plan, run);
+  if (!recommendation.recoverable || run.recoveries >= maxAttempts) return undefined;
+  if (refusal(actor, recommendation.strategy, false) !== undefined) return undefined;
+  const pauseMs = backoffMs(backoff, run.recoveries + 1, runId);
+  const timer = init(TimerRecordSchema, { kind: TimerKind.RECOVER, runId, attempt: run.generation });
+  ctx.setTimer(ctx.atNs + BigInt(pauseMs) * MS, timer);
+  const name = RecoveryStrategy[recommendation.strategy];
+  return `recovery ${run.recoveries + 1} of ${maxAttempts} (${name}) in ${pauseMs} ms`;
+}
+
+/** The pause is over. Does nothing where somebody was faster. */
+export function recover(actor: Actor, generation: number): boolean {
+  const { run, plan, runId } = actor;
+  if (!isRunRetryable(run.status) || run.generation !== generation) return false;
+  const { strategy, reason } = recommendForRun(runId, plan, run);
+  const before = run.recoveries;
+  run.recoveries += 1;
+  if (reopen(actor, { strategy, force: false, who: "recovery policy", reason }).refused === undefined)
+    return true;
+  run.recoveries = before;
+  return false;
+}
