@@ -85,6 +85,10 @@ export class Child {
   async end(): Promise<void> {
     if (this.#ending || this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#ending = true;
+    if (!this.#process.connected) {
+      await this.#exited;
+      return;
+    }
     const timer = setTimeout(() => this.#process.kill("SIGKILL"), EXIT_MS_MAX);
     this.#process.send({ id: ++this.#lastId, name: "exit", args: undefined } satisfies Call);
     await this.#exited;

@@ -24,14 +24,18 @@ function chosen(only: readonly string[]): readonly Scenario[] {
   return SCENARIOS.filter(({ name }) => only.includes(name));
 }
 
+let running: System | undefined;
+
 async function runOne(scenario: Scenario, options: Options, say: (line: string) => void): Promise<Measured> {
   const { folder, partitions, profile } = options;
   const nodeFlags = scenario === footprint ? ["--expose-gc"] : [];
   if (profile !== undefined) nodeFlags.push("--cpu-prof", `--cpu-prof-dir=${profile}/${scenario.name}`);
   const system = await System.start({ folder, partitions, nodeFlags });
+  running = system;
   try {
     return { scenario, result: await scenario.run(system, options, (line) => say(`  ${line}`)) };
   } finally {
+    running = undefined;
     await system.stop();
   }
 }
@@ -75,6 +79,12 @@ async function main(): Promise<number> {
   say(`\nwritten to ${file}`);
   for (const { scenario, error } of failed) say(`BROKEN ${scenario}: ${error}`);
   return failed.length === 0 ? 0 : 1;
+}
+
+const STOPPED = 130;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // What a kill leaves no time for: the folders. The processes end in any case.
+  process.once(signal, () => void (running?.stop() ?? Promise.resolve()).then(() => process.exit(STOPPED)));
 }
 
 try {

@@ -80,7 +80,8 @@ export class System {
   }
 
   async stop(): Promise<void> {
-    for (const child of [this.client, this.worker, this.node]) await child.end();
+    // The node before its worker, which it would miss.
+    for (const child of [this.client, this.node, this.worker]) await child.end();
     await this.server.stop();
     await rm(this.folder, { recursive: true, force: true });
   }

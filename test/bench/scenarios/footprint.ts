@@ -10,7 +10,7 @@ import type { DiskUse, System } from "../system.js";
 import { single, waiting } from "../workflows.js";
 
 const CALL_MS_MAX = 180_000;
-const CALLERS = 4_000;
+const CALLERS = 2_000;
 const MIB = 1_048_576;
 /**
  * The live heap may differ by this much: caches fill in the beginning, and collections are not exact. Kept for each run, 90,000 finished

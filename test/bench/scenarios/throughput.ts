@@ -38,7 +38,7 @@ export const oneAction = throughput({
   figure: "one-action runs",
   unit: "runs/s",
   each: 1,
-  load: ({ quick }) => ({ runs: quick ? 6_000 : 60_000, callers: 4_000 }),
+  load: ({ quick }) => ({ runs: quick ? 6_000 : 60_000, callers: 2_000 }),
 });
 
 export const tenActions = throughput({
