@@ -65,21 +65,26 @@ async function startOn(
   folder: string,
   options: DemoOptions,
 ): Promise<LocalHoldfast> {
+  const startWith = (nats = 0, admin = 0, metrics = 0): Promise<LocalHoldfast> =>
+    startLocalHoldfast({
+      version: VERSION,
+      dataDir: folder,
+      natsUrl: existingNats(context),
+      ports: { nats, admin, metrics },
+      // Its own lines are the story; what goes wrong ends it.
+      logger: localLogger(context, options.verbose === true ? "info" : "error"),
+    });
   // The usual ports where they are free, so that what is suggested can be typed as it stands; else others.
-  const [nats, admin, metrics] = await Promise.all(
+  const usual = await Promise.all(
     [NATS_PORT_DEFAULT, ADMIN_PORT_DEFAULT, METRICS_PORT_DEFAULT].map(portOrAny),
   );
-  return startLocalHoldfast({
-    version: VERSION,
-    dataDir: folder,
-    natsUrl: existingNats(context),
-    ports: { nats: nats ?? 0, admin: admin ?? 0, metrics: metrics ?? 0 },
-    // Its own lines are the story; what goes wrong ends it.
-    logger: localLogger(context, options.verbose === true ? "info" : "error"),
-  }).catch((error: unknown) => {
+  try {
+    // One that was free a moment ago may be taken by now.
+    return await startWith(...usual).catch(() => startWith());
+  } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new CliError(ExitCode.failed, why, { cause: error });
-  });
+  }
 }
 
 /** Tells the story, then does what comes after it while its last worker still works. */

@@ -157,6 +157,23 @@ describe("the other ways of a run", () => {
     expect(lines).toContain("no new rows since yesterday");
   });
 
+  it("failed: is not called a silent no-op", () => {
+    const run = partialRun();
+    const summary = summaryOf(run);
+    summary.status = RunStatus.FAILED;
+    summary.effect = Effect.SILENT;
+    expect(text(renderRun(run, [], plainScreen(80)))).not.toContain("no-op");
+  });
+
+  it("cancelled: says why, once", () => {
+    const run = partialRun({ cancelReason: "wrong file" });
+    const summary = summaryOf(run);
+    summary.status = RunStatus.CANCELLED;
+    expect(text(renderRun(run, [], plainScreen(80))).match(/wrong file/g)).toHaveLength(1);
+    summary.detail = "cancelled: wrong file";
+    expect(text(renderRun(run, [], plainScreen(80))).match(/wrong file/g)).toHaveLength(1);
+  });
+
   it("completed: nothing is recommended, and no detail repeats what stands there already", () => {
     const run = partialRun();
     const summary = summaryOf(run);

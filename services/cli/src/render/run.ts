@@ -72,15 +72,17 @@ function renderRemarks(run: RunView, screen: Screen): string[] {
   const repeatsStatus = detail.toUpperCase() === runStatusWord(run.summary?.status ?? RunStatus.UNSPECIFIED);
   if (detail !== "" && !repeatsStatus && !remarks.some((remark) => remark.includes(detail)))
     remarks.push(detail);
-  if (run.cancelReason !== "") remarks.push(`Cancelled: ${safeText(run.cancelReason)}`);
-  if (run.summary?.effect === Effect.NONE_WITH_REASON)
-    remarks.push("NO_EFFECT: it completed and changed nothing.");
-  if (run.summary?.effect === Effect.SILENT) {
-    remarks.push(
-      "Silent no-op: it completed, but no action returned a value or said why it had nothing to do.",
-    );
-  }
+  const cancelReason = safeText(run.cancelReason);
+  if (cancelReason !== "" && !detail.includes(cancelReason)) remarks.push(`Cancelled: ${cancelReason}`);
+  // Of a run that failed or goes on, what its actions did not do so far is not the point.
+  if (run.summary?.status === RunStatus.COMPLETED) remarks.push(...effectRemarks(run.summary.effect));
   return remarks.flatMap((remark) => wrapText(remark, screen.width - 2)).map((line) => `  ${line}`);
+}
+
+function effectRemarks(effect: Effect): string[] {
+  if (effect === Effect.NONE_WITH_REASON) return ["NO_EFFECT: it completed and changed nothing."];
+  if (effect !== Effect.SILENT) return [];
+  return ["Silent no-op: it completed, but no action returned a value or said why it had nothing to do."];
 }
 
 function renderLevels(run: RunView, screen: Screen): string[] {

@@ -27,6 +27,7 @@ export function endedItems(counts: ItemCounts): number {
 
 /** `3,143 of 3,201 items OK · 58 failed`: zero counts are left out, so what is there matters. */
 export function formatItemCounts(counts: ItemCounts): string {
+  if (counts.total === 0) return "no items";
   const parts = [`${formatCount(counts.succeeded)} of ${formatCount(counts.total)} items OK`];
   const rest: readonly (readonly [number, string])[] = [
     [counts.failed, "failed"],
