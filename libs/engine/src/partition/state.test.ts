@@ -1,5 +1,12 @@
-import { countsKey, type Key, timerKey } from "@holdfast/core";
-import { type CountsRecord, CountsRecordSchema, TimerRecordSchema } from "@holdfast/proto";
+import { countsKey, type Key, runKey, timerKey } from "@holdfast/core";
+import {
+  ActionStateSchema,
+  ActionStatus,
+  type CountsRecord,
+  CountsRecordSchema,
+  RunRecordSchema,
+  TimerRecordSchema,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -112,6 +119,22 @@ describe("a partition's state", () => {
     state.del(key);
     await state.commit(() => undefined);
     expect(await stored(db)).toEqual([]);
+  });
+
+  test("a run of which nothing is running takes no room once it is stored, and is read again when asked for", async () => {
+    const state = new PartitionState(await new MemoryStateStore().open(0), 100);
+    const run = (status: ActionStatus) =>
+      init(RunRecordSchema, { actions: [init(ActionStateSchema, { status })] });
+    state.put(runKey("busy"), run(ActionStatus.RUNNING));
+    state.put(runKey("waiting"), run(ActionStatus.RETRYING));
+    state.put(runKey("ended"), run(ActionStatus.COMPLETED));
+    const under = state.commit(() => undefined);
+    expect(state.get(runKey("ended"))?.actions).toHaveLength(1);
+    await under;
+    await state.commit(() => undefined);
+    expect(state.missing(["busy", "waiting", "ended"].map(runKey))).toEqual([runKey("waiting")]);
+    expect(state.get(runKey("waiting"))?.actions[0]?.status).toBe(ActionStatus.RETRYING);
+    expect(state.unforeseenReads).toBe(1);
   });
 
   test("a commit that fails is not forgotten", async () => {

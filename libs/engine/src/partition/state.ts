@@ -7,8 +7,8 @@
  * 4. At most one commit is under way. Folding goes on meanwhile: the log is the truth, the store catches up.
  */
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { isRunTerminal, type Key, schemaOf, TIMERS_FROM, timersUpTo, type View } from "@holdfast/core";
-import type { RunRecord, TimerRecord } from "@holdfast/proto";
+import { type Key, schemaOf, TIMERS_FROM, timersUpTo, type View } from "@holdfast/core";
+import { ActionStatus, type RunRecord, type TimerRecord } from "@holdfast/proto";
 import { decode, encode } from "@holdfast/proto/codec";
 import type { PartitionStore } from "../ports/state-store.js";
 
@@ -22,9 +22,13 @@ type Slot = Stored | null;
  */
 const isWriteOnce = (key: string): boolean => key.startsWith("x") || key.startsWith("t");
 
-/** A run that has ended is seldom asked for again: kept in the cache, it would only push out those that go on. */
-const isOver = (slot: Slot): boolean =>
-  slot?.$typeName === "holdfast.v1.RunRecord" && isRunTerminal((slot as RunRecord).status);
+/**
+ * A run of which nothing is running has ended, or waits for a timer: it is seldom asked for soon. Kept in the cache, ten thousand
+ * waiting runs would push out those that go on.
+ */
+const isIdle = (slot: Slot): boolean =>
+  slot?.$typeName === "holdfast.v1.RunRecord" &&
+  !(slot as RunRecord).actions.some((action) => action.status === ActionStatus.RUNNING);
 
 export class PartitionState implements View {
   private young = new Map<string, Slot>();
@@ -130,7 +134,7 @@ export class PartitionState implements View {
     for (const [key, slot] of this.committing) {
       if (slot === null) dels.push(key);
       else puts.push([key, encode(schemaOf(key), slot)]);
-      if (isOver(slot)) this.forget(key);
+      if (isIdle(slot)) this.forget(key);
     }
     this.commitUnderWay = this.write(puts, dels);
     await this.commitUnderWay;
