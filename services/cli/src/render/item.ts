@@ -1,5 +1,6 @@
 /** Items: a table of them, and each failed one with its reason and its input. */
 import type { Failure, ItemCounts, ItemView } from "@holdfast/proto";
+import { formatSteps } from "./steps.js";
 import { itemStatusWord, itemTone, MARKS, modeWord } from "./status.js";
 import type { Screen } from "./style.js";
 import { renderTable, type Row } from "./table.js";
@@ -71,6 +72,8 @@ function extraLines(item: ItemView, full: boolean): string[] {
   if (full && failure !== undefined && failure.shown !== "" && failure.shown !== failure.message) {
     lines.push(`raw   ${safeText(failure.message)}`);
   }
+  const steps = formatSteps(item.partial, item.steps);
+  if (steps !== "") lines.push(steps);
   if (item.attempts > 1 || full) {
     const worker = item.worker === "" ? "" : ` by ${safeText(item.worker)}`;
     lines.push(`tried ${countOf(item.attempts, "time")}, last${worker}`.replace(/, last$/, ""));

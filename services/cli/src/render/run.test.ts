@@ -6,7 +6,9 @@ import { renderRun } from "./run.js";
 import { failedItem, partialRun, plainScreen } from "./sample-runs.js";
 import { colourStyle } from "./style.js";
 import { cells } from "./text.js";
-import { TallySchema } from "@holdfast/proto";
+import { PartialResultSchema, TallySchema } from "@holdfast/proto";
+import { renderFailedItems } from "./item.js";
+import { formatSteps } from "./steps.js";
 import { formatTally, levelColour } from "./tally.js";
 
 const failed = [{ action: "check", total: 2, items: [failedItem(17)] }];
@@ -114,6 +116,31 @@ describe("a failed item", () => {
     );
     expect(lines).not.toContain("\u001b");
     expect(lines).toContain("bad\\u001b[2J\\nname");
+  });
+});
+
+describe("steps", () => {
+  const partial = { completedSteps: ["extract", "map"], failedSteps: ["load"], remainingSteps: ["publish"] };
+
+  it("of an action that failed: what is done, where it failed, what was not begun", () => {
+    const run = partialRun();
+    const report = run.actions[2];
+    if (report === undefined) throw new Error("the sample has three actions");
+    report.status = ActionStatus.FAILED;
+    report.partial = create(PartialResultSchema, partial);
+    expect(text(renderRun(run, [], plainScreen(80)))).toContain(
+      "steps: extract, map done · failed in load · not begun: publish",
+    );
+  });
+
+  it("of a failed item, beside its reason", () => {
+    const lines = renderFailedItems([failedItem(3, { partial })], plainScreen(80));
+    expect(text(lines)).toContain("steps: extract, map done · failed in load");
+  });
+
+  it("are not mentioned where there are none", () => {
+    expect(formatSteps(create(PartialResultSchema, { failedSteps: ["handler"] }), [])).toBe("");
+    expect(formatSteps(undefined, [])).toBe("");
   });
 });
 

@@ -14,6 +14,7 @@ import {
 } from "@holdfast/proto";
 import { renderRecommendation, renderRetryable, renderSuggestions } from "./advice.js";
 import { failureText, renderFailedItems } from "./item.js";
+import { formatSteps } from "./steps.js";
 import { actionStatusWord, actionTone, MARKS, modeWord, runStatusWord, runTone } from "./status.js";
 import type { Screen } from "./style.js";
 import { formatItemCounts, formatModes, formatTally, levelColour } from "./tally.js";
@@ -54,6 +55,7 @@ function renderHead(run: RunView, screen: Screen): string[] {
     summary.startedAt === undefined
       ? ""
       : `${summary.endedAt === undefined ? "running for" : "took"} ${formatTook(summary.startedAt, summary.endedAt, screen.nowMs)}`,
+    run.recoveries === 0 ? "" : `recovered by itself ${countOf(run.recoveries, "time")}`,
     run.origin === "" ? "" : `from ${safeText(run.origin)}`,
   ].filter((fact) => fact !== "");
   return [
@@ -151,6 +153,9 @@ function actionRemarks(action: ActionView, screen: Screen): string[] {
   if (detail !== "" && !summedUp && !repeatsStatus && !remarks.some((remark) => remark.includes(detail))) {
     remarks.push(detail);
   }
+  // Over items, each item has steps of its own.
+  const steps = action.items === undefined ? formatSteps(action.partial, action.steps) : "";
+  if (steps !== "" && action.status !== ActionStatus.COMPLETED) remarks.push(steps);
   if (action.retryAt !== undefined) {
     remarks.push(
       `tries again at ${formatMoment(action.retryAt)}${action.worker === "" ? "" : `, last on ${action.worker}`}`,
