@@ -2,6 +2,8 @@
 
 export const ACTIONS_MAX = 256;
 export const UPSTREAM_MAX = 64;
+/** Of one generation. */
+export const ATTEMPTS_MAX = 1_000_000;
 export const DEFINITION_BYTES_MAX = 256 * 1024;
 /** A payload beyond this travels by reference. */
 export const INLINE_PAYLOAD_BYTES_MAX = 128 * 1024;

@@ -1,12 +1,21 @@
 /**
  * Whether a definition can run at all. Says everything that is wrong, not only the first thing.
  */
-import type { ActionDefinition, WorkflowDefinition } from "@holdfast/proto";
-import { ACTIONS_MAX, DURATION_MS_MAX, UPSTREAM_MAX, WINDOW_MAX } from "../limits.js";
-import { nameProblem } from "../names.js";
+import {
+  type ActionDefinition,
+  type RetryPolicy,
+  TriggerRule,
+  type WorkflowDefinition,
+  WorkflowDefinitionSchema,
+} from "@holdfast/proto";
+import { encode } from "@holdfast/proto/codec";
+import { isKnownMode } from "../failure/modes.js";
+import { ACTIONS_MAX, ATTEMPTS_MAX, DEFINITION_BYTES_MAX, UPSTREAM_MAX, WINDOW_MAX } from "../limits.js";
+import { nameProblem, quoted } from "../names.js";
 import { isPointer } from "../text.js";
 
 const PROBLEMS_MAX = 20;
+const UINT32_MAX = 0xffff_ffff;
 
 /** The actions that an action waits for: those it names, and where its items come from. */
 export function upstreamOf(action: ActionDefinition): string[] {
@@ -30,17 +39,31 @@ export function definitionProblems(definition: WorkflowDefinition): string[] {
     say(`${definition.actions.length} actions are too many: a workflow has at most ${ACTIONS_MAX}`);
     return problems;
   }
+  const bytes = problems.length === 0 ? sizeOf(definition) : 0;
+  if (bytes > DEFINITION_BYTES_MAX) {
+    say(`the definition is ${bytes} bytes: at most ${DEFINITION_BYTES_MAX} are allowed`);
+    return problems;
+  }
   if (definition.inputSchema !== "") say(schemaProblem(definition.inputSchema));
 
   const byName = new Map<string, ActionDefinition>();
   for (const action of definition.actions) {
     say(nameProblem("action", action.name));
-    if (byName.has(action.name)) say(`two actions are named "${action.name}"`);
+    if (byName.has(action.name)) say(`two actions are named ${quoted(action.name)}`);
     byName.set(action.name, action);
   }
   for (const action of definition.actions) actionProblems(action, byName, say);
   if (problems.length === 0) say(cycleProblem(definition, byName));
   return problems;
+}
+
+/** In bytes; 0 where it holds what can't be encoded, which is then told by name. */
+function sizeOf(definition: WorkflowDefinition): number {
+  try {
+    return encode(WorkflowDefinitionSchema, definition).length;
+  } catch {
+    return 0;
+  }
 }
 
 function schemaProblem(schema: string): string | undefined {
@@ -67,25 +90,27 @@ function actionProblems(
   const upstream = upstreamOf(action);
   if (action.queue !== "") say(nameProblem("queue", action.queue));
   if (upstream.length > UPSTREAM_MAX) {
-    say(`action "${action.name}" waits for ${upstream.length} actions: at most ${UPSTREAM_MAX} are allowed`);
+    say(
+      `action ${quoted(action.name)} waits for ${upstream.length} actions: at most ${UPSTREAM_MAX} are allowed`,
+    );
   }
   for (const name of upstream) {
-    if (name === action.name) say(`action "${action.name}" waits for itself`);
+    if (name === action.name) say(`action ${quoted(action.name)} waits for itself`);
     else if (!byName.has(name))
-      say(`action "${action.name}" waits for "${name}", which the workflow does not have`);
+      say(`action ${quoted(action.name)} waits for ${quoted(name)}, which the workflow does not have`);
   }
   if (action.forEach !== undefined) {
     const { source, window } = action.forEach;
     if (source.case === undefined)
-      say(`action "${action.name}" is over items but does not say where they come from`);
+      say(`action ${quoted(action.name)} is over items but does not say where they come from`);
     if (source.case === "inputPointer" && !isPointer(source.value)) {
       say(
-        `action "${action.name}": ${JSON.stringify(source.value)} is no JSON pointer: use "" or "/rows/list"`,
+        `action ${quoted(action.name)}: ${quoted(source.value)} is no JSON pointer: use "" or "/rows/list"`,
       );
     }
     if (source.case === "outputOf" && !isPointer(source.value.pointer)) {
       say(
-        `action "${action.name}": ${JSON.stringify(source.value.pointer)} is no JSON pointer: use "" or "/rows/list"`,
+        `action ${quoted(action.name)}: ${quoted(source.value.pointer)} is no JSON pointer: use "" or "/rows/list"`,
       );
     }
     if (
@@ -94,32 +119,56 @@ function actionProblems(
       byName.get(source.value)?.forEach === undefined
     ) {
       say(
-        `action "${action.name}" takes the items of "${source.value}", which is not over items: take its output instead`,
+        `action ${quoted(action.name)} takes the items of ${quoted(source.value)}, which is not over items: take its output instead`,
       );
     }
     if (source.case === "outputOf" && byName.get(source.value.action)?.forEach !== undefined) {
       say(
-        `action "${action.name}" takes the output of "${source.value.action}", which is over items: take its items instead`,
+        `action ${quoted(action.name)} takes the output of ${quoted(source.value.action)}, which is over items: take its items instead`,
       );
     }
     if (window > WINDOW_MAX)
-      say(`action "${action.name}": a window of ${window} is too large: at most ${WINDOW_MAX}`);
+      say(`action ${quoted(action.name)}: a window of ${window} is too large: at most ${WINDOW_MAX}`);
   } else if (action.tolerate?.limit.case !== undefined) {
-    say(`action "${action.name}" tolerates failed items but is not over items`);
+    say(`action ${quoted(action.name)} tolerates failed items but is not over items`);
   }
+  if (TriggerRule[action.trigger] === undefined)
+    say(`action ${quoted(action.name)}: this version knows no trigger rule ${action.trigger}`);
   const percent = action.tolerate?.limit;
   if (percent?.case === "basisPoints" && percent.value > 10_000)
-    say(`action "${action.name}" tolerates more than 100 %`);
-  const retry = action.retry;
-  if (retry !== undefined) {
-    if (retry.maxAttempts > 1_000_000) say(`action "${action.name}": at most 1,000,000 attempts`);
-    if (retry.factorMilli !== 0 && retry.factorMilli < 1000)
-      say(`action "${action.name}": a backoff factor below 1 is not allowed`);
-    if ((retry.jitterMilli ?? 0) > 1000) say(`action "${action.name}": jitter is at most 1 (±100 %)`);
-    for (const ms of [retry.initialBackoffMs, retry.maxBackoffMs]) {
-      if (ms > DURATION_MS_MAX) say(`action "${action.name}": a backoff of ${ms} ms is too long`);
-    }
+    say(`action ${quoted(action.name)} tolerates more than 100 %`);
+  for (const [what, value] of numbersOf(action)) {
+    if (!Number.isInteger(value) || value < 0 || value > UINT32_MAX)
+      say(
+        `action ${quoted(action.name)}: ${what} is ${value}: it must be a whole number from 0 to ${UINT32_MAX}`,
+      );
   }
+  if (action.retry !== undefined) retryProblems(action.name, action.retry, say);
+}
+
+/** Numbers that a builder may have got wrong; from the wire they can't be. */
+function numbersOf({ retry, timeouts, tolerate, forEach }: ActionDefinition): [string, number][] {
+  return [
+    ["max_attempts", retry?.maxAttempts ?? 0],
+    ["initial_backoff_ms", retry?.initialBackoffMs ?? 0],
+    ["max_backoff_ms", retry?.maxBackoffMs ?? 0],
+    ["factor_milli", retry?.factorMilli ?? 0],
+    ["jitter_milli", retry?.jitterMilli ?? 0],
+    ["start_to_close_ms", timeouts?.startToCloseMs ?? 0],
+    ["heartbeat_ms", timeouts?.heartbeatMs ?? 0],
+    ["schedule_to_start_ms", timeouts?.scheduleToStartMs ?? 0],
+    ["tolerate", tolerate?.limit.value ?? 0],
+    ["window", forEach?.window ?? 0],
+  ];
+}
+
+function retryProblems(name: string, retry: RetryPolicy, say: Say): void {
+  if (retry.maxAttempts > ATTEMPTS_MAX) say(`action ${quoted(name)}: at most ${ATTEMPTS_MAX} attempts`);
+  if (retry.factorMilli !== 0 && retry.factorMilli < 1000)
+    say(`action ${quoted(name)}: a backoff factor below 1 is not allowed`);
+  if ((retry.jitterMilli ?? 0) > 1000) say(`action ${quoted(name)}: jitter is at most 1 (±100 %)`);
+  for (const mode of [...retry.retryOn, ...retry.neverOn])
+    if (!isKnownMode(mode)) say(`action ${quoted(name)}: this version knows no failure mode ${mode}`);
 }
 
 /** Names the actions of one circle, in its order. */

@@ -1,0 +1,61 @@
+import { FailureMode, RecoveryStrategy } from "@holdfast/proto";
+import { describe, expect, test } from "vitest";
+import { completionMilli, type RecoveryQuestion, recommend } from "./recommend.js";
+
+const ask = (fields: Partial<RecoveryQuestion>) =>
+  recommend({
+    cancelled: false,
+    mode: FailureMode.NETWORK,
+    modes: [],
+    done: 0,
+    total: 1,
+    subject: "run r1",
+    ...fields,
+  });
+
+describe("the first row that holds decides", () => {
+  const { ABORT, MANUAL, RETRY_ALL, RETRY_FAILED, RETRY_FROM_CHECKPOINT } = RecoveryStrategy;
+  const rows: readonly [string, Partial<RecoveryQuestion>, RecoveryStrategy][] = [
+    ["cancelled", { cancelled: true, mode: FailureMode.POLICY_SECURITY }, ABORT],
+    ["nothing failed", { mode: FailureMode.UNSPECIFIED, done: 1 }, ABORT],
+    ["a terminal mode", { mode: FailureMode.POLICY_SECURITY, done: 99, total: 100 }, MANUAL],
+    ["a crash", { mode: FailureMode.SYSTEM_CRASH }, MANUAL],
+    ["a spent budget", { mode: FailureMode.POLICY_BUDGET }, MANUAL],
+    ["a mode that is not retryable", { mode: FailureMode.VALIDATION, done: 99, total: 100 }, MANUAL],
+    ["all but nothing", { done: 1, total: 1 }, RETRY_FAILED],
+    ["75 %", { done: 750, total: 1000 }, RETRY_FAILED],
+    ["3 of 4", { done: 3, total: 4 }, RETRY_FAILED],
+    ["74.9 %", { done: 749, total: 1000 }, RETRY_FROM_CHECKPOINT],
+    ["74.9999 %", { done: 749_999, total: 1_000_000 }, RETRY_FROM_CHECKPOINT],
+    ["25 %", { done: 250, total: 1000 }, RETRY_FROM_CHECKPOINT],
+    ["1 of 4", { done: 1, total: 4 }, RETRY_FROM_CHECKPOINT],
+    ["24.9 %", { done: 249, total: 1000 }, RETRY_ALL],
+    ["nothing of one", { done: 0, total: 1 }, RETRY_ALL],
+    ["nothing of nothing", { done: 0, total: 0 }, RETRY_ALL],
+  ];
+  test.each(rows)("%s", (_, question, strategy) => {
+    const said = ask(question);
+    expect(RecoveryStrategy[said.strategy]).toBe(RecoveryStrategy[strategy]);
+    expect(said.recoverable).toBe(strategy >= RETRY_FAILED);
+    expect(said.reason).not.toBe("");
+    expect(said.hint).toMatch(/^[A-Z].*\.$/);
+  });
+});
+
+test("the reason never rounds up to a row that did not hold", () => {
+  expect(ask({ done: 749_999, total: 1_000_000 }).reason).toContain("74.9 %");
+  expect(ask({ done: 249_999, total: 1_000_000 }).reason).toContain("24.9 %");
+  expect(completionMilli(2, 3)).toBe(666);
+  expect(completionMilli(0, 0)).toBe(0);
+});
+
+test("terminal modes among several are named in the hint, with their number", () => {
+  const modes = [
+    { mode: FailureMode.NETWORK, count: 5 },
+    { mode: FailureMode.POLICY_SECURITY, count: 2 },
+  ];
+  const said = ask({ mode: FailureMode.PARTIAL_STEP_FAILURES, modes, done: 90, total: 100 });
+  expect(said.strategy).toBe(RecoveryStrategy.RETRY_FAILED);
+  expect(said.hint).toContain("2 with POLICY_SECURITY");
+  expect(ask({ modes: modes.slice(0, 1) }).hint).not.toContain("forced");
+});
