@@ -43,4 +43,6 @@ export {
   utf8,
 } from "./text.js";
 export { type ItemViewInput, itemView } from "./views/item-view.js";
-export { isNoOp, type RunViewInput, runSummary, runView, timestamp } from "./views/run-view.js";
+export { partialOfItem, partialOfRun, traceIdOf } from "./views/partial-result.js";
+export { isNoOp, type RunViewInput, runSummary, runView } from "./views/run-view.js";
+export { timestamp } from "./views/timestamp.js";

@@ -1,10 +1,19 @@
 /** What is shown of one item: its disposition, how its attempts went, and a snapshot of its input. Reads only. */
-import { ItemStatus, type ItemRecord, type ItemView, ItemViewSchema } from "@holdfast/proto";
+import {
+  ItemStatus,
+  type ItemRecord,
+  type ItemView,
+  ItemViewSchema,
+  type RunRecord,
+  type StepRecord,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { SNAPSHOT_BYTES_MAX } from "../limits.js";
 import { STATUS_MASK } from "../actor/items.js";
 import { fromUtf8, snapshotOf } from "../text.js";
-import { timestamp } from "./run-view.js";
+import type { ActionPlan } from "../definition/plan.js";
+import { partialOfItem, stepView } from "./partial-result.js";
+import { timestamp } from "./timestamp.js";
 
 export interface ItemViewInput {
   readonly index: number;
@@ -15,9 +24,14 @@ export interface ItemViewInput {
   readonly input: Uint8Array | undefined;
   /** What an item without a detail of its own is told of: why its action ended. */
   readonly actionDetail: string;
+  readonly action: ActionPlan;
+  readonly run: RunRecord;
+  /** Steps of the item that are done. */
+  readonly steps: readonly StepRecord[];
 }
 
-export function itemView({ index, byte, record, input, actionDetail }: ItemViewInput): ItemView {
+export function itemView(shown: ItemViewInput): ItemView {
+  const { index, byte, record, input, actionDetail, action, run, steps } = shown;
   const status: ItemStatus = byte & STATUS_MASK;
   const running = status === ItemStatus.RUNNING && record === undefined ? 1 : 0;
   return init(ItemViewSchema, {
@@ -34,6 +48,11 @@ export function itemView({ index, byte, record, input, actionDetail }: ItemViewI
     generation: record?.generation ?? 0,
     retryAt: status === ItemStatus.RETRYING ? timestamp(record?.retryAtNs ?? 0n) : undefined,
     effect: record?.effect ?? 0,
+    partial:
+      record === undefined || status !== ItemStatus.FAILED
+        ? undefined
+        : partialOfItem(action, index, record, run, steps),
+    steps: steps.map(stepView),
   });
 }
 

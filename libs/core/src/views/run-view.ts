@@ -1,7 +1,6 @@
 /**
  * What people and programs are shown of a run, made from its record. Reads only.
  */
-import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import {
   type ActionState,
   type ActionView,
@@ -23,6 +22,7 @@ import {
   RunSummarySchema,
   type RunView,
   RunViewSchema,
+  type StepRecord,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
@@ -31,14 +31,8 @@ import { completionMilli } from "../recovery/recommend.js";
 import { recommendForRun } from "../recovery/recommend-run.js";
 import { tallyOf } from "../resolve.js";
 import { isRunTerminal } from "../status.js";
-
-const BILLION = 1_000_000_000n;
-
-/** Undefined for 0: it has not happened. */
-export function timestamp(ns: bigint): Timestamp | undefined {
-  if (ns === 0n) return undefined;
-  return init(TimestampSchema, { seconds: ns / BILLION, nanos: Number(ns % BILLION) });
-}
+import { partialOfAction, partialOfRun, stepView } from "./partial-result.js";
+import { timestamp } from "./timestamp.js";
 
 export function runSummary(runId: string, run: RunRecord): RunSummary {
   return init(RunSummarySchema, {
@@ -87,18 +81,19 @@ export interface RunViewInput {
   readonly seq: bigint;
   /** Older events than the record's own, in order. */
   readonly olderEvents: readonly RunEvent[];
+  /** Steps that are done of an action that is not over items. */
+  readonly stepsOf: (action: number) => readonly StepRecord[];
   /** Also the input, the outputs and the history. */
   readonly full: boolean;
 }
 
-export function runView({ runId, run, plan, partition, seq, olderEvents, full }: RunViewInput): RunView {
+export function runView(shown: RunViewInput): RunView {
+  const { runId, run, plan, partition, seq, olderEvents, full } = shown;
   const { done, total } = completionOf(plan, run);
   const recommendation = isRunTerminal(run.status) ? recommendForRun(runId, plan, run) : undefined;
   return init(RunViewSchema, {
     summary: runSummary(runId, run),
-    actions: plan.order.map((index) =>
-      actionView(plan, plan.actions[index] as ActionPlan, run.actions[index] as ActionState, full),
-    ),
+    actions: plan.order.map((index) => actionView(shown, plan.actions[index] as ActionPlan)),
     levels: plan.levels.map((level, number) => levelView(plan, run, level, number)),
     recommendation,
     failure: run.failure,
@@ -112,6 +107,11 @@ export function runView({ runId, run, plan, partition, seq, olderEvents, full }:
     seq,
     completionMilli: completionMilli(done, total),
     cancelReason: run.cancel?.reason ?? "",
+    partial:
+      isRunTerminal(run.status) && run.status !== RunStatus.COMPLETED
+        ? partialOfRun(runId, plan, run)
+        : undefined,
+    recoveries: run.recoveries,
   });
 }
 
@@ -128,7 +128,9 @@ function levelView(
   });
 }
 
-function actionView(plan: DefinitionPlan, action: ActionPlan, state: ActionState, full: boolean): ActionView {
+function actionView({ run, plan, full, stepsOf }: RunViewInput, action: ActionPlan): ActionView {
+  const state = run.actions[action.index] as ActionState;
+  const steps = state.steps === 0 ? [] : stepsOf(action.index);
   return init(ActionViewSchema, {
     name: action.name,
     status: state.status,
@@ -148,6 +150,8 @@ function actionView(plan: DefinitionPlan, action: ActionPlan, state: ActionState
     output: full ? state.output : undefined,
     worker: state.worker,
     optional: action.definition.optional,
+    partial: partialOfAction(action, state, run, steps),
+    steps: full ? steps.map(stepView) : [],
   });
 }
 

@@ -19,7 +19,6 @@ import {
   payloadKey,
   planOf,
   runKey,
-  stepKey,
   STATUS_MASK,
   type View,
 } from "@holdfast/core";
@@ -33,13 +32,13 @@ import {
   PayloadSchema,
   type RunRecord,
   RunStatus,
-  type StepResult,
   StepResultSchema,
   type Task,
   TaskSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { PayloadStore } from "../ports/registry.js";
+import { readSteps } from "./steps.js";
 
 export interface Pinned {
   readonly run: RunRecord;
@@ -119,7 +118,9 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
     generation: run.generation,
     queue: action.queue,
     attemptsLeft: Math.max(0, action.retry.maxAttempts - (due.attempt - attemptBase)),
-    steps: stepResults(view, due, steps, state.stepsSince),
+    steps: readSteps(view, { ...due, bound: steps, since: state.stepsSince }).map(
+      ([index, { name, result }]) => init(StepResultSchema, { index, name, result }),
+    ),
   });
   return gather.length === 0 ? task : gatherOutputs(deps, found, task, gather);
 }
@@ -138,17 +139,6 @@ function itemInput(view: View, due: DueTask, action: ActionPlan): Payload | unde
     due.item % INPUTS_A_RECORD
   ];
   return value === undefined ? undefined : init(PayloadSchema, { body: { case: "inline", value } });
-}
-
-/** Steps of the action or item that are done, in their order; those from before it was begun all over don't count. */
-function stepResults(view: View, due: DueTask, bound: number, since: number): StepResult[] {
-  const steps: StepResult[] = [];
-  for (let index = 0; index < bound; index++) {
-    const record = view.get(stepKey(due.runId, due.action, due.item, index));
-    if (record === undefined || record.generation < since) continue;
-    steps.push(init(StepResultSchema, { index, name: record.name, result: record.result }));
-  }
-  return steps;
 }
 
 /** Adds, for each upstream action over items, a JSON array of its successes' outputs, in the order of their indices. */

@@ -3,6 +3,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import {
+  type ActionPlan,
   chunkKey,
   chunkOf,
   eventChunkKey,
@@ -18,6 +19,7 @@ import {
   STATUS_MASK,
 } from "@holdfast/core";
 import {
+  type ActionState,
   type AppliedRecord,
   type CountsRecord,
   type GetPayloadQuery,
@@ -42,6 +44,7 @@ import { init } from "@holdfast/proto/codec";
 import { bringInline, pinned } from "./compose.js";
 import { workflowNames } from "./due-work.js";
 import { listRuns } from "./list-runs.js";
+import { readSteps } from "./steps.js";
 import type { PartitionState } from "./state.js";
 
 export interface QueryDeps {
@@ -118,6 +121,10 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
     partition: deps.partition,
     seq: deps.applied().seq,
     olderEvents: full ? olderEvents(view, runId, run) : [],
+    stepsOf: (action) => {
+      const { steps: bound, stepsSince: since } = run.actions[action] as ActionState;
+      return readSteps(view, { runId, action, item: -1, bound, since }).map(([, step]) => step);
+    },
     full,
   });
   if (full) value.input = bringInline(view, runId, 0, value.input);
@@ -165,15 +172,7 @@ function listItems(view: PartitionState, query: ListItemsQuery): Result {
     const byte =
       view.get(chunkKey(query.runId, action.index, chunkOf(item)))?.statuses[item % ITEMS_A_CHUNK] ?? 0;
     if (byte === 0 || (statuses.size > 0 && !statuses.has(byte & STATUS_MASK))) continue;
-    const shown = viewOfItem(
-      view,
-      query.runId,
-      action.index,
-      action.perItemOf,
-      item,
-      byte,
-      state?.detail?.text ?? "",
-    );
+    const shown = viewOfItem(view, query.runId, run, action, item, byte);
     bytes +=
       shown.inputSnapshot.length +
       (shown.output?.body.case === "inline" ? shown.output.body.value.length : 0) +
@@ -188,21 +187,40 @@ function listItems(view: PartitionState, query: ListItemsQuery): Result {
 function viewOfItem(
   view: PartitionState,
   runId: string,
-  action: number,
-  source: number | undefined,
+  run: RunRecord,
+  action: ActionPlan,
   item: number,
   byte: number,
-  actionDetail: string,
 ): ItemView {
-  const record = (byte & HAS_RECORD) === 0 ? undefined : view.get(itemKey(runId, action, item));
-  let input: Uint8Array | undefined;
-  if (source === undefined)
-    input = view.get(inputsKey(runId, action, inputsOf(item)))?.items[item % INPUTS_A_RECORD];
-  else {
-    const output = view.get(itemKey(runId, source, item))?.output;
-    if (output?.body.case === "inline") input = output.body.value;
+  const state = run.actions[action.index] as ActionState;
+  const record = (byte & HAS_RECORD) === 0 ? undefined : view.get(itemKey(runId, action.index, item));
+  const wanted = { runId, action: action.index, item, bound: record?.steps ?? 0, since: state.stepsSince };
+  const steps = readSteps(view, wanted).map(([, step]) => step);
+  const input = inputOfItem(view, runId, action, item);
+  return itemView({
+    index: item,
+    byte,
+    record,
+    input,
+    actionDetail: state.detail?.text ?? "",
+    action,
+    run,
+    steps,
+  });
+}
+
+/** Undefined where it is kept by reference. */
+function inputOfItem(
+  view: PartitionState,
+  runId: string,
+  action: ActionPlan,
+  item: number,
+): Uint8Array | undefined {
+  if (action.perItemOf === undefined) {
+    return view.get(inputsKey(runId, action.index, inputsOf(item)))?.items[item % INPUTS_A_RECORD];
   }
-  return itemView({ index: item, byte, record, input, actionDetail });
+  const output = view.get(itemKey(runId, action.perItemOf, item))?.output;
+  return output?.body.case === "inline" ? output.body.value : undefined;
 }
 
 async function getCounts(view: PartitionState, workflow: string): Promise<Result> {

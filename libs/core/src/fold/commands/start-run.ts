@@ -30,6 +30,7 @@ import { isDefinitionHash, nameProblem, quoted, runIdProblem } from "../../names
 import { isRunRetryable, isRunTerminal } from "../../status.js";
 import { definitionKey, latestKey, runKey } from "../../state/tables.js";
 import { cutText } from "../../text.js";
+import { traceparentOf } from "../../trace.js";
 import type { FoldContext } from "../context.js";
 
 export function startRun(ctx: FoldContext, command: Command, start: StartRun): void {
@@ -70,7 +71,7 @@ export function startRun(ctx: FoldContext, command: Command, start: StartRun): v
     priority: Math.max(-PRIORITY_MAX, Math.min(PRIORITY_MAX, start.priority)),
     createdAtNs: ctx.atNs,
     actions: plan.actions.map(() => init(ActionStateSchema, { status: ActionStatus.PENDING, generation: 1 })),
-    traceparent: cutText(start.traceparent, 128),
+    traceparent: traceparentOf(start.traceparent, runId, ctx.seq),
     origin: cutText(start.origin, 256),
     startSeq: BigInt(ctx.seq),
     startAtNs: start.startAtNs,
