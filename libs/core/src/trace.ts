@@ -5,17 +5,18 @@ import { fnv1a, mix32 } from "./names.js";
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const SAMPLED = "01";
 
+const SECOND_SEED = 0x9747b28c;
+const GOLDEN = 0x9e3779b1;
+
 /** What was given, where it is a traceparent; else one derived from the run and where its start stands in the log. */
 export function traceparentOf(given: string, runId: string, seq: number): string {
-  if (TRACEPARENT.test(given)) return given;
-  return `00-${derived(`${runId}#${seq}`, 4)}-${derived(`span ${runId}#${seq}`, 2)}-${SAMPLED}`;
+  if (given !== "" && TRACEPARENT.test(given)) return given;
+  const name = `${runId}#${seq}`;
+  const first = fnv1a(name);
+  const second = fnv1a(name, SECOND_SEED);
+  const word = (n: number): string => hex(mix32((n % 2 === 0 ? first : second) + Math.imul(n, GOLDEN)));
+  return `00-${word(0)}${word(1)}${word(2)}${hex(mix32(first ^ second) | 1)}-${word(4)}${hex(mix32(second + 5) | 1)}-${SAMPLED}`;
 }
 
-/** Words of 32 bits as hex; never all zero. */
-function derived(from: string, words: number): string {
-  let text = "";
-  for (let word = 0; word < words; word++) {
-    text += mix32(fnv1a(`${from}/${word}`)).toString(16).padStart(8, "0");
-  }
-  return /^0+$/.test(text) ? text.replace(/.$/, "1") : text;
-}
+/** Eight digits. Odd words keep an id from being all zero. */
+const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
