@@ -61,18 +61,15 @@ export class PartitionState implements View {
 
   put<M>(key: Key<M>, record: M): void {
     const slot = record as Stored;
-    if (isWriteOnce(key)) {
-      if (!this.dirty.has(key)) this.born.add(key);
-      this.forget(key);
-    } else this.remember(key, slot);
+    if (isWriteOnce(key) && !this.dirty.has(key)) this.born.add(key);
     this.dirty.set(key, slot);
+    this.remember(key, slot);
   }
 
   del<M>(key: Key<M>): void {
     if (this.born.delete(key)) this.dirty.delete(key);
     else this.dirty.set(key, null);
-    if (isWriteOnce(key)) this.forget(key);
-    else this.remember(key, null);
+    this.remember(key, null);
   }
 
   /** Those of the keys that would have to be read. */
@@ -134,7 +131,10 @@ export class PartitionState implements View {
     for (const [key, slot] of this.committing) {
       if (slot === null) dels.push(key);
       else puts.push([key, encode(schemaOf(key), slot)]);
-      if (isIdle(slot)) this.forget(key);
+      if (isIdle(slot)) {
+        this.young.delete(key);
+        this.old.delete(key);
+      }
     }
     this.commitUnderWay = this.write(puts, dels);
     await this.commitUnderWay;
@@ -149,11 +149,6 @@ export class PartitionState implements View {
     }
   }
 
-  private forget(key: string): void {
-    this.young.delete(key);
-    this.old.delete(key);
-  }
-
   private lookUp(key: string): Slot | undefined {
     let slot = this.young.get(key);
     if (slot !== undefined) return slot;
@@ -166,6 +161,7 @@ export class PartitionState implements View {
 
   /** Two generations: what is not asked for while the young one fills is forgotten with the old one. */
   private remember(key: string, slot: Slot): void {
+    if (isWriteOnce(key)) return;
     if (this.young.size * 2 >= this.cacheRecords && !this.young.has(key)) {
       this.old = this.young;
       this.young = new Map();
