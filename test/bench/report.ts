@@ -31,6 +31,8 @@ export function table({ scenario, result }: Measured): string {
     const seconds = result.cpuSeconds[role];
     return seconds === undefined ? [] : [`${role} ${seconds.toFixed(1)}`];
   });
+  if (result.othersCpuSeconds !== undefined)
+    used.push(`all else on this machine ${result.othersCpuSeconds.toFixed(1)}`);
   if (used.length > 0) lines.push(`  processor seconds: ${used.join(" · ")}`);
   return lines.join("\n");
 }

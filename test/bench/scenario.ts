@@ -1,6 +1,7 @@
 /** What a scenario is, and what comes of it. */
 import { spreadOf, type Spread } from "./statistics.js";
 import { ROLES, type Role, type System } from "./system.js";
+import { busySeconds } from "./usage.js";
 
 export interface Scale {
   /** Counted repetitions, after one that warms up. */
@@ -19,6 +20,8 @@ export interface Result {
   readonly figures: readonly Figure[];
   /** Processor seconds of each process over the counted repetitions, where the system tells. */
   readonly cpuSeconds: Readonly<Partial<Record<Role, number>>>;
+  /** Of all other programs on the machine meanwhile: where it is not small, the figures say as much about them. */
+  readonly othersCpuSeconds?: number;
   /** The sizes it ran with. */
   readonly sizes: Readonly<Record<string, number>>;
 }
@@ -37,10 +40,10 @@ export async function repeat(
   { repetitions }: Scale,
   progress: (line: string) => void,
   one: () => Promise<readonly { readonly name: string; readonly unit: string; readonly value: number }[]>,
-): Promise<Pick<Result, "figures" | "cpuSeconds">> {
+): Promise<Pick<Result, "figures" | "cpuSeconds" | "othersCpuSeconds">> {
   const warm = await one();
   progress(`warm-up: ${warm.map(({ value, unit }) => `${format(value)} ${unit}`).join(", ")}`);
-  const before = await system.usage();
+  const [before, busyBefore] = await Promise.all([system.usage(), busySeconds()]);
   const samples = warm.map((): number[] => []);
   for (let n = 1; n <= repetitions; n++) {
     const values = await one();
@@ -49,13 +52,17 @@ export async function repeat(
       `${n} of ${repetitions}: ${values.map(({ value, unit }) => `${format(value)} ${unit}`).join(", ")}`,
     );
   }
-  const after = await system.usage();
+  const [after, busyAfter] = await Promise.all([system.usage(), busySeconds()]);
   const cpuSeconds: Partial<Record<Role, number>> = {};
   for (const role of ROLES) {
     const [from, to] = [before[role], after[role]];
     if (from !== undefined && to !== undefined) cpuSeconds[role] = to.cpuSeconds - from.cpuSeconds;
   }
+  const own = Object.values(cpuSeconds).reduce((sum, seconds) => sum + seconds, 0);
   return {
+    ...(busyBefore === undefined || busyAfter === undefined
+      ? {}
+      : { othersCpuSeconds: Math.max(0, busyAfter - busyBefore - own) }),
     figures: warm.map(({ name, unit }, i) => ({ name, unit, spread: spreadOf(samples[i] ?? []) })),
     cpuSeconds,
   };

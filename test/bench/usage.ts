@@ -30,6 +30,21 @@ export async function usageOf(pid: number): Promise<ProcessUsage | undefined> {
   }
 }
 
+/** Processor seconds of all programs since the machine started; undefined where the system does not tell. */
+export async function busySeconds(): Promise<number | undefined> {
+  try {
+    // user nice system idle iowait irq softirq steal; the rest is counted in `user` already.
+    const first = (await readFile("/proc/stat", "utf8")).split("\n", 1)[0] ?? "";
+    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = first
+      .split(/\s+/)
+      .slice(1)
+      .map(Number);
+    return (user + nice + system + irq + softirq) / TICKS_A_SECOND;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The bytes of a folder's files. Files that go while it looks count as nothing. */
 export async function folderBytes(path: string): Promise<number> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
