@@ -28,7 +28,6 @@ beforeEach(async () => {
   // So that the sample finds its packages as it would in the repository.
   await symlink(join(packageFolder, "node_modules"), join(folder, "node_modules"));
   holdfast = await startLocalHoldfast({
-    version: "test",
     dataDir: join(folder, "data"),
     natsUrl: undefined,
     ports: { nats: 0, admin: 0, metrics: 0 },

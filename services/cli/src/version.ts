@@ -1,2 +1,4 @@
-/** The version of this Holdfast, as `--version` and the admin service say it. */
-export const VERSION = "0.1.0";
+/** The version of this Holdfast, as `--version` says it. */
+import manifest from "../package.json" with { type: "json" };
+
+export const VERSION: string = manifest.version;

@@ -14,7 +14,6 @@ import { portOrAny } from "../local/free-port.js";
 import { type LocalHoldfast, startLocalHoldfast } from "../local/holdfast.js";
 import { countOf, formatCount, wrapText } from "../render/text.js";
 import { formatSpan } from "../render/time.js";
-import { VERSION } from "../version.js";
 import {
   ADMIN_PORT_DEFAULT,
   existingNats,
@@ -67,7 +66,6 @@ async function startOn(
 ): Promise<LocalHoldfast> {
   const startWith = (nats = 0, admin = 0, metrics = 0): Promise<LocalHoldfast> =>
     startLocalHoldfast({
-      version: VERSION,
       dataDir: folder,
       natsUrl: existingNats(context),
       ports: { nats, admin, metrics },

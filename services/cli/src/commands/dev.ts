@@ -24,7 +24,6 @@ export const METRICS_PORT_DEFAULT = 7461;
 export async function runDev(context: CommandContext, options: DevOptions): Promise<ExitCode> {
   const dataDir = resolve(options.data ?? DATA_FOLDER_DEFAULT);
   const holdfast = await startLocalHoldfast({
-    version: VERSION,
     dataDir,
     natsUrl: existingNats(context),
     ports: {

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { createContext } from "../context.js";
 import { publishPlainly } from "../demo/publish-plainly.js";
 import type { CliIo } from "../io.js";
+import { VERSION } from "../version.js";
 import { portOrAny } from "./free-port.js";
 import { natsServersOn } from "./server-processes.js";
 import { type LocalHoldfast, type LocalOptions, startLocalHoldfast } from "./holdfast.js";
@@ -25,7 +26,6 @@ afterEach(async () => {
 
 async function start(ports: Partial<LocalOptions["ports"]> = {}): Promise<LocalHoldfast> {
   const holdfast = await startLocalHoldfast({
-    version: "test",
     dataDir: folder,
     natsUrl: undefined,
     ports: { nats: 0, admin: 0, metrics: 0, ...ports },
@@ -53,7 +53,7 @@ it("answers over gRPC and HTTP, runs work, and finds it again after a restart", 
   const cluster = await asked(first).withAdmin((admin) => admin.describeCluster({}));
   expect(cluster.partitions).toHaveLength(first.partitions);
   expect(cluster.partitions.filter(({ problem }) => problem !== "")).toEqual([]);
-  expect(cluster.version).toBe("test");
+  expect(cluster.version).toBe(VERSION);
   expect((await fetch(`${first.metricsUrl}/healthz`)).status).toBe(200);
   expect(await (await fetch(`${first.metricsUrl}/metrics`)).text()).toContain("holdfast_ready_tasks");
 
@@ -77,7 +77,6 @@ it("says which part could not start, and leaves nothing running", async () => {
   const taken = Number(first.adminAddress.split(":").at(-1));
   const other = await mkdtemp(join(tmpdir(), "holdfast-local-"));
   const failing = startLocalHoldfast({
-    version: "test",
     dataDir: other,
     natsUrl: first.natsUrl,
     ports: { nats: 0, admin: taken, metrics: 0 },

@@ -2,18 +2,14 @@
  * Composition root of one machine: NATS, a node, the admin service and the metrics endpoint, in one process. It wires
  * parts and stops them in reverse; it decides nothing.
  */
-import { randomBytes } from "node:crypto";
-import { serveAdmin } from "@holdfast/admin-service";
-import { CommandClient, PayloadCodec, QueryClient, systemClock } from "@holdfast/engine";
-import { connectNats, type NatsCluster } from "@holdfast/nats";
-import { SchemaValidator } from "@holdfast/schema";
+import { adminPartsOn, serveAdmin } from "@holdfast/admin-service";
+import { connectNats } from "@holdfast/nats";
 import { createRegistry, type Logger, startMetricsServer } from "@holdfast/telemetry";
-import { type RunningNode, startNode } from "@holdfast/workflow-service";
+import { freshNodeId, type RunningNode, startNode } from "@holdfast/workflow-service";
 import { provideNats } from "./nats.js";
 import { Parts } from "./parts.js";
 
 export interface LocalOptions {
-  readonly version: string;
   /** Holds `nats/` and `node/`. */
   readonly dataDir: string;
   /** An existing NATS; absent: one is started. */
@@ -64,14 +60,28 @@ export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHo
       startNode({
         cluster,
         dataDir: `${dataDir}/node`,
-        nodeId: `node-${shortId()}`,
+        nodeId: freshNodeId(),
         logger: logger.child({ part: "node" }),
         registry,
-        clock: systemClock,
       }),
     (started) => started.stop(),
   );
-  const admin = await startAdmin(parts, cluster, options, registry);
+  const asked = await parts.start(
+    "the admin service's clients",
+    () => adminPartsOn(cluster),
+    (started) => started.close(),
+  );
+  const admin = await parts.start(
+    "the admin service",
+    () =>
+      serveAdmin({
+        parts: asked.parts,
+        address: `127.0.0.1:${ports.admin}`,
+        logger: logger.child({ part: "admin" }),
+        metrics: registry,
+      }),
+    (started) => started.close(),
+  );
   const metrics = await parts.start(
     "the metrics endpoint",
     () => startMetricsServer({ registry, health: () => healthOf(node), port: ports.metrics }),
@@ -89,49 +99,6 @@ export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHo
     stop: () => parts.stop(),
   };
 }
-
-async function startAdmin(
-  parts: Parts,
-  cluster: NatsCluster,
-  { version, logger, ports }: LocalOptions,
-  metrics: ReturnType<typeof createRegistry>,
-) {
-  const { bus, log, definitions, work } = cluster;
-  const producer = `admin-${shortId()}`;
-  const commands = await parts.start(
-    "the admin service's commands",
-    () => new CommandClient({ log, bus, producer, clock: systemClock }),
-    (started) => started.close(),
-  );
-  const queries = new QueryClient({ bus, partitions: log.partitions, clock: systemClock });
-  return parts.start(
-    "the admin service",
-    () =>
-      serveAdmin({
-        parts: {
-          commands,
-          queries,
-          definitions,
-          work,
-          payloads: new PayloadCodec(cluster.payloads),
-          validator: new SchemaValidator(),
-          clusterInfo: { version, natsServerVersion: cluster.serverVersion, warnings: cluster.warnings },
-          bus,
-          clock: systemClock,
-        },
-        address: `127.0.0.1:${ports.admin}`,
-        logger: logger.child({ part: "admin" }),
-        metrics,
-      }),
-    (started) => started.close(),
-  );
-}
-
-const shortId = (): string =>
-  BigInt(`0x${randomBytes(8).toString("hex")}`)
-    .toString(36)
-    .slice(-8)
-    .padStart(8, "0");
 
 const problemsOf = (node: RunningNode): string[] =>
   node
