@@ -77,6 +77,8 @@ export function prefetch(batch: CommandBatch, keys: Set<string>): void {
       case "checkpointStep":
         if (isRunId(kind.value.runId)) keys.add(runKey(kind.value.runId));
         break;
+      default:
+        break;
     }
   }
 }
