@@ -6,7 +6,7 @@ import {
   WorkflowDefinitionSchema,
 } from "@holdfast/proto";
 import { decode, encode, init } from "@holdfast/proto/codec";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { arbitraryDefinition } from "../testing/arbitrary-definition.js";
 import {

@@ -4,7 +4,7 @@
  */
 import { type CommandBatch, CommandBatchSchema, type WorkflowDefinition } from "@holdfast/proto";
 import { decode } from "@holdfast/proto/codec";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { arbitraryDefinition } from "../testing/arbitrary-definition.js";
 import { batch, define } from "../testing/build.js";

@@ -1,5 +1,5 @@
 import { FailureMode } from "@holdfast/proto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { retryPolicy } from "../testing/build.js";
 import { backoffMs, DEFAULT_RETRY, nextAttemptInMs, resolveRetry, RETRY_AFTER_LIMIT_MS } from "./retry.js";

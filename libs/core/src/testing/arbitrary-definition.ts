@@ -6,7 +6,7 @@ import {
   TriggerRule,
   type WorkflowDefinition,
 } from "@holdfast/proto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   action,
   overInput,

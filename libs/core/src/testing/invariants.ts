@@ -25,13 +25,12 @@ import {
   definitionKey,
   eventChunkKey,
   itemKey,
-  type Key,
   readStatusKey,
   runKey,
   statusKey,
   timerDue,
 } from "../state/tables.js";
-import { isRunTerminal, isTerminal } from "../status.js";
+import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import type { TestPartition } from "./partition.js";
@@ -47,8 +46,7 @@ export interface RunUnderTest {
   readonly plan: DefinitionPlan;
 }
 
-export const runIdsOf = (view: MemoryView): string[] =>
-  view.keysOf("r").map((key) => key.slice(1));
+export const runIdsOf = (view: MemoryView): string[] => view.keysOf("r").map((key) => key.slice(1));
 
 export function runUnderTest(view: MemoryView, runId: string): RunUnderTest {
   const run = view.get(runKey(runId)) as RunRecord;
@@ -107,9 +105,12 @@ function checkRun(at: RunUnderTest, partition: TestPartition): void {
     must(run.status === expectedRunStatus(at), `I3: run ${runId} ended as the rules say`);
     must(run.waiters.length === 0, "everybody who waited for the end was told");
     must((run.detail?.text ?? "") !== "" && run.endedAtNs > 0n, "an ended run has a detail and a time");
-    must((run.failure !== undefined) === isFailedRun(run.status), "a run has a failure exactly if it failed");
     must(
-      run.retryableUntilNs > 0n === isFailedRun(run.status),
+      (run.failure !== undefined) === isRunRetryable(run.status),
+      "a run has a failure exactly if it failed",
+    );
+    must(
+      run.retryableUntilNs > 0n === isRunRetryable(run.status),
       "exactly the failed runs say until when they can be retried",
     );
   } else {
@@ -119,9 +120,6 @@ function checkRun(at: RunUnderTest, partition: TestPartition): void {
   checkEvents(at, partition);
 }
 
-const isFailedRun = (status: RunStatus): boolean =>
-  status === RunStatus.FAILED || status === RunStatus.COMPLETED_WITH_FAILURES;
-
 function expectedRunStatus({ run, plan }: RunUnderTest): RunStatus {
   const all = plan.actions.map(({ index, definition }) => ({
     status: run.actions[index]?.status,
@@ -130,10 +128,10 @@ function expectedRunStatus({ run, plan }: RunUnderTest): RunStatus {
   if (all.some(({ status }) => status === ActionStatus.CANCELLED)) return RunStatus.CANCELLED;
   if (all.some(({ status, optional }) => status === ActionStatus.FAILED && !optional))
     return RunStatus.FAILED;
-  const partial = all.some(
-    ({ status }) => status === ActionStatus.COMPLETED_WITH_FAILURES || status === ActionStatus.FAILED,
-  );
-  return partial ? RunStatus.COMPLETED_WITH_FAILURES : RunStatus.COMPLETED;
+  const has = (wanted: ActionStatus): boolean => all.some(({ status }) => status === wanted);
+  return has(ActionStatus.COMPLETED_WITH_FAILURES) || has(ActionStatus.FAILED)
+    ? RunStatus.COMPLETED_WITH_FAILURES
+    : RunStatus.COMPLETED;
 }
 
 function checkAction(at: RunUnderTest, action: ActionPlan, partition: TestPartition): void {
@@ -214,7 +212,8 @@ function checkEvents({ view, runId, run }: RunUnderTest, partition: TestPartitio
 function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
   const timers = new Map<string, number>();
   for (const key of view.keysOf("t")) {
-    const timer = view.get(key as Key<TimerRecord>) as TimerRecord;
+    const timer = view.get<TimerRecord>(key);
+    must(timer !== undefined, "a timer has a record");
     const name =
       timer.kind === TimerKind.FORGET_OUTCOME
         ? `forget ${timer.commandId}`

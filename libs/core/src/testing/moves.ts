@@ -3,6 +3,7 @@
  * A move is drawn blindly and made into a command by the state it meets, so that a failing sequence shrinks well.
  */
 import {
+  CheckpointStepSchema,
   type Command,
   type CommandBatch,
   Effect,
@@ -18,7 +19,7 @@ import {
   TimersFiredSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { DueTask } from "../effects.js";
 import {
   batch,
@@ -45,6 +46,7 @@ export const MOVE_KINDS = [
   "start",
   ...Array.from({ length: 12 }, () => "report" as const),
   "report-twice",
+  "checkpoint",
   "stale-report",
   "load",
   "load",
@@ -166,6 +168,8 @@ export class Mover {
         return this.report(pick, how);
       case "report-twice":
         return this.lastReport;
+      case "checkpoint":
+        return this.checkpoint(pick, how);
       case "stale-report":
         return report(at([...RUNS, "Łódź", "", "a\0b"], pick), {
           action: at([0, 1, 5, 255, 65_537, 4_294_967_295], how),
@@ -233,6 +237,22 @@ export class Mover {
       startedAtNs: this.partition.nowNs,
     });
     return this.lastReport;
+  }
+
+  private checkpoint(pick: number, how: number): Command | undefined {
+    const tasks = [...this.partition.open.values()];
+    const task = tasks[pick % Math.max(tasks.length, 1)];
+    if (task === undefined) return undefined;
+    const value = init(CheckpointStepSchema, {
+      runId: task.runId,
+      action: task.action,
+      item: task.item < 0 ? undefined : task.item,
+      attempt: task.attempt + (how % 8 === 7 ? 1 : 0),
+      index: at([0, 1, 2, 4_294_967_295], how % 9),
+      name: how % 16 === 3 ? "" : `step-${how % 3}`,
+      result: inline(how),
+    });
+    return command({ case: "checkpointStep", value });
   }
 
   private load(pick: number, how: number): Command | undefined {
