@@ -25,6 +25,12 @@ export const STEP_NAME_CHARS_MAX = 128;
 /** Recoveries of a run that its workflow's policy begins by itself. */
 export const RECOVERIES_DEFAULT = 3;
 export const RECOVERIES_MAX = 1_000;
+/** Signals that a run keeps until something waits for them, and the bytes of each. */
+export const SIGNALS_KEPT_MAX = 100;
+export const SIGNAL_BYTES_MAX = 16 * 1024;
+export const WHO_CHARS_MAX = 128;
+/** The longest that an action sleeps or waits: ten years. */
+export const WAIT_MS_MAX = 315_360_000_000n;
 export const TIMERS_A_COMMAND_MAX = 1000;
 export const COMMAND_ID_CHARS_MAX = 128;
 export const RUN_ID_CHARS_MAX = 128;

@@ -9,7 +9,11 @@ import type { AdminParts } from "./parts.js";
  * The same call about the same run with the same request id is the same command for ever, whichever admin service it reaches.
  * Hashed, since a request id and a run id together may be longer than a command's id.
  */
-export function commandId(kind: "start" | "retry" | "cancel", runId: string, requestId: string): string {
+export function commandId(
+  kind: "start" | "retry" | "cancel" | "signal" | "decide",
+  runId: string,
+  requestId: string,
+): string {
   if (requestId === "") return `admin-${randomUUID()}`;
   return `admin-${createHash("sha256").update(`${kind}\0${runId}\0${requestId}`).digest("base64url")}`;
 }

@@ -8,6 +8,7 @@ import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
 import { listRejected, replayRejected } from "./rejected-work.js";
 import { retryFailed } from "./retry-failed.js";
 import { startRun } from "./start-run.js";
+import { decideApproval, signalRun } from "./wake-run.js";
 import { WorkerRoster } from "./worker-roster.js";
 
 export interface AdminServiceInstance {
@@ -27,6 +28,8 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     retryRun: (request, context) => retryRun(parts, request, context),
     retryFailed: (request, context) => retryFailed(parts, request, context),
     cancelRun: (request, context) => cancelRun(parts, request, context),
+    signalRun: (request, context) => signalRun(parts, request, context),
+    decideApproval: (request, context) => decideApproval(parts, request, context),
     getCounts: (request, context) => getCounts(parts, request, context),
     listWorkflows: () => listWorkflows(parts),
     listRejected: (request) => listRejected(parts, request),

@@ -44,6 +44,7 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
     "FAILED_PRECONDITION",
     "there is nothing to recover: it was cancelled by request",
   ),
+  [RejectCode.NOT_WAITING]: row("FAILED_PRECONDITION", "nothing waits for this"),
 };
 
 /** Total: a code of a newer node is a refusal too. */

@@ -13,7 +13,7 @@ import { type Answer, commandId, submit } from "./control-command.js";
 import { refusedError } from "./errors.js";
 import type { AdminParts } from "./parts.js";
 import * as check from "./validate/fields.js";
-import { jsonErrorPosition } from "./validate/json-position.js";
+import { jsonValue } from "./validate/json-value.js";
 
 /** Problems of an input that are listed; more are counted. */
 const PROBLEMS_SHOWN_MAX = 5;
@@ -27,7 +27,7 @@ export async function startRun(parts: AdminParts, request: StartRunRequest, cont
   const traceparent = check.traceparent(request.traceparent);
   const startAtNs = check.timestampNs("start_at", request.startAt);
   const definition = await registered(parts, workflow);
-  const input = parseInput(request.inputJson);
+  const input = jsonValue("input_json", request.inputJson);
   checkInput(parts, definition, input);
 
   const body = Buffer.from(request.inputJson === "" ? "null" : request.inputJson, "utf8");
@@ -80,23 +80,6 @@ export async function registered(parts: AdminParts, workflow: string): Promise<R
     reason: "UNKNOWN_WORKFLOW",
     workflow,
   });
-}
-
-function parseInput(text: string): unknown {
-  if (text === "") return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    const where = jsonErrorPosition(text);
-    const place =
-      where === undefined
-        ? ""
-        : ` at line ${where.line}, column ${where.column}: ${where.found} can't stand there`;
-    throw check.invalid("input_json", `it is not JSON${place}`, {
-      reason: "MALFORMED",
-      ...(where === undefined ? {} : { line: where.line, column: where.column }),
-    });
-  }
 }
 
 function checkInput(parts: AdminParts, definition: RegisteredDefinition, input: unknown): void {

@@ -9,6 +9,7 @@ import { registerLocal } from "./commands/local.js";
 import { registerOverview } from "./commands/overview.js";
 import type { Register } from "./commands/register.js";
 import { registerRejected } from "./commands/rejected.js";
+import { registerDecisions, registerSignal } from "./commands/wake.js";
 import { registerCancel, registerRetry, registerRetryFailed } from "./commands/retry.js";
 import { registerRun, registerRuns } from "./commands/runs.js";
 import { registerStart } from "./commands/start.js";
@@ -63,6 +64,8 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerRetry(program, register);
   registerRetryFailed(program, register);
   registerCancel(program, register);
+  registerSignal(program, register);
+  registerDecisions(program, register);
   registerRejected(program, register);
   registerOverview(program, register);
 

@@ -99,6 +99,16 @@ function handlersOf(state: {
       findRun(state.run, runId);
       return { runId, status: RunStatus.CANCELLED };
     },
+    signalRun: async ({ runId, name }) => {
+      findRun(state.run, runId);
+      state.asked.push(`signalRun ${runId} ${name}`);
+      return { runId, status: RunStatus.RUNNING };
+    },
+    decideApproval: async ({ runId, approved, comment }) => {
+      findRun(state.run, runId);
+      state.asked.push(`decideApproval ${runId} ${approved ? "approved" : "rejected"} ${comment}`);
+      return { runId, status: RunStatus.RUNNING };
+    },
     getCounts: async () => ({ workflows: [{ workflow: "films", completedWithFailures: 1n }], rejected: 2n }),
     listWorkflows: async () => ({ workflows: [{ name: "films", actions: ["check"], queues: ["default"] }] }),
     listRejected: async ({ pageToken }) =>

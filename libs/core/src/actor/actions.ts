@@ -38,6 +38,7 @@ import {
   STATUS_MASK,
   statusOf,
 } from "./items.js";
+import { settleWait, startWait } from "./wait.js";
 
 /** Begins (again) an action whose upstream has all ended. */
 export function startAction(actor: Actor, action: ActionPlan): void {
@@ -52,7 +53,9 @@ export function startAction(actor: Actor, action: ActionPlan): void {
   state.endedAtNs = 0n;
   state.failure = undefined;
   state.detail = undefined;
-  if (action.forEach === undefined) {
+  if (action.definition.wait !== undefined) {
+    startWait(actor, action);
+  } else if (action.forEach === undefined) {
     state.output = undefined;
     state.effect = Effect.UNSPECIFIED;
     state.worker = "";
@@ -65,7 +68,8 @@ export function startAction(actor: Actor, action: ActionPlan): void {
     attempt: state.attempt,
     actionStatus: state.status,
   });
-  if (action.forEach !== undefined) settleItems(actor, action);
+  if (action.definition.wait !== undefined) settleWait(actor, action);
+  else if (action.forEach !== undefined) settleItems(actor, action);
 }
 
 /** Sets off the next attempt of an action that is not over items. */

@@ -5,12 +5,20 @@ import {
   type ActionDefinition,
   type RetryPolicy,
   TriggerRule,
+  type Wait,
   type WorkflowDefinition,
   WorkflowDefinitionSchema,
 } from "@holdfast/proto";
 import { encode } from "@holdfast/proto/codec";
 import { isKnownMode } from "../failure/modes.js";
-import { ACTIONS_MAX, ATTEMPTS_MAX, DEFINITION_BYTES_MAX, UPSTREAM_MAX, WINDOW_MAX } from "../limits.js";
+import {
+  ACTIONS_MAX,
+  ATTEMPTS_MAX,
+  DEFINITION_BYTES_MAX,
+  UPSTREAM_MAX,
+  WAIT_MS_MAX,
+  WINDOW_MAX,
+} from "../limits.js";
 import { nameProblem, quoted } from "../names.js";
 import { isPointer } from "../text.js";
 
@@ -99,6 +107,7 @@ function actionProblems(
     else if (!byName.has(name))
       say(`action ${quoted(action.name)} waits for ${quoted(name)}, which the workflow does not have`);
   }
+  if (action.wait !== undefined) waitProblems(action, action.wait, say);
   if (action.forEach !== undefined) {
     const { source, window } = action.forEach;
     if (source.case === undefined)
@@ -169,6 +178,26 @@ function retryProblems(name: string, retry: RetryPolicy, say: Say): void {
   if ((retry.jitterMilli ?? 0) > 1000) say(`action ${quoted(name)}: jitter is at most 1 (±100 %)`);
   for (const mode of [...retry.retryOn, ...retry.neverOn])
     if (!isKnownMode(mode)) say(`action ${quoted(name)}: this version knows no failure mode ${mode}`);
+}
+
+function waitProblems(action: ActionDefinition, wait: Wait, say: Say): void {
+  const subject = `action ${quoted(action.name)}`;
+  if (action.forEach !== undefined) say(`${subject} waits and is over items: it can be one of them only`);
+  const long = (ms: bigint): void => {
+    if (ms > WAIT_MS_MAX) say(`${subject} waits for ${ms} ms: at most ${WAIT_MS_MAX} are allowed`);
+  };
+  switch (wait.for.case) {
+    case "sleepMs":
+      if (wait.for.value === 0n) say(`${subject} sleeps for no time`);
+      return long(wait.for.value);
+    case "signal":
+      say(nameProblem("signal", wait.for.value.name));
+      return long(wait.for.value.timeoutMs);
+    case "approval":
+      return long(wait.for.value.timeoutMs);
+    default:
+      say(`${subject} waits but does not say for what`);
+  }
 }
 
 /** Names the actions of one circle, in its order. */

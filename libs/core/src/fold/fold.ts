@@ -33,9 +33,11 @@ import {
 import type { View } from "../state/view.js";
 import { cancelRun } from "./commands/cancel-run.js";
 import { checkpointStep } from "./commands/checkpoint-step.js";
+import { decideApproval } from "./commands/decide-approval.js";
 import { defineWorkflow } from "./commands/define-workflow.js";
 import { itemsLoaded } from "./commands/items-loaded.js";
 import { retryRun } from "./commands/retry-run.js";
+import { signalRun } from "./commands/signal-run.js";
 import { startRun } from "./commands/start-run.js";
 import { taskReport } from "./commands/task-report.js";
 import { timersFired } from "./commands/timers-fired.js";
@@ -70,6 +72,8 @@ export function prefetch(batch: CommandBatch, keys: Set<string>): void {
         break;
       case "retryRun":
       case "cancelRun":
+      case "signalRun":
+      case "decideApproval":
         if (isRunId(kind.value.runId)) keys.add(runKey(kind.value.runId));
         if (isCommandId(id)) keys.add(outcomeKey(id));
         break;
@@ -128,6 +132,10 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
         : undefined;
     case "defineWorkflow":
       return defineWorkflow(ctx, command, kind.value);
+    case "signalRun":
+      return once(ctx, command, () => signalRun(ctx, command, kind.value));
+    case "decideApproval":
+      return once(ctx, command, () => decideApproval(ctx, command, kind.value));
     case "retryRun":
       return once(ctx, command, () => retryRun(ctx, command, kind.value));
     case "cancelRun":

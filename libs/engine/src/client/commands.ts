@@ -5,12 +5,14 @@
 import {
   type CancelRun,
   type Command,
+  type DecideApproval,
   type DefineWorkflow,
   Encoding,
   OnConflict,
   type Payload,
   RecoveryStrategy,
   type RetryRun,
+  type SignalRun,
   type StartRun,
   type TaskReport,
   type WorkflowDefinition,
@@ -106,6 +108,40 @@ export function cancelRunCommand(fields: ControlFields): Command {
     reason: fields.reason,
   };
   return command({ case: "cancelRun", value }, fields.id, fields.nowMs);
+}
+
+export function signalRunCommand(
+  fields: Omit<ControlFields, "reason"> & { readonly name: string; readonly payload: Payload | undefined },
+): Command {
+  const { runId, name, who, payload } = fields;
+  const value: SignalRun = {
+    $typeName: "holdfast.v1.SignalRun",
+    runId,
+    name,
+    who,
+    ...(payload === undefined ? {} : { payload }),
+  };
+  return command({ case: "signalRun", value }, fields.id, fields.nowMs);
+}
+
+export function decideApprovalCommand(
+  fields: Omit<ControlFields, "reason"> & {
+    /** Empty: the only action that waits. */
+    readonly action: string;
+    readonly approved: boolean;
+    readonly comment: string;
+  },
+): Command {
+  const { runId, action, approved, comment, who } = fields;
+  const value: DecideApproval = {
+    $typeName: "holdfast.v1.DecideApproval",
+    runId,
+    action,
+    approved,
+    comment,
+    who,
+  };
+  return command({ case: "decideApproval", value }, fields.id, fields.nowMs);
 }
 
 export function defineWorkflowCommand(definition: WorkflowDefinition, hash: string): Command {

@@ -5,10 +5,12 @@ export { CommandClient, type CommandClientDeps, type CommandClientStats } from "
 export {
   cancelRunCommand,
   command,
+  decideApprovalCommand,
   defineWorkflowCommand,
   inlinePayload,
   type RetryRunFields,
   retryRunCommand,
+  signalRunCommand,
   type StartRunFields,
   startRunCommand,
   taskReportCommand,

@@ -109,9 +109,9 @@ export function timestampNs(field: string, value: Timestamp | undefined): bigint
   return seconds * NS_PER_S + BigInt(nanos);
 }
 
-export function reason(value: string): string {
+export function reason(value: string, field = "reason"): string {
   if (value.length <= REASON_CHARS_MAX) return value;
-  throw invalid("reason", `it has ${value.length} characters; use at most ${REASON_CHARS_MAX}`);
+  throw invalid(field, `it has ${value.length} characters; use at most ${REASON_CHARS_MAX}`);
 }
 
 /** Empty stays empty: one is made. */

@@ -10,6 +10,7 @@ import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js"
 import { advance } from "../../actor/advance.js";
 import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
 import { recover } from "../../actor/recover.js";
+import { patienceOver } from "../../actor/wait.js";
 import { type Key, outcomeKey, timerDue } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
 
@@ -37,7 +38,11 @@ function fire(ctx: FoldContext, timer: TimerRecord): void {
   if (actor === undefined) return;
   if (timer.kind === TimerKind.START && actor.run.status === RunStatus.PENDING) advance(actor);
   else if (timer.kind === TimerKind.RETRY && actor.run.status === RunStatus.RUNNING) retry(actor, timer);
-  else if (timer.kind !== TimerKind.RECOVER || !recover(actor, timer.attempt)) return;
+  else if (timer.kind === TimerKind.WAIT) {
+    const action = actor.plan.actions[timer.action];
+    if (action === undefined || !patienceOver(actor, action, timer.attempt)) return;
+    advance(actor);
+  } else if (timer.kind !== TimerKind.RECOVER || !recover(actor, timer.attempt)) return;
   saveActor(actor);
 }
 

@@ -1,0 +1,40 @@
+/** DecideApproval: somebody approves or rejects what a run waits for. */
+import { type Command, type DecideApproval, type Outcome, RejectCode, RunEventType } from "@holdfast/proto";
+import { addEvent, loadActor, saveActor } from "../../actor/actor.js";
+import { advance } from "../../actor/advance.js";
+import { decide, waitingForApproval } from "../../actor/wait.js";
+import { WHO_CHARS_MAX } from "../../limits.js";
+import { quoted } from "../../names.js";
+import { cutText } from "../../text.js";
+import type { FoldContext } from "../context.js";
+
+const COMMENT_CHARS_MAX = 512;
+
+export function decideApproval(ctx: FoldContext, command: Command, decision: DecideApproval): Outcome {
+  const { runId, approved } = decision;
+  const actor = loadActor(ctx, runId);
+  if (actor === undefined)
+    return ctx.reject(command, RejectCode.RUN_NOT_FOUND, `there is no run ${quoted(runId)}`, runId);
+  const waiting = waitingForApproval(actor);
+  const matching =
+    decision.action === "" ? waiting : waiting.filter((action) => action.name === decision.action);
+  const [action] = matching;
+  if (action === undefined || matching.length > 1) {
+    const names = waiting.map((each) => each.name).join(", ") || "none";
+    const which = decision.action === "" ? "not exactly one action" : `not action ${quoted(decision.action)}`;
+    const message = `in run ${runId} ${which} waits for an approval; waiting are: ${names}`;
+    return ctx.reject(command, RejectCode.NOT_WAITING, message, runId, actor.run.status);
+  }
+  const who = cutText(decision.who, WHO_CHARS_MAX);
+  const comment = cutText(decision.comment, COMMENT_CHARS_MAX);
+  addEvent(actor, RunEventType.APPROVAL_DECIDED, {
+    action: action.index,
+    detail: [approved ? "approved" : "rejected", who === "" ? "" : `by ${who}`, comment]
+      .filter((part) => part !== "")
+      .join(" · "),
+  });
+  decide(actor, action, approved, who, comment);
+  advance(actor);
+  saveActor(actor);
+  return ctx.accept(command, { runId, status: actor.run.status });
+}
