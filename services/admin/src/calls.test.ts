@@ -169,6 +169,30 @@ describe("RetryRun and CancelRun", () => {
     expect(cancel).toMatchObject({ code: expected, message });
   });
 
+  it("SignalRun and DecideApproval say who, check what they carry, and keep a refusal's words", async () => {
+    await cluster.admin.signalRun({ runId: "r1", name: "paid", payloadJson: '{"amount":3}' });
+    await cluster.admin.decideApproval({ runId: "r1", approved: true, comment: "fine" });
+    expect(cluster.appended[0]?.kind).toMatchObject({
+      case: "signalRun",
+      value: { name: "paid", who: "ann" },
+    });
+    expect(cluster.appended[1]?.kind).toMatchObject({
+      case: "decideApproval",
+      value: { approved: true, comment: "fine", who: "ann", action: "" },
+    });
+    for (const wrong of [
+      cluster.admin.signalRun({ runId: "r1", name: "no way" }),
+      cluster.admin.signalRun({ runId: "r1", name: "paid", payloadJson: "{" }),
+      cluster.admin.decideApproval({ runId: "r1", action: "a.b" }),
+      cluster.admin.decideApproval({ runId: "r1", comment: "x".repeat(600) }),
+    ]) {
+      expect((await failure(wrong)).code).toBe("INVALID_ARGUMENT");
+    }
+    reject(RejectCode.NOT_WAITING, "in run r1 nothing waits");
+    const error = await failure(cluster.admin.decideApproval({ runId: "r1" }));
+    expect(error).toMatchObject({ code: "FAILED_PRECONDITION", message: "in run r1 nothing waits" });
+  });
+
   it("every refusal the contract knows has a status, none of them INTERNAL or UNKNOWN", async () => {
     for (const code of Object.values(RejectCode).filter((value) => typeof value === "number")) {
       reject(code, "");

@@ -63,6 +63,9 @@ describe("help and usage", () => {
       "retry",
       "retry-failed",
       "cancel",
+      "signal",
+      "approve",
+      "reject",
       "workflows",
       "counts",
       "rejected",
@@ -93,6 +96,24 @@ describe("help and usage", () => {
   });
 });
 
+describe("what a run waits for", () => {
+  it("is signalled with its payload, approved or rejected with a comment", async () => {
+    expect(await holdfast("signal import-1 paid --payload 3")).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("Run import-1 has signal paid"),
+    });
+    expect((await holdfast("approve import-1 --comment fine")).out).toContain("Run import-1, approved");
+    expect((await holdfast("reject import-1 --action review --comment no")).out).toContain(
+      "Run import-1, rejected",
+    );
+    expect(admin.asked).toEqual([
+      "signalRun import-1 paid",
+      "decideApproval import-1 approved fine",
+      "decideApproval import-1 rejected no",
+    ]);
+  });
+});
+
 describe("what can't be had", () => {
   it("exits 3 where nobody answers, and says where it looked", async () => {
     const { code, err } = await holdfast("--admin 127.0.0.1:1 runs");
@@ -101,12 +122,18 @@ describe("what can't be had", () => {
     expect(err).toContain("holdfast dev");
   });
 
-  it.each(["run nope", "items nope", "retry nope", "cancel nope", "start unknown", "rejected replay 7 100"])(
-    "exits 4 on `%s`",
-    async (args) => {
-      expect((await holdfast(args)).code).toBe(4);
-    },
-  );
+  it.each([
+    "run nope",
+    "items nope",
+    "retry nope",
+    "cancel nope",
+    "signal nope paid",
+    "approve nope",
+    "start unknown",
+    "rejected replay 7 100",
+  ])("exits 4 on `%s`", async (args) => {
+    expect((await holdfast(args)).code).toBe(4);
+  });
 
   it("exits 5 where the run's state does not allow it", async () => {
     statusOf(RunStatus.COMPLETED);
