@@ -20,6 +20,12 @@ export const RUN_COMPLETED_STATUSES: ReadonlySet<RunStatus> = new Set([
   RunStatus.COMPLETED_WITH_FAILURES,
 ]);
 
+/** Of an action: failed, wholly or in part. */
+export const FAILED_STATUSES: ReadonlySet<ActionStatus> = new Set([
+  ActionStatus.FAILED,
+  ActionStatus.COMPLETED_WITH_FAILURES,
+]);
+
 /** Failed, wholly or in part: what a retry is for. */
 export const RUN_RETRYABLE_STATUSES: ReadonlySet<RunStatus> = new Set([
   RunStatus.FAILED,

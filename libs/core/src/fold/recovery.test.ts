@@ -122,7 +122,6 @@ describe("a strategy", () => {
     partition.finish("r1", "check", succeeded(), 1);
     partition.finish("r1", "load", succeeded(), 1);
     partition.finish("r1", "report", succeeded());
-    expect(partition.run("r1").status).toBe(RunStatus.COMPLETED_WITH_FAILURES);
   });
 
   const retryWith = (strategy: RecoveryStrategy) => partition.control(retry("r1", { strategy }));
@@ -130,6 +129,7 @@ describe("a strategy", () => {
     ["check", "load", "other", "report"].map((name) => ActionStatus[partition.action("r1", name).status]);
 
   test("RETRY_FAILED runs the failed item alone; where it fails again, nothing behind it runs", () => {
+    expect(partition.run("r1").status).toBe(RunStatus.COMPLETED_WITH_FAILURES);
     expect(retryWith(RecoveryStrategy.RETRY_FAILED).case).toBe("accepted");
     expect(statuses()).toEqual(["RUNNING", "COMPLETED", "COMPLETED", "COMPLETED"]);
     partition.finish("r1", "check", failed(FailureMode.NETWORK), 0);

@@ -24,7 +24,7 @@ import { init } from "@holdfast/proto/codec";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
 import { completionMilli, recommend } from "../recovery/recommend.js";
 import { recommendForRun } from "../recovery/recommend-run.js";
-import { isCompleted, isTerminal } from "../status.js";
+import { FAILED_STATUSES, isCompleted, isTerminal } from "../status.js";
 import { timestamp } from "./timestamp.js";
 
 const MS = 1_000_000n;
@@ -98,8 +98,7 @@ export function partialOfRun(runId: string, plan: DefinitionPlan, run: RunRecord
     plan.order.flatMap((index) =>
       wanted(run.actions[index] as ActionState) ? [plan.actions[index]?.name ?? ""] : [],
     );
-  const hasFailed = ({ status }: ActionState): boolean =>
-    status === ActionStatus.FAILED || status === ActionStatus.COMPLETED_WITH_FAILURES;
+  const hasFailed = ({ status }: ActionState): boolean => FAILED_STATUSES.has(status);
   const last = plan.order.findLast(
     (index) => isCompleted(run.actions[index]?.status ?? 0) && run.actions[index]?.output !== undefined,
   );
