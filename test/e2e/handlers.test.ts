@@ -1,5 +1,13 @@
 /** Whatever a handler does, its run shows it, and nothing else is disturbed. On a real server, node and worker. */
-import { ActionStatus, Effect, FailureMode, ItemStatus, RunStatus, type RunView, Source } from "@holdfast/proto";
+import {
+  ActionStatus,
+  Effect,
+  FailureMode,
+  ItemStatus,
+  RunStatus,
+  type RunView,
+  Source,
+} from "@holdfast/proto";
 import { ActionError, createWorker, type Holdfast, typed, workflow } from "@holdfast/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allItems, ledgerProblems, viewProblems } from "../support/run-rules.js";
@@ -56,14 +64,10 @@ const misbehaving = workflow("misbehaving", { input: typed<string>() }).action("
   misdeeds[input]?.(),
 );
 
-const hanging = workflow("hanging").action(
-  "hang",
-  { ...once, startToClose: "300ms" },
-  async (_args, ctx) => {
-    ctx.signal.addEventListener("abort", () => aborted.push(ctx.runId));
-    return never();
-  },
-);
+const hanging = workflow("hanging").action("hang", { ...once, startToClose: "300ms" }, async (_args, ctx) => {
+  ctx.signal.addEventListener("abort", () => aborted.push(ctx.runId));
+  return never();
+});
 
 const slow = workflow("slow", { input: typed<{ rows: number[] }>() }).forEach(
   "row",
@@ -92,7 +96,9 @@ const quiet = workflow("quiet", { input: typed<{ how: "silent" | "reason" }>() }
 );
 
 const sieve = workflow("sieve", { input: typed<{ rows: number[] }>() })
-  .forEach("keep", { items: "rows" }, ({ item }, ctx) => (item % 2 === 0 ? item : ctx.skip("odd ones are left out")))
+  .forEach("keep", { items: "rows" }, ({ item }, ctx) =>
+    item % 2 === 0 ? item : ctx.skip("odd ones are left out"),
+  )
   .forEach("use", { itemsOf: "keep" }, ({ item }) => item)
   .action("sum", { after: ["use"] }, ({ use }) => use.reduce((sum, each) => sum + each, 0));
 
@@ -137,7 +143,9 @@ describe("retries", () => {
     }
     const { events } = await viewAfter("retried");
     const failed = events.filter(({ type }) => type === "attempt_failed");
-    expect(failed.map(({ detail }) => detail)).toEqual([1, 2, 3].map((n) => expect.stringContaining(`try ${n} failed`)));
+    expect(failed.map(({ detail }) => detail)).toEqual(
+      [1, 2, 3].map((n) => expect.stringContaining(`try ${n} failed`)),
+    );
   });
 
   test("are given up when they are spent", async () => {
@@ -202,7 +210,10 @@ test("cancelling aborts what runs, keeps what succeeded, and is final", async ()
   expect(view.summary?.status).toBe(RunStatus.CANCELLED);
   expect(view.cancelReason).toContain("changed our mind");
   expect(view.actions[0]?.items).toMatchObject({ total: 20, succeeded: 17, cancelled: 3, failed: 0 });
-  await until("the handlers to hear of it", () => aborted.filter((of) => of.startsWith("cancelled/")).length === 3);
+  await until(
+    "the handlers to hear of it",
+    () => aborted.filter((of) => of.startsWith("cancelled/")).length === 3,
+  );
   const items = await allItems(client, "cancelled", "row");
   expect(items.filter(({ status }) => status === ItemStatus.SUCCEEDED)).toHaveLength(17);
   await expect(client.cancel("cancelled")).rejects.toMatchObject({ code: "ALREADY_ENDED" });

@@ -4,6 +4,7 @@
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
 import {
   ActionStatus,
   FailureMode,
@@ -11,8 +12,9 @@ import {
   RecoveryStrategy,
   type RetryOutcome,
   RunStatus,
+  StartRunRequestSchema,
 } from "@holdfast/proto";
-import { type Holdfast } from "@holdfast/sdk";
+import type { Holdfast } from "@holdfast/sdk";
 import { connect, headers, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EFFECTS_FILE, effectsOf } from "../support/effects.js";
@@ -66,7 +68,10 @@ test("published work fails in part, shows what and why, and is healed by one ret
     generation: 1,
   });
   expect(run?.summary?.retryableUntil).toBeDefined();
-  expect(run?.recommendation).toMatchObject({ strategy: RecoveryStrategy.MANUAL, mode: FailureMode.VALIDATION });
+  expect(run?.recommendation).toMatchObject({
+    strategy: RecoveryStrategy.MANUAL,
+    mode: FailureMode.VALIDATION,
+  });
   expect(run?.recommendation?.reason).not.toBe("");
   expect(run?.origin).toContain("subject holdfast.work.orders");
   expect(run?.actions.map(({ name, status }) => [name, status])).toEqual([
@@ -130,16 +135,18 @@ test("published work fails in part, shows what and why, and is healed by one ret
 });
 
 test("the same message twice is one run; protobuf and JSON are as good as each other", async () => {
-  const publish = async (id: string, body: string): Promise<void> => {
+  const publish = async (id: string, body: string | Uint8Array): Promise<void> => {
     const hdrs = headers();
     hdrs.set("Nats-Msg-Id", id);
+    if (typeof body !== "string") hdrs.set("Content-Type", "application/x-protobuf");
     await nats.request("holdfast.work.orders", body, { headers: hdrs, timeout: 5_000 });
   };
   const before = await client.counts("orders");
   const body = JSON.stringify({ orders: orders(3) });
   await publish("july-1", body);
   await publish("july-1", body);
-  await publish("july-2", body);
+  const binary = create(StartRunRequestSchema, { workflow: "orders", inputJson: body });
+  await publish("july-2", toBinary(StartRunRequestSchema, binary));
   await until("both runs to end", async () => {
     const { total } = await client.counts("orders");
     return total.ended - before.total.ended >= 2n && total.active === 0n;

@@ -1,8 +1,21 @@
 /** Bulk retry over gRPC: every run that matched is accounted for, also when two operators do it at once. */
-import { FailureMode, type RetryFailedRequest, type RetryOutcome, RetryResultKind, RunStatus } from "@holdfast/proto";
+import {
+  FailureMode,
+  type RetryFailedRequest,
+  type RetryOutcome,
+  RetryResultKind,
+  RunStatus,
+} from "@holdfast/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RetryFailedRequestSchema } from "@holdfast/proto";
-import { ActionError, createWorker, type FailureModeName, type Holdfast, typed, workflow } from "@holdfast/sdk";
+import {
+  ActionError,
+  createWorker,
+  type FailureModeName,
+  type Holdfast,
+  typed,
+  workflow,
+} from "@holdfast/sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Admin, System } from "../support/system.js";
 import { until, within } from "../support/wait.js";
@@ -38,7 +51,9 @@ afterAll(() => system.stop());
 
 type Asked = Exclude<MessageInitShape<typeof RetryFailedRequestSchema>, RetryFailedRequest>;
 
-async function retryFailed(asked: Asked): Promise<{ kinds: Map<string, RetryResultKind>; outcome: RetryOutcome }> {
+async function retryFailed(
+  asked: Asked,
+): Promise<{ kinds: Map<string, RetryResultKind>; outcome: RetryOutcome }> {
   const kinds = new Map<string, RetryResultKind>();
   let outcome: RetryOutcome | undefined;
   for await (const { kind } of admin.call.retryFailed(asked)) {

@@ -42,7 +42,11 @@ beforeEach(() => {
 });
 
 const end = (runId: string) => within(`run ${runId} to end`, client.wait(runId), END_MS);
-const refusal = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => "accepted", (error: unknown) => error);
+const refusal = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => "accepted",
+    (error: unknown) => error,
+  );
 
 async function failedRun(runId: string): Promise<void> {
   broken = true;
@@ -70,7 +74,9 @@ describe("the same run id again", () => {
     await failedRun("failed");
     const again = await client.start(fragile, { n: 1 }, { runId: "failed" });
     expect([again.existed, again.statusAtStart]).toEqual([true, RunStatus.FAILED]);
-    const error = await refusal(admin.call.startRun({ workflow: "fragile", runId: "failed", inputJson: '{"n":1}' }));
+    const error = await refusal(
+      admin.call.startRun({ workflow: "fragile", runId: "failed", inputJson: '{"n":1}' }),
+    );
     expect(error).toBeInstanceOf(RpcError);
     expect(error).toMatchObject({ code: "FAILED_PRECONDITION" });
     expect(String(error)).toMatch(/failed.*RetryRun/);
@@ -88,7 +94,9 @@ describe("the same run id again", () => {
 
   test("of another workflow is refused", async () => {
     await client.start(fragile, { n: 1 }, { runId: "owned" });
-    expect(await refusal(client.start(other, null, { runId: "owned" }))).toMatchObject({ code: "RUN_EXISTS" });
+    expect(await refusal(client.start(other, null, { runId: "owned" }))).toMatchObject({
+      code: "RUN_EXISTS",
+    });
   });
 
   test("retries a failed run where that was asked for, and only a failed one", async () => {
@@ -134,6 +142,7 @@ test("a start for later waits, can be seen waiting, and comes", async () => {
   expect(run.statusAtStart).toBe(RunStatus.PENDING);
   expect(await within("its end", run.result(), END_MS)).toBe(3);
   const { summary } = await client.get("later");
-  const startedMs = Number(summary?.startedAt?.seconds ?? 0n) * 1_000 + (summary?.startedAt?.nanos ?? 0) / 1e6;
+  const startedMs =
+    Number(summary?.startedAt?.seconds ?? 0n) * 1_000 + (summary?.startedAt?.nanos ?? 0) / 1e6;
   expect(startedMs).toBeGreaterThanOrEqual(startAt.getTime());
 });
