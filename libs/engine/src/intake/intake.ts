@@ -128,7 +128,10 @@ export class Intake {
       };
     }
     const verdict = this.#deps.validator.validate(definition, request.input);
-    if (!verdict.ok) return { code: RejectCode.SCHEMA_MISMATCH, reason: verdict.message };
+    if (!verdict.ok) {
+      const reason = `the input does not match the schema of workflow "${request.workflow}": ${verdict.message}`;
+      return { code: RejectCode.SCHEMA_MISMATCH, reason };
+    }
     try {
       const command = await this.#command(message, request, definition);
       return this.#judge(await this.#submit(request, definition, command));
