@@ -63,10 +63,20 @@ export class WorkflowRegistry {
     const nowMs = this.#clock.monotonicMs();
     const known = this.#known.get(name);
     if (known !== undefined && known.untilMs > nowMs) return known.registered;
-    const registered = isName(name) ? await this.#definitions.latest(name) : undefined;
+    const registered = isName(name) ? await this.#lookUp(name, known) : undefined;
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     // What is missing may be registered any moment.
     if (registered !== undefined) this.#known.set(name, { registered, untilMs: nowMs + KNOWN_MS });
     return registered;
+  }
+
+  /** While nobody can be asked, what was known stands in: starts go on through an outage, and the fold has the last word. */
+  async #lookUp(name: string, known: Known | undefined): Promise<RegisteredDefinition | undefined> {
+    try {
+      return await this.#definitions.latest(name);
+    } catch (error) {
+      if (known === undefined) throw error;
+      return known.registered;
+    }
   }
 }
