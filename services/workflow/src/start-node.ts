@@ -2,7 +2,15 @@
  * Composition root of a node: the engine on NATS and LevelDB. Wires, and shuts down in order; decides nothing.
  */
 import { join } from "node:path";
-import { type Clock, CommandClient, type EngineLimits, Intake, Node, soleOwner, systemClock } from "@holdfast/engine";
+import {
+  type Clock,
+  CommandClient,
+  type EngineLimits,
+  Intake,
+  Node,
+  soleOwner,
+  systemClock,
+} from "@holdfast/engine";
 import type { NatsCluster } from "@holdfast/nats";
 import type { PartitionStatus } from "@holdfast/proto";
 import { SchemaValidator } from "@holdfast/schema";
@@ -60,7 +68,11 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
 }
 
 /** Takes published work in until it is stopped; what is under way then is finished or comes again. */
-function startIntake(options: StartNodeOptions, clock: Clock, registry: MetricsRegistry): { stop(): Promise<void> } {
+function startIntake(
+  options: StartNodeOptions,
+  clock: Clock,
+  registry: MetricsRegistry,
+): { stop(): Promise<void> } {
   const { cluster, nodeId, logger } = options;
   const commands = new CommandClient({ log: cluster.log, bus: cluster.bus, producer: nodeId, clock });
   const intake = new Intake({
@@ -73,7 +85,10 @@ function startIntake(options: StartNodeOptions, clock: Clock, registry: MetricsR
     logger,
   });
   for (const name of ["accepted", "rejected", "retried"] as const) {
-    registry.observe({ name: `holdfast_intake_${name}`, help: `Published work ${name} since the start` }, () => intake.stats[name]);
+    registry.observe(
+      { name: `holdfast_intake_${name}`, help: `Published work ${name} since the start` },
+      () => intake.stats[name],
+    );
   }
   const abort = new AbortController();
   const running = superviseIntake(intake, abort.signal, clock, logger);
@@ -89,7 +104,12 @@ function startIntake(options: StartNodeOptions, clock: Clock, registry: MetricsR
 const INTAKE_RESTART_MS = 1_000;
 
 /** Intake goes on whatever befalls its connection. */
-async function superviseIntake(intake: Intake, signal: AbortSignal, clock: Clock, logger: Logger): Promise<void> {
+async function superviseIntake(
+  intake: Intake,
+  signal: AbortSignal,
+  clock: Clock,
+  logger: Logger,
+): Promise<void> {
   while (!signal.aborted) {
     try {
       await intake.run(signal);
