@@ -34,6 +34,8 @@ export interface ConnectNatsOptions extends ConnectOptions {
    * number is a `config-mismatch`.
    */
   readonly partitions?: number;
+  /** How many partitions a new cluster gets where `partitions` says nothing (default 16). One that is there keeps its number. */
+  readonly newPartitions?: number;
   /** Make the cluster where there is none (default). False, for clients: `not-found` then. */
   readonly create?: boolean;
   /** Copies of each stream (default 1); 3 on a NATS cluster. */
@@ -73,6 +75,9 @@ export async function connectNats(options: ConnectNatsOptions): Promise<NatsClus
   }
 }
 
+const partitionsOfNew = ({ partitions, newPartitions }: ConnectNatsOptions): number =>
+  partitions ?? newPartitions ?? PARTITIONS_DEFAULT;
+
 async function openCluster(connection: Connection, options: ConnectNatsOptions): Promise<NatsCluster> {
   const { nc, logger } = connection;
   const api = new JetStreamApi(connection);
@@ -80,7 +85,7 @@ async function openCluster(connection: Connection, options: ConnectNatsOptions):
   const replicas = options.replicas ?? 1;
   const stored =
     (await readClusterConfig(nc)) ??
-    (create ? await createClusterConfig(nc, options.partitions ?? PARTITIONS_DEFAULT, replicas) : undefined);
+    (create ? await createClusterConfig(nc, partitionsOfNew(options), replicas) : undefined);
   if (stored === undefined) throw noCluster();
   checkPartitions(stored, options.partitions);
   const { config } = stored;

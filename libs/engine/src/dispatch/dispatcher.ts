@@ -99,10 +99,6 @@ export class Dispatcher implements TaskSink {
     return this.load(partition);
   }
 
-  get workerList(): Iterable<Worker> {
-    return this.workers.all;
-  }
-
   get readyCount(): number {
     return this.ready.size;
   }
@@ -387,7 +383,9 @@ export class Dispatcher implements TaskSink {
 
   private lose(worker: Worker, why: string): void {
     const lost = [...worker.inFlight.values()];
-    this.deps.logger.warn("a worker is gone", { worker: worker.id, why, tasks: lost.length });
+    const fields = { worker: worker.id, why, tasks: lost.length };
+    if (lost.length > 0) this.deps.logger.warn("a worker is gone, and its tasks are lost", fields);
+    else this.deps.logger.info("a worker is gone", fields);
     this.workers.remove(worker);
     for (const flight of lost) this.fail(flight, lostAttempt(flight, why));
   }

@@ -25,6 +25,7 @@ import {
   PartitionStatusSchema,
   type QueryRequest,
   type QueryResponse,
+  RunStatus,
   type Task,
   type TaskReport,
   CommandSchema,
@@ -311,7 +312,10 @@ export class Processor {
         this.outbox.addOutcome(effect.inbox, effect.outcome);
         return;
       case "event":
-        this.outbox.addEvent(effect.workflow, effect.runId, effect.event, this.applied.seq);
+        // Status changes of runs are published; the whole history is asked for.
+        if (effect.event.runStatus !== RunStatus.UNSPECIFIED) {
+          this.outbox.addEvent(effect.workflow, effect.runId, effect.event, this.applied.seq);
+        }
         return;
       case "load-items":
         this.owner.loadItems(effect);

@@ -9,6 +9,8 @@ import { freshNodeId, type RunningNode, startNode } from "@holdfast/workflow-ser
 import { provideNats } from "./nats.js";
 import { Parts } from "./parts.js";
 
+const LOCAL_PARTITIONS = 4;
+
 export interface LocalOptions {
   /** Holds `nats/` and `node/`. */
   readonly dataDir: string;
@@ -51,6 +53,8 @@ export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHo
         name: "holdfast-local",
         logger: logger.child({ part: "nats" }),
         syncsAlways: nats.managed,
+        // A server of its own means one machine: more streams than this only share out its syncs.
+        ...(nats.managed ? { newPartitions: LOCAL_PARTITIONS } : {}),
       }),
     (started) => started.close(),
   );
