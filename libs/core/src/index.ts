@@ -1,6 +1,7 @@
 /** The workflow actor: definitions, the fold, policies, views. No I/O, no host API, no clock. */
 export { modesText } from "./actor/actions.js";
 export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
+export { checkRun, type FoundBreach, type RunCheck } from "./check/check-run.js";
 export { hashDefinition } from "./definition/hash.js";
 export { type ActionPlan, DEFAULT_QUEUE, type DefinitionPlan, planOf } from "./definition/plan.js";
 export { definitionProblems, upstreamOf } from "./definition/validate.js";

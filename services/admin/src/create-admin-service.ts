@@ -2,6 +2,7 @@
 import { AdminService } from "@holdfast/proto";
 import { serve, type ServedService, type ServiceHandlers } from "@holdfast/rpc";
 import { cancelRun, retryRun } from "./change-run.js";
+import { check } from "./check.js";
 import { describeCluster, listWorkflows } from "./cluster.js";
 import type { AdminParts } from "./parts.js";
 import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
@@ -34,6 +35,7 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     listWorkflows: () => listWorkflows(parts),
     listRejected: (request) => listRejected(parts, request),
     replayRejected: (request) => replayRejected(parts, request),
+    check: (_request, context) => check(parts, context),
     describeCluster: (_request, context) => describeCluster(parts, roster, context),
   };
   return { service: serve(AdminService, handlers), close: () => roster.close() };

@@ -68,6 +68,7 @@ describe("help and usage", () => {
       "reject",
       "workflows",
       "counts",
+      "check",
       "rejected",
     ]) {
       expect(out).toMatch(new RegExp(`^  ${name} `, "m"));
@@ -111,6 +112,31 @@ describe("what a run waits for", () => {
       "decideApproval import-1 approved fine",
       "decideApproval import-1 rejected no",
     ]);
+  });
+});
+
+describe("a check", () => {
+  it("says that every rule holds, and over how much", async () => {
+    expect(await holdfast("check")).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("✓ 2 runs, 40 items checked: every rule holds"),
+    });
+  });
+
+  it("exits 1 on a breach, and says of what and which rule", async () => {
+    admin.breaches = [
+      {
+        partition: 3,
+        runId: "r1",
+        action: "check",
+        rule: "I4",
+        message: "5 items are counted as failed, 4 are",
+      },
+    ];
+    const { code, out } = await holdfast("check");
+    expect(code).toBe(1);
+    expect(out).toContain("✗ I4  run r1, action check (partition 3): 5 items are counted as failed, 4 are");
+    expect(out).toContain("1 breach");
   });
 });
 

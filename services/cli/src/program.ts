@@ -9,6 +9,7 @@ import { registerLocal } from "./commands/local.js";
 import { registerOverview } from "./commands/overview.js";
 import type { Register } from "./commands/register.js";
 import { registerRejected } from "./commands/rejected.js";
+import { registerCheck } from "./commands/check.js";
 import { registerDecisions, registerSignal } from "./commands/wake.js";
 import { registerCancel, registerRetry, registerRetryFailed } from "./commands/retry.js";
 import { registerRun, registerRuns } from "./commands/runs.js";
@@ -68,6 +69,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerDecisions(program, register);
   registerRejected(program, register);
   registerOverview(program, register);
+  registerCheck(program, register);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

@@ -4,6 +4,7 @@
  */
 import {
   AdminService,
+  type Breach,
   FailureMode,
   ItemStatus,
   RetryResultKind,
@@ -13,22 +14,28 @@ import {
 import { RpcError, type RpcServer, serve, type ServiceHandlers, startServer } from "@holdfast/rpc";
 import { failedItem, partialRun } from "./render/sample-runs.js";
 
-export interface SampleAdmin {
-  readonly address: string;
+interface SampleState {
   /** Changes what the one run is. */
   run: RunView;
   /** What was asked, as `method request-field`. */
   readonly asked: string[];
   /** What the retry of the one run is answered with. */
   retryKind: RetryResultKind;
+  /** What a check finds. */
+  breaches: Omit<Breach, "$typeName" | "$unknown">[];
+}
+
+export interface SampleAdmin extends SampleState {
+  readonly address: string;
   close(): Promise<void>;
 }
 
 export async function startSampleAdmin(): Promise<SampleAdmin> {
-  const state: { run: RunView; asked: string[]; retryKind: RetryResultKind } = {
+  const state: SampleState = {
     run: partialRun(),
     asked: [],
     retryKind: RetryResultKind.RETRIED,
+    breaches: [],
   };
   const server: RpcServer = await startServer({ services: [serve(AdminService, handlersOf(state))] });
   return Object.assign(state, { address: server.address, close: () => server.close() });
@@ -39,11 +46,7 @@ function findRun(run: RunView, runId: string): RunView {
   throw new RpcError("NOT_FOUND", `There is no run ${runId}.`, { runId });
 }
 
-function handlersOf(state: {
-  run: RunView;
-  asked: string[];
-  retryKind: RetryResultKind;
-}): ServiceHandlers<typeof AdminService> {
+function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
   const summary = () => state.run.summary ?? partialRun().summary;
   return {
     startRun: async (request) => {
@@ -122,6 +125,15 @@ function handlersOf(state: {
       replayed: ids.filter((id) => id < 100n).length,
       notFound: ids.filter((id) => id >= 100n),
     }),
+    check: async function* () {
+      yield {
+        checkedRuns: 2n,
+        checkedItems: 40n,
+        breaches: state.breaches,
+        foundBreaches: BigInt(state.breaches.length),
+      };
+      yield { checkedRuns: 2n, checkedItems: 40n, foundBreaches: BigInt(state.breaches.length), done: true };
+    },
     describeCluster: async () => ({
       version: "0.1.0",
       partitions: [

@@ -34,9 +34,10 @@ export const STATUS_MASK = 0x0f;
 export const HAS_RECORD = 0x80;
 export const TERMINAL_MODE = 0x40;
 
-type CountName = "pending" | "running" | "retrying" | "succeeded" | "failed" | "skipped" | "cancelled";
+export type CountName = "pending" | "running" | "retrying" | "succeeded" | "failed" | "skipped" | "cancelled";
 
-const COUNT_OF: Readonly<Record<number, CountName>> = {
+/** Which count an item of a status is in. */
+export const COUNT_OF: Readonly<Record<number, CountName>> = {
   [ItemStatus.PENDING]: "pending",
   [ItemStatus.RUNNING]: "running",
   [ItemStatus.RETRYING]: "retrying",

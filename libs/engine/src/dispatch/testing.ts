@@ -117,7 +117,7 @@ export class TestWorld {
     partitions: PARTITIONS,
     nowNs: () => BigInt(this.clock.nowMs()) * 1_000_000n,
   });
-  readonly store = new MemoryStateStore();
+  store = new MemoryStateStore();
   readonly payloads = new MemoryPayloads();
   readonly commands = new CommandClient({
     log: this.log,
@@ -125,12 +125,21 @@ export class TestWorld {
     producer: "client-1",
     clock: this.clock,
   });
-  readonly queries = new QueryClient({ bus: this.network.bus(), partitions: PARTITIONS });
+  readonly queries = new QueryClient({
+    bus: this.network.bus(),
+    partitions: PARTITIONS,
+    clock: this.clock,
+  });
   nodeId = "";
   node: Node | undefined;
   private starts = 0;
 
   constructor(private readonly limits: Partial<EngineLimits> = {}) {}
+
+  /** The node's data folder is gone. */
+  loseState(): void {
+    this.store = new MemoryStateStore();
+  }
 
   async startNode(): Promise<void> {
     this.nodeId = `node-${++this.starts}`;

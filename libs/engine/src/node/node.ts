@@ -171,6 +171,7 @@ function metricsOf(registry: MetricsRegistry): ProcessorMetrics {
     entries: counter("holdfast_entries_folded_total", "Log entries folded"),
     commits: counter("holdfast_commits_total", "State commits"),
     stale: counter("holdfast_stale_reports_total", "Reports of attempts that were not the current ones"),
+    breaches: counter("holdfast_check_breaches_total", "Breaches of the rules that checks found"),
     unreadable: counter("holdfast_unreadable_entries_total", "Log entries that could not be read"),
   };
 }

@@ -18,6 +18,7 @@ import {
 } from "@holdfast/core";
 import {
   type AppliedRecord,
+  type Breach,
   AppliedRecordSchema,
   CommandBatchSchema,
   type CommandBatch,
@@ -78,6 +79,7 @@ export interface ProcessorMetrics {
   readonly commits: { inc(by?: number): void };
   readonly stale: { inc(by?: number): void };
   readonly unreadable: { inc(by?: number): void };
+  readonly breaches: { inc(by?: number): void };
 }
 
 export type ProcessorState = "opening" | "catching-up" | "following" | "acting" | "stopped";
@@ -206,9 +208,22 @@ export class Processor {
         phase: () => this.phase,
         problem: () => this.problem,
         foldedInTime: (seq) => this.foldedInTime(seq),
+        onBreaches: (breaches) => this.noteBreaches(breaches),
       },
       request,
     );
+  }
+
+  private noteBreaches(breaches: readonly Breach[]): void {
+    this.deps.metrics.breaches.inc(breaches.length);
+    for (const { runId, action, rule, message } of breaches) {
+      this.deps.logger.error("a rule that must always hold is broken", {
+        run: runId,
+        action,
+        rule,
+        found: message,
+      });
+    }
   }
 
   private async open(): Promise<number> {

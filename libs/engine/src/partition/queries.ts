@@ -21,6 +21,7 @@ import {
 import {
   type ActionState,
   type AppliedRecord,
+  type Breach,
   type CountsRecord,
   type GetPayloadQuery,
   type GetRunQuery,
@@ -42,6 +43,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { bringInline, pinned } from "./compose.js";
+import { checkRuns } from "./check.js";
 import { workflowNames } from "./due-work.js";
 import { listRuns } from "./list-runs.js";
 import { readSteps } from "./steps.js";
@@ -53,6 +55,8 @@ export interface QueryDeps {
   readonly applied: () => AppliedRecord;
   readonly phase: () => string;
   readonly problem: () => string;
+  /** A check found these. */
+  readonly onBreaches: (breaches: readonly Breach[]) => void;
   /** False where that takes too long. */
   readonly foldedInTime: (seq: number) => Promise<boolean>;
 }
@@ -100,6 +104,11 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
       return listItems(deps.view(), kind.value);
     case "getCounts":
       return getCounts(deps.view(), kind.value.workflow);
+    case "check": {
+      const value = await checkRuns(deps.view(), deps.partition, kind.value);
+      deps.onBreaches(value.breaches);
+      return { case: "check", value };
+    }
     case "getPayload":
       return getPayload(deps.view(), kind.value);
     default:

@@ -1,0 +1,123 @@
+/** A check finds what is broken, names the rule, and finds nothing where nothing is. */
+import { ActionStatus, ItemStatus, RunStatus } from "@holdfast/proto";
+import { beforeEach, describe, expect, test } from "vitest";
+import { chunkKey, itemKey, runKey } from "../state/tables.js";
+import {
+  action,
+  define,
+  failed,
+  inline,
+  json,
+  ONE_ATTEMPT,
+  overInput,
+  start,
+  succeeded,
+  workflow,
+} from "../testing/build.js";
+import { TestPartition } from "../testing/partition.js";
+import { checkRun } from "./check-run.js";
+
+let partition: TestPartition;
+const check = () => checkRun(partition.view, "r1", partition.run("r1"), partition.planOf("r1"));
+const rules = () =>
+  check().breaches.map(({ rule, action: name }) => (name === "" ? rule : `${rule} ${name}`));
+
+beforeEach(() => {
+  partition = new TestPartition();
+  partition.announce();
+  const actions = [
+    action("each", { forEach: overInput(), retry: ONE_ATTEMPT }),
+    action("after", { after: ["each"] }),
+  ];
+  partition.send(define(workflow("w", actions)));
+  partition.send(start("r1", "w", { input: inline([1, 2, 3]) }));
+  partition.load("r1", "each", [json(1), json(2), json(3)]);
+  partition.finish("r1", "each", failed(), 0);
+  partition.finish("r1", "each", succeeded(), 1);
+});
+
+const end = () => {
+  partition.finish("r1", "each", succeeded(), 2);
+  partition.finish("r1", "after", succeeded());
+};
+
+test("finds nothing in a run that is as it should be, at any time of it", () => {
+  expect(check()).toEqual({ breaches: [], items: 3 });
+  end();
+  expect(partition.run("r1").status).toBe(RunStatus.COMPLETED_WITH_FAILURES);
+  expect(check()).toEqual({ breaches: [], items: 3 });
+});
+
+describe("finds", () => {
+  const change = (alter: (run: ReturnType<TestPartition["run"]>) => void) => {
+    const run = partition.run("r1");
+    alter(run);
+    partition.view.put(runKey("r1"), run);
+  };
+
+  test("a count that is not what it counts, and says both", () => {
+    change((run) => {
+      const counts = run.actions[0]?.items?.counts;
+      if (counts !== undefined) counts.failed = 2;
+    });
+    expect(check().breaches).toEqual([
+      { rule: "I4", action: "each", message: "2 items are counted as failed, 1 are" },
+    ]);
+  });
+
+  test("an item whose disposition changed behind the counts", () => {
+    const key = chunkKey("r1", 0, 0);
+    const chunk = partition.view.get(key);
+    if (chunk !== undefined) {
+      chunk.statuses[2] = ItemStatus.SUCCEEDED;
+      partition.view.put(key, chunk);
+    }
+    expect(rules()).toEqual(["I4 each", "I4 each", "I3 each"]);
+  });
+
+  test("an item that lost its record", () => {
+    partition.view.del(itemKey("r1", 0, 0));
+    expect(rules()).toEqual(["I4 each"]);
+  });
+
+  test("a run that ended before its actions, or otherwise than they did", () => {
+    change((run) => {
+      run.status = RunStatus.COMPLETED;
+      run.endedAtNs = 1n;
+    });
+    expect(rules()).toEqual(["I3"]);
+    change((run) => {
+      run.status = RunStatus.RUNNING;
+    });
+    end();
+    change((run) => {
+      run.status = RunStatus.COMPLETED;
+    });
+    expect(rules()).toEqual(["I3"]);
+  });
+
+  test("a run that goes on though all of it has ended", () => {
+    end();
+    change((run) => {
+      run.status = RunStatus.RUNNING;
+    });
+    expect(rules()).toEqual(["I3"]);
+  });
+
+  test("a failure without a reason, and a pause without an end", () => {
+    change((run) => {
+      const state = run.actions[1];
+      if (state !== undefined) state.status = ActionStatus.RETRYING;
+    });
+    expect(rules()).toEqual(["I13 after"]);
+    change((run) => {
+      const state = run.actions[1];
+      if (state !== undefined) {
+        state.status = ActionStatus.FAILED;
+        state.detail = undefined;
+        state.failure = undefined;
+      }
+    });
+    expect(rules()).toEqual(["I8 after", "I8 after"]);
+  });
+});

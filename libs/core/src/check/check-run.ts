@@ -1,0 +1,103 @@
+/**
+ * Holds one run's records against the rules that must always hold. Reads only; mends nothing.
+ *
+ * I3: a run is terminal exactly when all its actions are, and its status is the resolver's.
+ * I4: every item is in exactly one disposition, and the counts are the dispositions.
+ * I8: what failed has a detail. I13: what waits for its next attempt says when that is.
+ */
+import { ActionStatus, ItemCountsSchema, RunStatus, type RunRecord } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { COUNT_OF, type CountName, eachItem, HAS_RECORD, openItems, STATUS_MASK } from "../actor/items.js";
+import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
+import { resolveRunStatus } from "../resolve.js";
+import { itemKey } from "../state/tables.js";
+import type { View } from "../state/view.js";
+import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
+
+export interface FoundBreach {
+  readonly rule: "I3" | "I4" | "I8" | "I13";
+  /** Empty: of the run itself. */
+  readonly action: string;
+  readonly message: string;
+}
+
+export interface RunCheck {
+  readonly breaches: readonly FoundBreach[];
+  readonly items: number;
+}
+
+type Say = (rule: FoundBreach["rule"], action: string, message: string) => void;
+
+export function checkRun(view: View, runId: string, run: RunRecord, plan: DefinitionPlan): RunCheck {
+  const breaches: FoundBreach[] = [];
+  const say: Say = (rule, action, message) => breaches.push({ rule, action, message });
+  checkEnding(run, plan, say);
+  let items = 0;
+  for (const action of plan.actions) items += checkAction(view, runId, run, action, say);
+  return { breaches, items };
+}
+
+function checkEnding(run: RunRecord, plan: DefinitionPlan, say: Say): void {
+  const open = plan.actions.filter(
+    (action) => !isTerminal(run.actions[action.index]?.status ?? ActionStatus.PENDING),
+  );
+  const status = RunStatus[run.status] ?? String(run.status);
+  if (!isRunTerminal(run.status)) {
+    if (open.length === 0) say("I3", "", `every action has ended, but the run is ${status}`);
+    return;
+  }
+  if (open.length > 0)
+    say("I3", "", `the run is ${status}, but open are: ${open.map((action) => action.name).join(", ")}`);
+  const resolved = resolveRunStatus(
+    plan.actions.map((action) => ({
+      status: run.actions[action.index]?.status ?? ActionStatus.PENDING,
+      optional: action.definition.optional,
+    })),
+    run.cancel !== undefined,
+  );
+  if (open.length === 0 && resolved !== run.status)
+    say("I3", "", `the run is ${status}, but its actions make it ${RunStatus[resolved]}`);
+  if (run.endedAtNs === 0n) say("I3", "", `the run is ${status}, but has no time of its end`);
+  if (isRunRetryable(run.status) && run.failure === undefined)
+    say("I8", "", `the run is ${status}, but has no failure`);
+}
+
+/** How many items were looked at. */
+function checkAction(view: View, runId: string, run: RunRecord, action: ActionPlan, say: Say): number {
+  const state = run.actions[action.index];
+  if (state === undefined) {
+    say("I3", action.name, "the action has no state");
+    return 0;
+  }
+  if (isTerminal(state.status) && state.detail === undefined)
+    say("I8", action.name, `it is ${ActionStatus[state.status]} without a detail`);
+  if (state.status === ActionStatus.FAILED && state.failure === undefined)
+    say("I8", action.name, "it is FAILED without a failure");
+  if (state.status === ActionStatus.RETRYING && state.retryAtNs === 0n)
+    say("I13", action.name, "it is RETRYING, but not at any time");
+  if (state.items === undefined) return 0;
+  const { counts = init(ItemCountsSchema), bound } = state.items;
+  const found = init(ItemCountsSchema);
+  eachItem(view, runId, action.index, bound, (item, byte) => {
+    found.total += 1;
+    const name = COUNT_OF[byte & STATUS_MASK];
+    if (name === undefined)
+      say("I4", action.name, `item ${item} has the unknown disposition ${byte & STATUS_MASK}`);
+    else found[name] += 1;
+    if ((byte & HAS_RECORD) !== 0 && view.get(itemKey(runId, action.index, item)) === undefined) {
+      say("I4", action.name, `item ${item} should have a record and has none`);
+    }
+  });
+  for (const name of ["total", ...NAMES] as const) {
+    if (counts[name] !== found[name])
+      say("I4", action.name, `${counts[name]} items are counted as ${name}, ${found[name]} are`);
+  }
+  if (isTerminal(state.status) && openItems(found) > 0)
+    say("I3", action.name, `it has ended, but ${openItems(found)} of its items are open`);
+  if (state.status === ActionStatus.RUNNING && state.items.loaded && openItems(found) === 0) {
+    say("I3", action.name, "it is RUNNING, but none of its items is open");
+  }
+  return found.total;
+}
+
+const NAMES: readonly CountName[] = Object.values(COUNT_OF);
