@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { CheckQuerySchema, RunStatus, type Task, WorkflowDefinitionSchema } from "@holdfast/proto";
+import { CheckQuerySchema, RunStatus, WorkflowDefinitionSchema } from "@holdfast/proto";
 import { describe, expect, test } from "vitest";
 import { TestWorker, TestWorld } from "../dispatch/testing.js";
 
@@ -12,7 +12,7 @@ async function worldWithRuns(runs: number): Promise<TestWorld> {
   const worker = new TestWorker(world, "worker-a", 100);
   for (let i = 0; i < runs; i++) await world.start("one", `run-${i}`);
   await world.clock.advance(100);
-  for (const task of worker.tasks) await worker.succeed(task as Task);
+  for (const task of worker.tasks) await worker.succeed(task);
   await world.clock.advance(200);
   return world;
 }
