@@ -11,10 +11,12 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Child } from "../support/child.js";
 import { type Snapshot, snapshot } from "../support/snapshot.js";
 import { PARTITIONS, System } from "../support/system.js";
-import { until, within } from "../support/wait.js";
+import { pause, until, within } from "../support/wait.js";
 
 const ASK_MS = 1_500;
 const MORE = 40;
+/** Longer than a node takes to store what it has folded. */
+const COMMIT_MS = 500;
 
 let system: System;
 let client: Holdfast;
@@ -34,8 +36,9 @@ async function startRuns(from: number, count: number): Promise<void> {
   await Promise.all(handles.map((handle) => handle.ended()));
 }
 
-/** Node and server down; the worker and the client wait. */
+/** Node and server down; the worker and the client wait. What was folded is on the node's disk, else it would not be newer. */
 async function stopAll(): Promise<void> {
+  await pause(COMMIT_MS);
   await system.node.kill();
   await system.stopServer();
 }
@@ -57,6 +60,15 @@ const stoppedPartitions = (node: Child): number[] =>
     .filter(({ msg }) => msg === "the partition stopped")
     .map(({ partition }) => Number(partition))
     .toSorted((a, b) => a - b);
+
+/** Its log comes by another stream than its readiness, so it may come a little later. */
+async function expectStopped(node: Child, partitions: readonly number[]): Promise<void> {
+  await until(
+    "partitions to say that they stopped",
+    () => stoppedPartitions(node).length >= partitions.length,
+  );
+  expect(stoppedPartitions(node)).toEqual(partitions);
+}
 
 const allPartitions = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
@@ -83,7 +95,7 @@ test("an older copy of the whole log stops every partition, loudly; the right lo
   await bringBack("older");
   await system.startServer();
   await system.startNode();
-  expect(stoppedPartitions(system.node)).toEqual(allPartitions);
+  await expectStopped(system.node, allPartitions);
   const shown = await until("the problems to be printed", () => {
     const lines = system.node.lines.filter((line) => line.startsWith("not served: "));
     return lines.length === PARTITIONS && lines;
@@ -113,7 +125,7 @@ test("an older copy of the whole log stops every partition, loudly; the right lo
   await Promise.all(sent);
   await system.node.kill();
   await system.startNode();
-  expect(stoppedPartitions(system.node)).toEqual(allPartitions);
+  await expectStopped(system.node, allPartitions);
   await system.node.kill();
 
   // Nothing of the state was harmed: with its own log it serves again.
@@ -141,7 +153,7 @@ test("one partition's older log stops that partition alone", async () => {
   await cp(join(copy("older"), stream), join(jetStream(), stream), { recursive: true });
   await system.startServer();
   await system.startNode();
-  expect(stoppedPartitions(system.node)).toEqual([1]);
+  await expectStopped(system.node, [1]);
   const statuses = await client.queries.status();
   expect(statuses.map(({ state }) => state)).toEqual(["acting", "stopped", "acting", "acting"]);
 
@@ -169,7 +181,7 @@ test("an empty JetStream folder is a log that was created anew, not one to go on
   await rm(jetStream(), { recursive: true });
   await system.startServer();
   await system.startNode();
-  expect(stoppedPartitions(system.node)).toEqual(allPartitions);
+  await expectStopped(system.node, allPartitions);
   const problem = await askFor("run-0");
   expect(problem).toMatchObject({ code: "UNAVAILABLE" });
   expect(String(problem)).toContain("created anew");
