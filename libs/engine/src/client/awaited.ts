@@ -12,6 +12,9 @@ import type { Batch, Receipt } from "./batch.js";
 import type { ClientLimits } from "./limits.js";
 
 /** A command on its way to its outcome. */
+/** The longest pause between two sendings: an outcome that got lost several times is not to be waited for the longer. */
+const RESEND_PAUSE_MAX_MS = 5_000;
+
 export class AwaitedCommand implements Receipt {
   batch: Batch | undefined;
   index = 0;
@@ -200,7 +203,10 @@ export class AwaitedCommands {
       if (command.storedMs === 0) continue;
       if (this.#nowMs - command.firstStoredMs >= outcomeDeadlineMs)
         this.fail(command, this.#overdue(command));
-      else if (this.#nowMs - command.storedMs >= resendAfterMs * 2 ** command.resends) {
+      else if (
+        this.#nowMs - command.storedMs >=
+        Math.min(resendAfterMs * 2 ** command.resends, RESEND_PAUSE_MAX_MS)
+      ) {
         command.resends++;
         command.storedMs = 0;
         this.#sendAgain(command);

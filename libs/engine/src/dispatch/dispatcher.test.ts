@@ -160,6 +160,36 @@ describe("the dispatcher", () => {
     ]);
   });
 
+  test("a worker gets tasks of the workflows it has handlers for alone, and others' tasks don't hold its own up", async () => {
+    const world = await worldWith();
+    await world.define(create(WorkflowDefinitionSchema, { name: "two", actions: [{ name: "only" }] }));
+    for (let i = 0; i < 5; i++) await world.start("two", `two-${i}`);
+    const first = new TestWorker(world, "worker-one", 3, "default", ["one"]);
+    await world.start("one", "run-1");
+    await world.clock.advance(200);
+    expect(first.tasks.map((task) => task.workflow)).toEqual(["one"]);
+    const second = new TestWorker(world, "worker-two", 10, "default", ["two", "three"]);
+    await world.clock.advance(200);
+    expect(second.tasks.map((task) => task.workflow)).toEqual(["two", "two", "two", "two", "two"]);
+    expect(first.tasks).toHaveLength(1);
+  });
+
+  test("a backlog that no worker takes does not shut another workflow out", async () => {
+    const world = await worldWith({ readyTasksMax: 8, derivePage: 4 });
+    await world.define(create(WorkflowDefinitionSchema, { name: "abandoned", actions: [{ name: "only" }] }));
+    for (let i = 0; i < 40; i++) await world.start("abandoned", `old-${i}`);
+    for (let i = 0; i < 20; i++) await world.start("one", `run-${i}`);
+    const worker = new TestWorker(world, "worker-a", 2, "default", ["one"]);
+    let done = 0;
+    for (let turn = 0; turn < 200 && done < 20; turn++) {
+      await world.clock.advance(200);
+      worker.beat();
+      for (; done < worker.tasks.length; done++) await worker.succeed(worker.tasks[done] as Task);
+    }
+    expect(new Set(worker.tasks.map((task) => task.workflow))).toEqual(new Set(["one"]));
+    expect(worker.tasks).toHaveLength(20);
+  });
+
   test("a cancelled run's workers are told, and their place is free", async () => {
     const world = await worldWith();
     const worker = new TestWorker(world, "worker-a", 1);

@@ -19,29 +19,21 @@ import {
 import { decode, encode, init } from "@holdfast/proto/codec";
 import type { Logger } from "@holdfast/telemetry";
 import type { EngineLimits } from "../partition/limits.js";
-import type { Processor, TaskSink } from "../partition/processor.js";
+import type { TaskSink } from "../partition/deps.js";
+import type { Processor } from "../partition/processor.js";
 import type { Bus, BusSubscription } from "../ports/bus.js";
 import type { Clock } from "../ports/clock.js";
 import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
 import { Batches } from "./batches.js";
 import { lostAttempt, timedOutAttempt } from "./failed-attempts.js";
-import { ReadyQueue } from "./ready-queue.js";
+import type { ReadyQueue } from "./ready-queue.js";
+import { type PartitionLoad, type ReadyTask, ReadyTasks } from "./ready-tasks.js";
 import { type InFlight, type Worker, Workers } from "./workers.js";
 
 const SWEEP_MS = 250;
 const COMPOSE_RETRY_MS = 200;
-
-interface ReadyTask extends DueTask {
-  readonly key: string;
-  readonly partition: Processor;
-}
-
-interface PartitionLoad {
-  ready: number;
-  inFlight: number;
-  /** Told when half of its room is free. */
-  wantsRoom: boolean;
-}
+/** Due tasks that found no room are looked up again at least this often. */
+const ROOM_AGAIN_MS = 1_000;
 
 export interface DispatcherDeps {
   readonly node: string;
@@ -55,20 +47,19 @@ export interface DispatcherDeps {
 
 export class Dispatcher implements TaskSink {
   private readonly workers = new Workers();
-  private readonly queues = new Map<string, ReadyQueue<ReadyTask>>();
-  /** Keys of ready tasks; a key deleted here makes its queue entry void. */
-  private readonly ready = new Set<string>();
+  private readonly ready: ReadyTasks;
   private readonly inFlight = new Map<string, InFlight>();
-  private readonly loads = new Map<Processor, PartitionLoad>();
   private readonly subscriptions: BusSubscription[] = [];
   private readonly batches: Batches;
   private cancelSweep: (() => void) | undefined;
+  private roomGivenMs = 0;
   private pumpPlanned = false;
   private open = false;
   private stopped = false;
 
   constructor(private readonly deps: DispatcherDeps) {
     this.batches = new Batches(deps.node, deps.bus, deps.limits);
+    this.ready = new ReadyTasks(deps.limits.readyTasksMax);
   }
 
   /** Hears workers, asks them what they run, and begins to dispatch once they had time to answer. */
@@ -96,7 +87,7 @@ export class Dispatcher implements TaskSink {
   }
 
   loadOf(partition: Processor): Readonly<PartitionLoad> {
-    return this.load(partition);
+    return this.ready.load(partition);
   }
 
   get readyCount(): number {
@@ -110,23 +101,19 @@ export class Dispatcher implements TaskSink {
   offer(partition: Processor, due: DueTask): "taken" | "known" | "full" {
     const key = taskKey(due.runId, due.action, due.item, due.attempt);
     if (this.ready.has(key) || this.inFlight.has(key)) return "known";
-    const load = this.load(partition);
-    if (load.ready >= this.deps.limits.readyTasksMax) return "full";
-    load.ready += 1;
-    this.ready.add(key);
-    this.queueOf(due.queue).push({ ...due, key, partition });
-    return "taken";
+    return this.ready.add(partition, due, key) ? "taken" : "full";
   }
 
   wantsRoom(partition: Processor): void {
-    this.load(partition).wantsRoom = true;
+    const load = this.ready.load(partition);
+    load.wantsRoomAt = Math.floor(load.ready / 2);
   }
 
-  closed(partition: Processor, runId: string, action: number, item: number, attempt: number): void {
+  closed(_partition: Processor, runId: string, action: number, item: number, attempt: number): void {
     const key = taskKey(runId, action, item, attempt);
     const flight = this.inFlight.get(key);
     if (flight !== undefined) this.land(flight);
-    else if (this.ready.delete(key)) this.load(partition).ready -= 1;
+    else this.ready.remove(key);
   }
 
   cancel(_partition: Processor, effect: Extract<FoldEffect, { kind: "cancel-tasks" }>): void {
@@ -149,24 +136,6 @@ export class Dispatcher implements TaskSink {
     if (this.offer(partition, task) === "full") partition.overflowed();
   }
 
-  private load(partition: Processor): PartitionLoad {
-    let load = this.loads.get(partition);
-    if (load === undefined) {
-      load = { ready: 0, inFlight: 0, wantsRoom: false };
-      this.loads.set(partition, load);
-    }
-    return load;
-  }
-
-  private queueOf(name: string): ReadyQueue<ReadyTask> {
-    let queue = this.queues.get(name);
-    if (queue === undefined) {
-      queue = new ReadyQueue();
-      this.queues.set(name, queue);
-    }
-    return queue;
-  }
-
   private planPump(): void {
     if (this.pumpPlanned || !this.open || this.stopped) return;
     this.pumpPlanned = true;
@@ -177,7 +146,7 @@ export class Dispatcher implements TaskSink {
   }
 
   private pump(): void {
-    for (const [name, queue] of this.queues) {
+    for (const [name, queue] of this.ready.byQueue) {
       for (let before = queue.size + 1; queue.size > 0 && queue.size < before; ) {
         before = queue.size;
         const workers = this.byRoom(name);
@@ -198,11 +167,11 @@ export class Dispatcher implements TaskSink {
   }
 
   private fill(worker: Worker, name: string, queue: ReadyQueue<ReadyTask>, share: number): void {
+    const { workflows } = worker;
+    const accepts = workflows === undefined ? undefined : (workflow: string) => workflows.has(workflow);
     for (let left = Math.min(this.workers.room(worker, name), share); left > 0; left--) {
-      let task = queue.shift();
-      while (task !== undefined && !this.ready.delete(task.key)) task = queue.shift();
+      const task = this.ready.next(queue, accepts);
       if (task === undefined) return;
-      this.load(task.partition).ready -= 1;
       this.sendTo(worker, task);
     }
   }
@@ -259,7 +228,7 @@ export class Dispatcher implements TaskSink {
     this.inFlight.set(flight.key, flight);
     worker.inFlight.set(flight.key, flight);
     worker.used.set(task.queue, (worker.used.get(task.queue) ?? 0) + 1);
-    this.load(flight.partition).inFlight += 1;
+    this.ready.load(flight.partition).inFlight += 1;
   }
 
   private land(flight: InFlight): void {
@@ -267,14 +236,14 @@ export class Dispatcher implements TaskSink {
     this.inFlight.delete(flight.key);
     worker.inFlight.delete(flight.key);
     worker.used.set(task.queue, (worker.used.get(task.queue) ?? 1) - 1);
-    this.load(flight.partition).inFlight -= 1;
+    this.ready.load(flight.partition).inFlight -= 1;
   }
 
-  /** Partitions whose tasks found no room are told when half of it is free again. */
-  private giveRoom(): void {
-    for (const [partition, load] of this.loads) {
-      if (!load.wantsRoom || load.ready * 2 > this.deps.limits.readyTasksMax) continue;
-      load.wantsRoom = false;
+  /** Partitions whose tasks found no room are told when half of what was ready then is gone. */
+  private giveRoom(anyRoom = false): void {
+    for (const [partition, load] of this.ready.byPartition) {
+      if (load.wantsRoomAt === undefined || (!anyRoom && load.ready > load.wantsRoomAt)) continue;
+      load.wantsRoomAt = undefined;
       this.deps.clock.after(0, () => {
         if (!this.stopped) partition.roomAgain();
       });
@@ -313,7 +282,7 @@ export class Dispatcher implements TaskSink {
     const key = taskKey(ref.runId, ref.action, item, ref.attempt);
     const partition = this.deps.partitionOf(ref.runId);
     if (partition === undefined || this.inFlight.has(key)) return;
-    if (this.ready.delete(key)) this.load(partition).ready -= 1;
+    this.ready.remove(key);
     const info = partition.taskInfo(ref.runId, ref.action);
     if (info === undefined) return;
     const { startToCloseMs, queue } = info;
@@ -371,6 +340,10 @@ export class Dispatcher implements TaskSink {
 
   private sweep(): void {
     const nowMs = this.deps.clock.monotonicMs();
+    if (nowMs - this.roomGivenMs >= ROOM_AGAIN_MS) {
+      this.roomGivenMs = nowMs;
+      this.giveRoom(true);
+    }
     for (const worker of this.workers.all) {
       const silentMs = nowMs - worker.lastHeardMs;
       if (silentMs > this.deps.limits.workerLeaseMs)

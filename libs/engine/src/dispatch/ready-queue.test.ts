@@ -51,6 +51,30 @@ describe("ready tasks", () => {
     );
   });
 
+  test("of workflows that are not accepted stay, in their places", () => {
+    fc.assert(
+      fc.property(items, fc.subarray(["a", "b", "c"]), (list, accepted) => {
+        const queue = new ReadyQueue<Item>();
+        const whole = new ReadyQueue<Item>();
+        list.forEach((item, n) => {
+          queue.push({ ...item, n });
+          whole.push({ ...item, n });
+        });
+        const taken: Item[] = [];
+        for (let item = queue.shift((w) => accepted.includes(w)); item !== undefined; ) {
+          taken.push(item);
+          item = queue.shift((w) => accepted.includes(w));
+        }
+        expect(taken.every((item) => accepted.includes(item.workflow))).toBe(true);
+        const rest = drain(queue);
+        expect(rest.some((item) => accepted.includes(item.workflow))).toBe(false);
+        expect(taken.length + rest.length).toBe(list.length);
+        for (let i = 1; i < taken.length; i++)
+          expect(taken[i]?.priority).toBeLessThanOrEqual(taken[i - 1]?.priority ?? 0);
+      }),
+    );
+  });
+
   test("keeps its order when tasks come and go for long", () => {
     const queue = new ReadyQueue<Item>();
     let next = 0;

@@ -8,6 +8,10 @@ export interface Ready {
   readonly workflow: string;
 }
 
+/** Whether tasks of a workflow are wanted. */
+export type Accepts = (workflow: string) => boolean;
+const acceptsAll: Accepts = () => true;
+
 /** First in, first out, without moving what is left on each step. */
 class Fifo<T> {
   private items: T[] = [];
@@ -48,14 +52,25 @@ class Level<T extends Ready> {
     list.push(task);
   }
 
-  shift(): T | undefined {
-    const workflow = this.turns.shift();
-    if (workflow === undefined) return undefined;
-    const list = this.lists.get(workflow) as Fifo<T>;
-    const task = list.shift();
-    if (list.size > 0) this.turns.push(workflow);
-    else this.lists.delete(workflow);
-    return task;
+  get size(): number {
+    return this.lists.size;
+  }
+
+  /** The next task of a workflow that is accepted; the others keep their turns. */
+  shift(accepts: Accepts): T | undefined {
+    for (let turn = this.turns.size; turn > 0; turn--) {
+      const workflow = this.turns.shift() as string;
+      if (!accepts(workflow)) {
+        this.turns.push(workflow);
+        continue;
+      }
+      const list = this.lists.get(workflow) as Fifo<T>;
+      const task = list.shift();
+      if (list.size > 0) this.turns.push(workflow);
+      else this.lists.delete(workflow);
+      return task;
+    }
+    return undefined;
   }
 }
 
@@ -80,15 +95,18 @@ export class ReadyQueue<T extends Ready> {
     this.count += 1;
   }
 
-  shift(): T | undefined {
-    for (let priority = this.priorities[0]; priority !== undefined; priority = this.priorities[0]) {
-      const task = this.levels.get(priority)?.shift();
-      if (task !== undefined) {
-        this.count -= 1;
-        return task;
+  /** The first task, of those workflows that are accepted. */
+  shift(accepts: Accepts = acceptsAll): T | undefined {
+    for (const priority of this.priorities) {
+      const level = this.levels.get(priority) as Level<T>;
+      const task = level.shift(accepts);
+      if (task === undefined) continue;
+      this.count -= 1;
+      if (level.size === 0) {
+        this.levels.delete(priority);
+        this.priorities = this.priorities.filter((other) => other !== priority);
       }
-      this.levels.delete(priority);
-      this.priorities.shift();
+      return task;
     }
     return undefined;
   }

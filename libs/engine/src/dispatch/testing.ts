@@ -53,6 +53,7 @@ export class TestWorker {
     readonly id: string,
     readonly capacity: number,
     private readonly queue = "default",
+    private readonly workflows: readonly string[] = [],
   ) {
     const bus = world.network.bus();
     this.bus = bus;
@@ -78,6 +79,7 @@ export class TestWorker {
       running: this.held.length,
       rollCallAnswer: fields.rollCallAnswer ?? false,
       gone: fields.gone ?? false,
+      workflows: [...this.workflows],
       tasks: (fields.rollCallAnswer === true ? this.held : []).map(({ runId, action, item, attempt }) =>
         init(TaskRefSchema, { runId, action, item, attempt }),
       ),

@@ -1,7 +1,7 @@
 /**
  * What this node knows of workers: their capacity, what they were sent, and when they were last heard.
  *
- * 1. A worker never has more tasks of a queue from this node than it said it takes.
+ * 1. A worker never has more tasks of a queue from this node than it said it takes, and none of a workflow it has no handlers for.
  * 2. Batches to a worker are numbered densely; what it did not receive is sent again under the same number.
  */
 import type { DueTask } from "@holdfast/core";
@@ -10,6 +10,7 @@ import type { Processor } from "../partition/processor.js";
 
 export const WORKERS_MAX = 10_000;
 export const QUEUES_A_WORKER_MAX = 256;
+export const WORKFLOWS_A_WORKER_MAX = 10_000;
 
 export interface InFlight {
   readonly key: string;
@@ -29,6 +30,8 @@ export interface Worker {
   lastHeardMs: number;
   lastBatch: number;
   running: number;
+  /** Workflows it has handlers for; undefined: any. */
+  workflows: ReadonlySet<string> | undefined;
   readonly capacity: Map<string, number>;
   /** Tasks in flight of each queue. */
   readonly used: Map<string, number>;
@@ -66,6 +69,7 @@ export class Workers {
         // One that was taken for lost goes on where it was: a number is never used twice.
         lastBatch: received,
         running: 0,
+        workflows: undefined,
         capacity: new Map(),
         used: new Map(),
         inFlight: new Map(),
@@ -78,6 +82,8 @@ export class Workers {
     worker.draining = beat.draining;
     worker.lastHeardMs = nowMs;
     worker.running = beat.running;
+    worker.workflows =
+      beat.workflows.length === 0 ? undefined : new Set(beat.workflows.slice(0, WORKFLOWS_A_WORKER_MAX));
     const queues = beat.queues.slice(0, QUEUES_A_WORKER_MAX);
     const same =
       queues.length === worker.capacity.size && queues.every(({ queue }) => worker.capacity.has(queue));

@@ -12,7 +12,8 @@ import { bringInline, pinned } from "./compose.js";
 import { dueWorkOf, workflowNames } from "./due-work.js";
 import { loadItems } from "./load-items.js";
 import { OwnerWriter } from "./owner-writer.js";
-import type { Processor, ProcessorDeps } from "./processor.js";
+import type { ProcessorDeps } from "./deps.js";
+import type { Processor } from "./processor.js";
 import type { PartitionState } from "./state.js";
 
 const MS = 1_000_000n;

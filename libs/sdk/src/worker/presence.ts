@@ -13,6 +13,8 @@ export interface PresenceDeps {
   readonly worker: string;
   readonly inbox: string;
   readonly queues: readonly string[];
+  /** Those it has handlers for. */
+  readonly workflows: readonly string[];
   readonly bus: Bus;
   readonly clock: Clock;
   readonly limits: WorkerLimits;
@@ -80,7 +82,7 @@ export class Presence {
 
   #beat(more: { tasks?: TaskRef[]; rollCallAnswer?: boolean; gone?: boolean } = {}): void {
     if (this.#ended) return;
-    const { worker, inbox, queues, bus, clock, marks, capacity, counts } = this.#deps;
+    const { worker, inbox, queues, workflows, bus, clock, marks, capacity, counts } = this.#deps;
     this.#lastBeatMs = clock.monotonicMs();
     const data = encode(WorkerBeatSchema, {
       $typeName: "holdfast.v1.WorkerBeat",
@@ -97,6 +99,7 @@ export class Presence {
       tasks: more.tasks ?? [],
       rollCallAnswer: more.rollCallAnswer ?? false,
       gone: more.gone ?? false,
+      workflows: [...workflows],
     });
     bus.publish(WORKER_BEAT, data);
   }

@@ -120,6 +120,7 @@ export class Worker {
       worker: this.id,
       inbox: this.#inbox,
       queues: this.queues,
+      workflows: options.workflows.map((workflow) => workflow.name),
       bus: ports.bus,
       clock,
       limits: this.#limits,
