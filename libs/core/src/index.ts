@@ -7,6 +7,7 @@ export { type ActionPlan, DEFAULT_QUEUE, type DefinitionPlan, planOf } from "./d
 export { definitionProblems, upstreamOf } from "./definition/validate.js";
 export { type DueTask, type Effect as FoldEffect, taskKey } from "./effects.js";
 export { type ClassifiedFailure, classifyFailure } from "./failure/classify.js";
+export { bindMessage } from "./failure/message.js";
 export { type ModeTraits, modeNamed, modeName, traitsOf } from "./failure/modes.js";
 export { type Entry, foldEntry, prefetch, SEMANTICS, skipEntry } from "./fold/fold.js";
 export * from "./limits.js";

@@ -9,13 +9,23 @@ const WRITTEN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 /** The contract counts milliseconds in 32 bits: about 49 days. */
 const DURATION_MS_MAX = 2 ** 32 - 1;
 
+/** Ten years: the longest that an action waits. */
+const WAIT_MS_MAX = 315_360_000_000;
+
 /** Whole milliseconds. Throws `INVALID_ARGUMENT`, naming `what`, for anything but a span of 0 to 49 days. */
-export function durationMs(duration: Duration, what: string): number {
+export const durationMs = (duration: Duration, what: string): number =>
+  spanMs(duration, what, DURATION_MS_MAX, "49 days");
+
+/** The same up to ten years, for actions that wait. */
+export const waitMs = (duration: Duration, what: string): bigint =>
+  BigInt(spanMs(duration, what, WAIT_MS_MAX, "ten years"));
+
+function spanMs(duration: Duration, what: string, mostMs: number, most: string): number {
   const ms = toMs(duration);
-  if (ms === undefined || !(ms >= 0 && ms <= DURATION_MS_MAX)) {
+  if (ms === undefined || !(ms >= 0 && ms <= mostMs)) {
     throw new HoldfastError(
       "INVALID_ARGUMENT",
-      `${what} is ${JSON.stringify(duration)}: give milliseconds, or a number with ms, s, m, h or d such as "5m", up to 49 days`,
+      `${what} is ${JSON.stringify(duration)}: give milliseconds, or a number with ms, s, m, h or d such as "5m", up to ${most}`,
     );
   }
   return Math.round(ms);

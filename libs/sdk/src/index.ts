@@ -5,6 +5,8 @@ export { ActionError, type ActionErrorOptions, type FailureModeName } from "./ac
 export { Holdfast } from "./client/holdfast.js";
 export type {
   CancelOptions,
+  ControlOptions,
+  DecisionOptions,
   ConnectOptions,
   HoldfastOptions,
   HoldfastPorts,
@@ -14,14 +16,18 @@ export type {
 export type { RunHandle } from "./client/run-handle.js";
 export type { Duration } from "./duration.js";
 export { HoldfastError, type HoldfastErrorCode, type Retry, RunFailedError } from "./errors.js";
-export type { ActionContext, ItemContext } from "./worker/context.js";
+export type { ActionContext, ItemContext, StepValue } from "./worker/context.js";
 export type { WorkerLimits } from "./worker/limits.js";
 export type { WorkerEnd } from "./worker/shutdown.js";
 export { createWorker, type Worker, type WorkerOptions, type WorkerStats } from "./worker/worker.js";
 export type {
   ActionOptions,
+  Approval,
+  ApprovalOptions,
   ForEachOptions,
   RetryOptions,
+  SignalOptions,
+  SleepOptions,
   Tolerate,
   Trigger,
   WorkflowOptions,

@@ -7,6 +7,8 @@
 import { partitionOf, runIdProblem } from "@holdfast/core";
 import {
   cancelRunCommand,
+  decideApprovalCommand,
+  signalRunCommand,
   type Clock,
   CommandClient,
   type Counts,
@@ -38,6 +40,8 @@ import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/wor
 import { connectPorts } from "./connect.js";
 import type {
   CancelOptions,
+  ControlOptions,
+  DecisionOptions,
   ConnectOptions,
   HoldfastOptions,
   HoldfastPorts,
@@ -157,6 +161,34 @@ export class Holdfast implements RunHost {
   /** Ends what is open of a run; what had succeeded stays. */
   cancel(runId: string, options: CancelOptions = {}): Promise<Accepted> {
     return this.#control(runId, cancelRunCommand, options);
+  }
+
+  /** Tells a run that something has happened; kept with the run where it does not wait for it yet. */
+  signal(runId: string, name: string, payload?: unknown, options: ControlOptions = {}): Promise<Accepted> {
+    return guard(async () => {
+      const what = `the payload of signal ${name}`;
+      const body = payload === undefined ? undefined : await this.payloads.encode(payload, what);
+      return this.#control(runId, (fields) => signalRunCommand({ ...fields, name, payload: body }), options);
+    });
+  }
+
+  /** Approves what a run waits for: the only action that does, or the one that is named. */
+  approve(runId: string, options: DecisionOptions = {}): Promise<Accepted> {
+    return this.#decide(runId, true, options);
+  }
+
+  /** Rejects what a run waits for; that action fails. */
+  reject(runId: string, options: DecisionOptions = {}): Promise<Accepted> {
+    return this.#decide(runId, false, options);
+  }
+
+  #decide(runId: string, approved: boolean, options: DecisionOptions): Promise<Accepted> {
+    const { action = "", comment = "" } = options;
+    return this.#control(
+      runId,
+      (fields) => decideApprovalCommand({ ...fields, action, approved, comment }),
+      options,
+    );
   }
 
   /** Sees what was sent into the log, then closes the connection. Stop workers first. */

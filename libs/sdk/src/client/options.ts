@@ -45,7 +45,17 @@ export interface RetryOptions {
   readonly requestId?: string;
 }
 
-export interface CancelOptions {
-  readonly reason?: string;
+/** The same request id about the same run is one request, however often it is sent. */
+export interface ControlOptions {
   readonly requestId?: string;
+}
+
+export interface CancelOptions extends ControlOptions {
+  readonly reason?: string;
+}
+
+export interface DecisionOptions extends ControlOptions {
+  /** Which action, where several wait for a decision. */
+  readonly action?: string;
+  readonly comment?: string;
 }

@@ -1,6 +1,9 @@
 /** What a handler is given beside its arguments. Types and contract; `TaskContext` is what workers make. */
 import type { Logger } from "@holdfast/telemetry";
-import type { NoEffect, Skip } from "../workflow/types.js";
+import type { Jsonified, NoEffect, Skip } from "../workflow/types.js";
+
+/** What a step's result is once it was checkpointed. */
+export type StepValue<T> = T extends undefined | void ? undefined : Jsonified<T>;
 
 export interface ActionContext {
   readonly runId: string;
@@ -19,10 +22,12 @@ export interface ActionContext {
   /** Aborts when the run is cancelled, the attempt's time is over, or the worker shuts down. Hand it to what you wait for. */
   readonly signal: AbortSignal;
   /**
-   * Runs a named part of the handler and gives its result. A failure names the step it happened in, and steps are logged at
-   * debug level. Results are NOT checkpointed yet: a later attempt runs every step again, so steps must be safe to repeat.
+   * Runs a named part of the handler once: its result is checkpointed through the log, and a later attempt, on whichever worker,
+   * gets it without running the part again. Resolves when the checkpoint is durable, with the result as JSON leaves it. A part that
+   * was cut off before its checkpoint runs again, so it must bear that. A name used again in a handler is another step (`name#2`),
+   * counted in the order of the calls. Rejects with what the part threw; the failure then names the step.
    */
-  step<T>(name: string, run: () => T | Promise<T>): Promise<T>;
+  step<T>(name: string, run: () => T | Promise<T>): Promise<StepValue<T>>;
   /** Return it where the handler rightly did nothing: the run is then no silent no-op. */
   noEffect(reason: string): NoEffect;
 }

@@ -23,6 +23,10 @@ export class HeldTask {
   report: TaskReport | undefined;
   /** The step that failed, with what it threw. */
   failedStep: { readonly name: string; readonly error: unknown } | undefined;
+  /** What people are shown when it fails, with placeholders; empty: the error itself. */
+  failureMessage = "";
+  /** What its handler was given: placeholders are filled from it. */
+  args: Readonly<Record<string, unknown>> = {};
   #controller: AbortController | undefined;
 
   constructor(

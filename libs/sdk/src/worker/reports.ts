@@ -2,7 +2,7 @@
  * From what became of an attempt to the report that the log gets. Never throws: what can't be reported as it is becomes a
  * failure that says why.
  */
-import { classifyFailure, cutText } from "@holdfast/core";
+import { bindMessage, classifyFailure, cutText } from "@holdfast/core";
 import { type PayloadCodec, PayloadError, PortError } from "@holdfast/engine";
 import {
   Effect,
@@ -79,6 +79,8 @@ export function outcomeOfThrown(held: HeldTask, thrown: unknown): Outcome {
   const inStep = step !== undefined && step.error === thrown;
   return failure({
     mode,
+    step: inStep ? step.name : "",
+    shown: bindMessage(held.failureMessage, held.args),
     message: inStep ? `in step "${step.name}": ${classified.message}` : classified.message,
     rawClass: classified.rawClass,
     code: classified.code,
@@ -89,7 +91,12 @@ export function outcomeOfThrown(held: HeldTask, thrown: unknown): Outcome {
 
 /** An attempt that was stopped, and did not end by itself in time. */
 export function outcomeOfStopped(held: HeldTask): Outcome {
-  return failure({ mode: stoppedMode(held), message: held.stopReason, rawClass: held.stopError().name });
+  return failure({
+    mode: stoppedMode(held),
+    shown: bindMessage(held.failureMessage, held.args),
+    message: held.stopReason,
+    rawClass: held.stopError().name,
+  });
 }
 
 /** A task that this worker has no handler for: another may. */

@@ -4,8 +4,9 @@ import type { NoEffect, Skip } from "../workflow/types.js";
 import type { ItemContext } from "./context.js";
 import { noEffect, skip } from "./endings.js";
 import type { HeldTask } from "./held-task.js";
+import { Steps, type StepsHost } from "./steps.js";
 
-export interface ContextHost {
+export interface ContextHost extends StepsHost {
   readonly logger: Logger;
   runInput(held: HeldTask): Promise<unknown>;
 }
@@ -14,6 +15,7 @@ export class TaskContext implements ItemContext {
   readonly #held: HeldTask;
   readonly #host: ContextHost;
   #log: Logger | undefined;
+  #steps: Steps | undefined;
 
   constructor(held: HeldTask, host: ContextHost) {
     this.#held = held;
@@ -71,17 +73,15 @@ export class TaskContext implements ItemContext {
     return this.#log;
   }
 
-  async step<T>(name: string, run: () => T | Promise<T>): Promise<T> {
-    this.#held.signal.throwIfAborted();
+  async step(name: string, run: () => unknown): Promise<never> {
+    this.#steps ??= new Steps(this.#held, this.#host);
     const startedMs = performance.now();
     try {
-      const result = await run();
+      const result = await this.#steps.run(name, run);
       if (this.log.isEnabled("debug"))
         this.log.debug("step done", { step: name, ms: performance.now() - startedMs });
-      return result;
+      return result as never;
     } catch (error) {
-      // The innermost step is the one that failed.
-      if (this.#held.failedStep?.error !== error) this.#held.failedStep = { name, error };
       this.log.debug("step failed", { step: name, ms: performance.now() - startedMs, err: error });
       throw error;
     }

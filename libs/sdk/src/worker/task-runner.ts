@@ -46,6 +46,9 @@ type Invoke = (args: Arguments, context: TaskContext) => unknown;
 
 export class TaskRunner implements ContextHost, ReportOwner {
   readonly logger: Logger;
+  readonly commands: CommandClient;
+  readonly payloads: PayloadCodec;
+  readonly clock: Clock;
   readonly #deps: RunnerDeps;
   readonly #table: TaskTable;
   /** Waiting tasks in order; those before `#first` have begun. */
@@ -62,6 +65,9 @@ export class TaskRunner implements ContextHost, ReportOwner {
   constructor(deps: RunnerDeps) {
     this.#deps = deps;
     this.logger = deps.logger;
+    this.commands = deps.commands;
+    this.payloads = deps.payloads;
+    this.clock = deps.clock;
     this.#table = new TaskTable(deps.limits.maxRemembered);
   }
 
@@ -155,6 +161,7 @@ export class TaskRunner implements ContextHost, ReportOwner {
     const workflow = workflows.get(task.workflow);
     const handler = workflow?.handlers.get(task.actionName);
     if (workflow === undefined || handler === undefined) return this.#end(held, outcomeOfUnknown(held));
+    held.failureMessage = workflow.definition.actions[task.action]?.failureMessage ?? "";
     if (task.startToCloseMs > 0) this.#endBy(held, clock.monotonicMs() + task.startToCloseMs);
     try {
       const read = args.read(held, workflow);
@@ -169,6 +176,7 @@ export class TaskRunner implements ContextHost, ReportOwner {
   }
 
   #invoke(held: HeldTask, handler: Handler, args: Arguments): void {
+    held.args = args;
     let result: unknown;
     try {
       result = (handler as Invoke)(args, new TaskContext(held, this));

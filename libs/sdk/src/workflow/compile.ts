@@ -10,6 +10,7 @@ import {
   type ForEach,
   ForEachSchema,
   OutputSourceSchema,
+  RecoveryPolicySchema,
   RetentionPolicySchema,
   type RetryPolicy,
   RetryPolicySchema,
@@ -54,6 +55,7 @@ export function compile(
     inputSchema,
     queue: options.queue ?? "",
     retention: options.retention && retention(options.retention),
+    recovery: options.recovery && recovery(options.recovery),
   });
   const problems = [...actions.flatMap(reservedProblem), ...definitionProblems(definition)];
   if (problems.length > 0) {
@@ -91,6 +93,8 @@ function compileAction({ name, over, options }: DeclaredAction): ActionDefinitio
     optional: options.optional ?? false,
     trigger: trigger(name, options.trigger),
     failureMessage: options.failureMessage ?? "",
+    steps: [...(options.steps ?? [])],
+    wait: options.wait,
   });
 }
 
@@ -163,6 +167,14 @@ function trigger(name: string, given: Trigger = "all_completed"): TriggerRule {
     );
   }
   return rule;
+}
+
+function recovery(given: NonNullable<WorkflowOptions<InputOption>["recovery"]>) {
+  return init(RecoveryPolicySchema, {
+    auto: given.auto,
+    maxAttempts: given.maxAttempts === undefined ? 0 : count(given.maxAttempts, 1, "recovery.maxAttempts"),
+    backoff: given.backoff && retry("recovery", given.backoff),
+  });
 }
 
 function retention(given: NonNullable<WorkflowOptions<InputOption>["retention"]>) {

@@ -1,4 +1,5 @@
 /** What a workflow and its actions may declare, as users write it. */
+import type { Wait } from "@holdfast/proto";
 import type { FailureModeName } from "../action-error.js";
 import type { Duration } from "../duration.js";
 import type { InputOption } from "./schema.js";
@@ -33,12 +34,51 @@ export interface CommonOptions {
   readonly optional?: boolean;
   /** Shown to people in place of the raw error; may hold `{placeholders}` from the input. */
   readonly failureMessage?: string;
+  /** The names of its steps in their order, where they are known beforehand: what remains of a failed attempt can then be told. */
+  readonly steps?: readonly string[];
 }
 
 export interface ActionOptions<After extends string, T extends Trigger> extends CommonOptions {
   /** Actions that it waits for; its handler gets their outputs by name. */
   readonly after?: readonly After[];
   readonly trigger?: T;
+}
+
+/** An action that waits for time to pass. */
+export interface SleepOptions<After extends string, T extends Trigger> {
+  readonly for: Duration;
+  readonly after?: readonly After[];
+  readonly trigger?: T;
+}
+
+/** An action that waits for a signal; its output is what comes with it. */
+export interface SignalOptions<After extends string, T extends Trigger> {
+  /** The signal's name; default: the action's. */
+  readonly signal?: string;
+  /** Fails with TIMEOUT after so long; default: waits for ever. */
+  readonly timeout?: Duration;
+  readonly after?: readonly After[];
+  readonly trigger?: T;
+  readonly optional?: boolean;
+}
+
+/** An action that waits for somebody's decision. */
+export interface ApprovalOptions<After extends string, T extends Trigger> {
+  /** What is to be decided, for people. */
+  readonly prompt?: string;
+  readonly timeout?: Duration;
+  /** What the time-out is taken for; default `fail`. */
+  readonly onTimeout?: "fail" | "approve" | "reject";
+  readonly after?: readonly After[];
+  readonly trigger?: T;
+  readonly optional?: boolean;
+}
+
+/** What dependants get of an approval that was given. */
+export interface Approval {
+  readonly approved: true;
+  readonly comment: string;
+  readonly who: string;
 }
 
 /** How many failed items an action bears before it fails; default any, as long as one succeeds. */
@@ -55,6 +95,13 @@ export interface WorkflowOptions<I extends InputOption> {
   readonly input?: I;
   /** The queue of actions that name none; default `default`. */
   readonly queue?: string;
+  /** Retries failed runs by itself, as recommended for each; default: an operator does. */
+  readonly recovery?: {
+    readonly auto: boolean;
+    /** Recoveries of one run; default 3. */
+    readonly maxAttempts?: number;
+    readonly backoff?: Pick<RetryOptions, "initialBackoff" | "factor" | "maxBackoff" | "jitter">;
+  };
   readonly retention?: {
     /** How long runs that completed are kept; default 24 h. */
     readonly completed?: Duration;
@@ -68,4 +115,5 @@ export interface AnyActionOptions extends ForEachOptions<string, Trigger> {
   readonly items?: string;
   readonly itemsOf?: string;
   readonly outputOf?: { readonly action: string; readonly path?: string };
+  readonly wait?: Wait;
 }

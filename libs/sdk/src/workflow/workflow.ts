@@ -5,11 +5,21 @@
  * 2. The definition is compiled and checked when it is first needed, and is the same for ever after.
  */
 import { hashDefinition } from "@holdfast/core";
-import type { WorkflowDefinition } from "@holdfast/proto";
+import type { Wait, WorkflowDefinition } from "@holdfast/proto";
 import { HoldfastError } from "../errors.js";
 import type { ActionContext, ItemContext } from "../worker/context.js";
 import { compile, type DeclaredAction } from "./compile.js";
-import type { ActionOptions, AnyActionOptions, ForEachOptions, Trigger, WorkflowOptions } from "./options.js";
+import type {
+  ActionOptions,
+  AnyActionOptions,
+  Approval,
+  ApprovalOptions,
+  ForEachOptions,
+  SignalOptions,
+  SleepOptions,
+  Trigger,
+  WorkflowOptions,
+} from "./options.js";
 import {
   type InputOf,
   type InputOption,
@@ -33,6 +43,8 @@ import type {
   ReservedName,
   RunOutput,
 } from "./types.js";
+
+import { approvalWait, signalWait, sleepWait } from "./waits.js";
 
 /** Runs one action, or one item of it. `args` is what the action depends on. */
 export type Handler = (args: never, context: never) => unknown;
@@ -65,6 +77,12 @@ interface FromItems<N extends string> {
 /** An array in another action's output. */
 interface FromOutput<N extends string, P extends string> {
   readonly outputOf: { readonly action: N; readonly path?: P };
+}
+
+interface WaitingOptions {
+  readonly after?: readonly string[];
+  readonly trigger?: Trigger;
+  readonly optional?: boolean;
 }
 
 interface Parts {
@@ -175,6 +193,49 @@ export class Workflow<In, Out, A extends Actions> {
   ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
   forEach(name: string, options: AnyActionOptions, handler: Handler): unknown {
     return this.#with({ name, over: "items", options }, handler);
+  }
+
+  /** An action that waits for time to pass, by the log's clock. It needs no worker. */
+  sleep<
+    N extends string,
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(name: NewName<N, A>, options: SleepOptions<After, T>): Workflow<In, Out, With<A, N, Once<null, After>>> {
+    return this.#waiting(name, options, sleepWait(name, options)) as never;
+  }
+
+  /**
+   * An action that waits for a signal (`client.signal(runId, name, payload)`, `holdfast signal`). Its output is what comes with the
+   * signal, of the type that `payload` says: `typed<Payment>()`. Not checked at run time.
+   */
+  waitForSignal<
+    N extends string,
+    P = unknown,
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: SignalOptions<After, T> & { readonly payload?: Typed<P> } = {},
+  ): Workflow<In, Out, With<A, N, Once<P, After>>> {
+    return this.#waiting(name, options, signalWait(name, options)) as never;
+  }
+
+  /** An action that waits for somebody to approve (`client.approve(runId)`, `holdfast approve`); rejected, it fails. */
+  approval<
+    N extends string,
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: ApprovalOptions<After, T> = {},
+  ): Workflow<In, Out, With<A, N, Once<Approval, After>>> {
+    return this.#waiting(name, options, approvalWait(name, options)) as never;
+  }
+
+  #waiting(name: string, options: WaitingOptions, wait: Wait): Workflow<In, Out, never> {
+    const { after = [], trigger = "all_completed", optional = false } = options;
+    const action: DeclaredAction = { name, over: "once", options: { after, trigger, optional, wait } };
+    return new Workflow({ ...this.#parts, actions: [...this.#parts.actions, action] });
   }
 
   #with(action: DeclaredAction, handler: Handler | undefined): Workflow<In, Out, never> {
