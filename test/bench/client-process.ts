@@ -5,7 +5,7 @@ import { Holdfast, RunStatus } from "@holdfast/sdk";
 import { createLogger } from "@holdfast/telemetry";
 import { collectGarbage } from "./memory-use.js";
 import { type ConnectSettings, serveRole, settings } from "./role.js";
-import { BAD_ROW_EVERY, chain, CHAIN_ACTIONS, rows, single, waiting } from "./workflows.js";
+import { BAD_ROW_EVERY, chain, CHAIN_ACTIONS, rows, single, stepped, STEPS, waiting } from "./workflows.js";
 
 export interface Load {
   readonly runs: number;
@@ -48,6 +48,11 @@ async function runSingle(n: number): Promise<void> {
 async function runChain(n: number): Promise<void> {
   const result = await (await client.start(chain, { n })).result();
   expect("a chain's result", result.n, n + CHAIN_ACTIONS);
+}
+
+async function runStepped(n: number): Promise<void> {
+  const result = await (await client.start(stepped, { n })).result();
+  expect("the result of a handler of steps", result.n, n + STEPS);
 }
 
 async function runItems(count: number): Promise<Elapsed> {
@@ -110,6 +115,7 @@ serveRole(
   {
     single: (load: Load) => timed(() => each(load, runSingle)),
     chain: (load: Load) => timed(() => each(load, runChain)),
+    stepped: (load: Load) => timed(() => each(load, runStepped)),
     items: runItems,
     latency,
     waiting: startWaiting,

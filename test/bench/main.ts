@@ -10,10 +10,10 @@ import type { Scenario } from "./scenario.js";
 import { footprint } from "./scenarios/footprint.js";
 import { items } from "./scenarios/items.js";
 import { latency } from "./scenarios/latency.js";
-import { oneAction, tenActions } from "./scenarios/throughput.js";
+import { oneAction, tenActions, tenSteps } from "./scenarios/throughput.js";
 import { System } from "./system.js";
 
-const SCENARIOS: readonly Scenario[] = [oneAction, tenActions, items, latency, footprint];
+const SCENARIOS: readonly Scenario[] = [oneAction, tenActions, tenSteps, items, latency, footprint];
 
 function chosen(only: readonly string[]): readonly Scenario[] {
   if (only.length === 0) return SCENARIOS;

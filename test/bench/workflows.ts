@@ -27,6 +27,17 @@ export const chain = workflow("bench-chain", { input: typed<Numbered>() })
   .action("a9", { after: ["a8"] }, async ({ a8 }) => next(a8))
   .action("a10", { after: ["a9"] }, async ({ a9 }) => next(a9));
 
+/** One action whose handler does ten steps, each checkpointed before the next. */
+export const STEPS = 10;
+export const stepped = workflow("bench-stepped", { input: typed<Numbered>() }).action(
+  "all",
+  async ({ input }, ctx) => {
+    let { n } = input;
+    for (let step = 0; step < STEPS; step++) n = await ctx.step(`s${step}`, () => n + 1);
+    return { n };
+  },
+);
+
 export interface Row {
   readonly id: string;
   readonly price: number;
@@ -54,4 +65,4 @@ export const waiting = workflow("bench-waiting", { input: typed<Numbered>() }).a
   },
 );
 
-export const all = [single, chain, rows, waiting];
+export const all = [single, chain, stepped, rows, waiting];

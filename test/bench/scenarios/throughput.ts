@@ -1,7 +1,7 @@
 /** Many runs at once, each awaited and checked by the client: of one action, and of ten in a chain. */
 import type { Elapsed, Load } from "../client-process.js";
 import { repeat, type Scale, type Scenario } from "../scenario.js";
-import { CHAIN_ACTIONS } from "../workflows.js";
+import { CHAIN_ACTIONS, STEPS } from "../workflows.js";
 
 const MS_A_SECOND = 1_000;
 const REPETITION_MS_MAX = 120_000;
@@ -48,5 +48,15 @@ export const tenActions = throughput({
   figure: "chained actions",
   unit: "actions/s",
   each: CHAIN_ACTIONS,
+  load: ({ quick }) => ({ runs: quick ? 600 : 6_000, callers: 2_000 }),
+});
+
+export const tenSteps = throughput({
+  name: "steps",
+  about: `runs of one handler of ${STEPS} steps, each checkpointed through the log before the next`,
+  call: "stepped",
+  figure: "checkpointed steps",
+  unit: "steps/s",
+  each: STEPS,
   load: ({ quick }) => ({ runs: quick ? 600 : 6_000, callers: 2_000 }),
 });
