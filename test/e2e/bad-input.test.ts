@@ -121,10 +121,7 @@ describe("published on a subject", () => {
     });
     expect(reject.reason).toContain("newcomer");
     expect(Buffer.from(reject.body).toString()).toBe("5");
-    const newcomer = workflow("newcomer", { input: typed<number>() }).action(
-      "do",
-      ({ input }) => input + 1,
-    );
+    const newcomer = workflow("newcomer", { input: typed<number>() }).action("do", ({ input }) => input + 1);
     const worker = await createWorker({ connection: await system.connect("late"), workflows: [newcomer] });
     system.onStop(async () => {
       await worker.stop();
