@@ -1,6 +1,6 @@
 /** Steps against the real engine in memory: what is done is done once, whoever goes on. */
 import { FailureMode, ItemStatus, RunStatus } from "@holdfast/proto";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ActionError, createWorker, type Holdfast, typed, type Worker, workflow } from "./index.js";
 import { startTestCluster, type TestCluster } from "./testing/index.js";
 import type { AnyWorkflow } from "./workflow/workflow.js";
@@ -188,5 +188,30 @@ describe("a workflow with a recovery policy", () => {
     const run = await holdfast.start(flow, null);
     expect(await run.result()).toBe(3);
     expect((await run.get()).recoveries).toBe(2);
+  });
+
+  it("has not ended for those who ask meanwhile", async () => {
+    let calls = 0;
+    const flow = workflow("slowly", { recovery: { auto: true, backoff: { initialBackoff: 3_000 } } }).action(
+      "call",
+      { retry: { maxAttempts: 1 } },
+      () => {
+        calls += 1;
+        if (calls < 2) throw new ActionError("UNAVAILABLE", "not yet");
+        return calls;
+      },
+    );
+    await work([flow]);
+    const run = await holdfast.start(flow, null);
+    await vi.waitFor(async () => expect((await run.get()).summary?.recoverAt).toBeDefined());
+    expect((await run.get()).summary).toMatchObject({
+      status: RunStatus.FAILED,
+      detail: expect.stringContaining("recovery 1 of 3"),
+    });
+    // Another client knows of the run by asking alone.
+    const elsewhere = cluster.client();
+    const ended = elsewhere.wait(run.runId);
+    expect((await ended).status).toBe(RunStatus.COMPLETED);
+    expect(await run.result()).toBe(2);
   });
 });

@@ -28,7 +28,9 @@ export async function followRun(admin: AdminClient, runId: string, options: Foll
     const run = await askForRun(admin, runId, options, performance.now() - began);
     if (run !== undefined) {
       options.onView?.(run);
-      if (run.summary !== undefined && !isOpen(run.summary.status)) return run;
+      const { summary } = run;
+      // A failed run that is going to be recovered by itself goes on.
+      if (summary !== undefined && !isOpen(summary.status) && summary.recoverAt === undefined) return run;
     }
     if (options.timeoutMs !== undefined && performance.now() - began >= options.timeoutMs) {
       throw new CliError(

@@ -24,7 +24,8 @@ export function planRecovery(actor: Actor): string | undefined {
   if (refusal(actor, recommendation.strategy, false) !== undefined) return undefined;
   const pauseMs = backoffMs(backoff, run.recoveries + 1, runId);
   const timer = init(TimerRecordSchema, { kind: TimerKind.RECOVER, runId, attempt: run.generation });
-  ctx.setTimer(ctx.atNs + BigInt(pauseMs) * MS, timer);
+  run.recoverAtNs = ctx.atNs + BigInt(pauseMs) * MS;
+  ctx.setTimer(run.recoverAtNs, timer);
   const name = RecoveryStrategy[recommendation.strategy];
   return `recovery ${run.recoveries + 1} of ${maxAttempts} (${name}) in ${pauseMs} ms`;
 }

@@ -145,6 +145,7 @@ export function reopenRun(actor: Actor): void {
   run.generation += 1;
   run.endedAtNs = 0n;
   run.retryableUntilNs = 0n;
+  run.recoverAtNs = 0n;
   run.detail = undefined;
   run.failure = undefined;
   run.effect = Effect.UNSPECIFIED;

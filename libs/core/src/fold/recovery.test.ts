@@ -9,12 +9,14 @@ import {
   RecoveryStrategy,
   RejectCode,
   RunStatus,
+  StartRunSchema,
 } from "@holdfast/proto";
 import { type Init, init } from "@holdfast/proto/codec";
 import { beforeEach, describe, expect, test } from "vitest";
 import { stepKey } from "../state/tables.js";
 import {
   action,
+  batch,
   command,
   define,
   failed,
@@ -211,6 +213,23 @@ describe("a workflow that recovers by itself", () => {
     partition.pass(100_000);
     expect(partition.run("r1").status).toBe(RunStatus.FAILED);
     expect(partition.run("r1").generation).toBe(3);
+  });
+
+  test("tells nobody of an end that is none, and whoever starts it again waits for the real one", () => {
+    partition.finish("r1", "only", failed(FailureMode.NETWORK));
+    expect(partition.run("r1").recoverAtNs).toBeGreaterThan(0n);
+    const again = command(
+      { case: "startRun", value: init(StartRunSchema, { runId: "r1", workflow: "auto", notifyEnd: true }) },
+      { correlation: 77n },
+    );
+    const answers = () =>
+      partition.effects.flatMap((effect) => (effect.kind === "reply" ? [effect.outcome.result.case] : []));
+    partition.append(batch([again]));
+    expect(answers()).toEqual(["accepted"]);
+    partition.pass(1_001);
+    expect(partition.run("r1").recoverAtNs).toBe(0n);
+    partition.finish("r1", "only", succeeded());
+    expect(answers()).toContain("ended");
   });
 
   test("leaves alone what a person has to mend", () => {

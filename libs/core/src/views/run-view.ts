@@ -50,6 +50,7 @@ export function runSummary(runId: string, run: RunRecord): RunSummary {
     effect: run.effect,
     failureMode: run.failure?.mode ?? FailureMode.UNSPECIFIED,
     priority: run.priority,
+    recoverAt: timestamp(run.recoverAtNs),
   });
 }
 

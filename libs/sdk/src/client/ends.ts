@@ -150,6 +150,8 @@ export class Ends {
 export function endedOf(view: RunView): RunEnded | undefined {
   const { summary } = view;
   if (summary === undefined || !isRunTerminal(summary.status)) return undefined;
+  // It goes on by itself, as its workflow's recovery policy has it.
+  if (summary.recoverAt !== undefined) return undefined;
   return init(RunEndedSchema, {
     runId: summary.runId,
     status: summary.status,

@@ -95,7 +95,7 @@ function wait(actor: Actor, command: Command, start: StartRun): void {
   const { ctx, run } = actor;
   const inbox = ctx.replyInbox;
   if (!start.notifyEnd || inbox === "" || command.correlation === 0n) return;
-  if (isRunTerminal(run.status)) {
+  if (isRunTerminal(run.status) && run.recoverAtNs === 0n) {
     ctx.send(command, init(OutcomeSchema, { result: { case: "ended", value: endedOf(actor) } }));
   } else if (
     !run.waiters.some((waiter) => waiter.inbox === inbox && waiter.correlation === command.correlation)
