@@ -61,7 +61,7 @@ function replay(from: StateBytes, log: readonly LogEntry[], commitEvery: number)
 }
 
 test(`the invariants hold after every entry of any sequence (HOLDFAST_SEED=${seed} repeats this)`, {
-  timeout: 120_000,
+  timeout: 120_000 + SEQUENCES * 30,
 }, () => {
   fc.assert(
     fc.property(definitions, moves, fc.integer({ min: 2, max: 9 }), (defined, played, forgetEvery) => {

@@ -1,11 +1,18 @@
 /** Any workflow of 1 to 6 actions: graphs, items from everywhere, tolerances, triggers, retry policies, small windows. */
 import {
   type ActionDefinition,
+  type ApprovalTimeout,
+  ApprovalWaitSchema,
   FailureMode,
   type ForEach,
+  RecoveryPolicySchema,
+  SignalWaitSchema,
   TriggerRule,
+  type Wait,
+  WaitSchema,
   type WorkflowDefinition,
 } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import {
   action,
@@ -34,6 +41,7 @@ interface Draft {
   readonly jitterMilli: number;
   readonly policy: "by-mode" | "only-validation" | "never-network";
   readonly place: number;
+  readonly wait: "none" | "sleep" | "signal" | "patient-signal" | "approval";
 }
 
 const draft: fc.Arbitrary<Draft> = fc.record({
@@ -65,7 +73,31 @@ const draft: fc.Arbitrary<Draft> = fc.record({
     "never-network" as const,
   ),
   place: fc.nat(1000),
+  wait: fc.constantFrom(
+    "none" as const,
+    "none" as const,
+    "none" as const,
+    "none" as const,
+    "sleep" as const,
+    "signal" as const,
+    "patient-signal" as const,
+    "approval" as const,
+  ),
 });
+
+export const SIGNAL = "go";
+
+function waitOf({ wait, maxAttempts }: Draft): Wait | undefined {
+  if (wait === "none") return undefined;
+  if (wait === "sleep") return init(WaitSchema, { for: { case: "sleepMs", value: 30n } });
+  if (wait === "approval") {
+    const onTimeout: ApprovalTimeout = maxAttempts - 1;
+    const value = init(ApprovalWaitSchema, { prompt: "well?", timeoutMs: 100n, onTimeout });
+    return init(WaitSchema, { for: { case: "approval", value } });
+  }
+  const value = init(SignalWaitSchema, { name: SIGNAL, timeoutMs: wait === "signal" ? 80n : 0n });
+  return init(WaitSchema, { for: { case: "signal", value } });
+}
 
 const nameOf = (index: number): string => `a${index}`;
 
@@ -89,6 +121,7 @@ function actionOf(drafts: readonly Draft[], index: number): ActionDefinition {
   return action(nameOf(index), {
     after: drafts.slice(0, index).flatMap((_, i) => (((from.after >> i) & 1) === 1 ? [nameOf(i)] : [])),
     forEach,
+    wait: forEach === undefined ? waitOf(from) : undefined,
     optional: from.optional,
     trigger: from.trigger,
     retry: retryPolicy({
@@ -110,11 +143,24 @@ function actionOf(drafts: readonly Draft[], index: number): ActionDefinition {
 
 /** The actions stand in any order, so that an action's index says nothing of its level. */
 export function arbitraryDefinition(name: string): fc.Arbitrary<WorkflowDefinition> {
-  return fc.array(draft, { minLength: 1, maxLength: ACTIONS_MAX }).map((drafts) => {
-    const actions = drafts.map((from, index) => ({ place: from.place, made: actionOf(drafts, index) }));
-    return workflow(
-      name,
-      actions.sort((a, b) => a.place - b.place).map(({ made }) => made),
-    );
+  const recovery = fc.option(fc.record({ auto: fc.boolean(), maxAttempts: fc.integer({ min: 1, max: 3 }) }), {
+    nil: undefined,
   });
+  return fc
+    .tuple(fc.array(draft, { minLength: 1, maxLength: ACTIONS_MAX }), recovery)
+    .map(([drafts, policy]) => {
+      const actions = drafts.map((from, index) => ({ place: from.place, made: actionOf(drafts, index) }));
+      return workflow(
+        name,
+        actions.sort((a, b) => a.place - b.place).map(({ made }) => made),
+        {
+          recovery:
+            policy &&
+            init(RecoveryPolicySchema, {
+              ...policy,
+              backoff: retryPolicy({ initialBackoffMs: 20, maxBackoffMs: 60 }),
+            }),
+        },
+      );
+    });
 }

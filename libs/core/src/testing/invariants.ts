@@ -103,7 +103,8 @@ function checkRun(at: RunUnderTest, partition: TestPartition): void {
   }
   if (isRunTerminal(run.status)) {
     must(run.status === expectedRunStatus(at), `I3: run ${runId} ended as the rules say`);
-    must(run.waiters.length === 0, "everybody who waited for the end was told");
+    must(run.recoverAtNs > 0n || run.waiters.length === 0, "everybody who waited for the end was told");
+    must(run.recoverAtNs === 0n || isRunRetryable(run.status), "only what failed is recovered");
     must((run.detail?.text ?? "") !== "" && run.endedAtNs > 0n, "an ended run has a detail and a time");
     must(
       (run.failure !== undefined) === isRunRetryable(run.status),
@@ -208,7 +209,7 @@ function checkEvents({ view, runId, run }: RunUnderTest, partition: TestPartitio
   );
 }
 
-/** Every RETRYING action and item has one live timer at its time; a delayed run has its start's. */
+/** Whatever waits for a time has one live timer at it: next attempts, waits, recoveries, delayed starts. */
 function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
   const timers = new Map<string, number>();
   for (const key of view.keysOf("t")) {
@@ -223,8 +224,13 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
   const one = (name: string): void => must(timers.get(name) === 1, `exactly one timer: ${name}`);
   for (const { run, runId, plan } of runs) {
     if (run.status === RunStatus.PENDING) one(`START ${runId}/0/-1/0@${run.startAtNs}`);
-    for (const { index, forEach } of plan.actions) {
+    if (run.recoverAtNs > 0n) one(`RECOVER ${runId}/0/-1/${run.generation}@${run.recoverAtNs}`);
+    for (const { index, forEach, definition } of plan.actions) {
       const state = run.actions[index] as ActionState;
+      if (state.status === ActionStatus.WAITING) {
+        must(definition.wait !== undefined && (state.detail?.text ?? "") !== "", "what waits says for what");
+        if (state.retryAtNs > 0n) one(`WAIT ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
+      }
       if (state.status === ActionStatus.RETRYING)
         one(`RETRY ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
       if (forEach === undefined || state.items === undefined) continue;

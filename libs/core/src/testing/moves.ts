@@ -6,6 +6,7 @@ import {
   CheckpointStepSchema,
   type Command,
   type CommandBatch,
+  DecideApprovalSchema,
   Effect,
   FailureMode,
   FailureSchema,
@@ -13,6 +14,7 @@ import {
   OnConflict,
   PayloadSchema,
   RecoveryStrategy,
+  SignalRunSchema,
   TaskReportSchema,
   TaskSuccessSchema,
   type TaskReport,
@@ -39,6 +41,7 @@ import {
   timersFired,
 } from "./build.js";
 import { runKey } from "../state/tables.js";
+import { SIGNAL } from "./arbitrary-definition.js";
 import { isRunRetryable } from "../status.js";
 import { MS, type TestPartition } from "./partition.js";
 
@@ -57,6 +60,10 @@ export const MOVE_KINDS = [
   "pass-time",
   "retry",
   "retry",
+  "signal",
+  "signal",
+  "decide",
+  "decide",
   "cancel",
   "repeat-control",
   "garbage",
@@ -84,6 +91,15 @@ export const arbitraryMove: fc.Arbitrary<Move> = fc.record({
 export const WORKFLOWS = ["first", "second"] as const;
 const RUNS = ["r1", "r2", "r3"] as const;
 const at = <T>(list: readonly T[], index: number): T => list[index % list.length] as T;
+
+const STRATEGIES = [
+  RecoveryStrategy.UNSPECIFIED,
+  RecoveryStrategy.UNSPECIFIED,
+  RecoveryStrategy.RETRY_FAILED,
+  RecoveryStrategy.RETRY_FROM_CHECKPOINT,
+  RecoveryStrategy.RETRY_ALL,
+  RecoveryStrategy.MANUAL,
+] as const;
 
 export const OUTCOMES: readonly (() => TaskReport["outcome"])[] = [
   () => succeeded({ list: [1, 2] }),
@@ -190,7 +206,7 @@ export class Mover {
           ),
         );
       case "retry": {
-        const strategy = how % 16 === 9 ? RecoveryStrategy.RETRY_ALL : RecoveryStrategy.UNSPECIFIED;
+        const strategy = at(STRATEGIES, how >> 2);
         const failedRuns = RUNS.filter((runId) =>
           isRunRetryable(partition.view.get(runKey(runId))?.status ?? 0),
         );
@@ -202,6 +218,23 @@ export class Mover {
             strategy,
           }),
         );
+      }
+      case "signal": {
+        const runId = at([...RUNS, "nobody"], pick);
+        const name = at([SIGNAL, SIGNAL, SIGNAL, "other", "no way"], how);
+        return this.control({
+          case: "signalRun",
+          value: init(SignalRunSchema, { runId, name, payload: inline(how), who: "ann" }),
+        });
+      }
+      case "decide": {
+        const runId = at([...RUNS, "nobody"], pick);
+        const action = at(["", "a0", "a1", "a2", "a3", "zz"], how);
+        const approved = how % 3 !== 0;
+        return this.control({
+          case: "decideApproval",
+          value: init(DecideApprovalSchema, { runId, action, approved }),
+        });
       }
       case "cancel":
         return how % 3 === 0 ? this.control(cancel(at([...RUNS, "nobody"], pick))) : undefined;
