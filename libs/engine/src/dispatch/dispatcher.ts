@@ -32,6 +32,8 @@ import { type InFlight, type Worker, Workers } from "./workers.js";
 
 const SWEEP_MS = 250;
 const COMPOSE_RETRY_MS = 200;
+/** How long a worker's last reports may take through the log after it said that it ends. */
+const ENDED_GRACE_MS = 1_000;
 /** Due tasks that found no room are looked up again at least this often. */
 const ROOM_AGAIN_MS = 1_000;
 
@@ -237,6 +239,7 @@ export class Dispatcher implements TaskSink {
     worker.inFlight.delete(flight.key);
     worker.used.set(task.queue, (worker.used.get(task.queue) ?? 1) - 1);
     this.ready.load(flight.partition).inFlight -= 1;
+    if (worker.ended && worker.inFlight.size === 0) this.lose(worker, "it ended");
   }
 
   /** Partitions whose tasks found no room are told when half of what was ready then is gone. */
@@ -262,7 +265,7 @@ export class Dispatcher implements TaskSink {
     const nowMs = clock.monotonicMs();
     const known = this.workers.find(beat.worker);
     if (beat.gone) {
-      if (known !== undefined) this.lose(known, "it ended");
+      if (known !== undefined) this.ended(known, nowMs);
       return;
     }
     const received = Number(beat.received.find((entry) => entry.node === node)?.batch ?? 0n);
@@ -346,7 +349,9 @@ export class Dispatcher implements TaskSink {
     }
     for (const worker of this.workers.all) {
       const silentMs = nowMs - worker.lastHeardMs;
-      if (silentMs > this.deps.limits.workerLeaseMs)
+      if (worker.ended) {
+        if (silentMs > ENDED_GRACE_MS) this.lose(worker, "it ended");
+      } else if (silentMs > this.deps.limits.workerLeaseMs)
         this.lose(worker, `it was silent for ${(silentMs / 1000).toFixed(1)} s`);
     }
     for (const flight of this.inFlight.values()) {
@@ -354,7 +359,16 @@ export class Dispatcher implements TaskSink {
     }
   }
 
+  /** It said its last word. What it reported before that may still be on its way through the log. */
+  private ended(worker: Worker, nowMs: number): void {
+    worker.ended = true;
+    worker.draining = true;
+    worker.lastHeardMs = nowMs;
+    if (worker.inFlight.size === 0) this.lose(worker, "it ended");
+  }
+
   private lose(worker: Worker, why: string): void {
+    worker.ended = false;
     const lost = [...worker.inFlight.values()];
     const fields = { worker: worker.id, why, tasks: lost.length };
     if (lost.length > 0) this.deps.logger.warn("a worker is gone, and its tasks are lost", fields);

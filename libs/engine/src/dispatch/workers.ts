@@ -27,6 +27,8 @@ export interface Worker {
   readonly id: string;
   inbox: string;
   draining: boolean;
+  /** It said that it is gone. */
+  ended: boolean;
   lastHeardMs: number;
   lastBatch: number;
   running: number;
@@ -65,6 +67,7 @@ export class Workers {
         id: beat.worker,
         inbox: beat.inbox,
         draining: false,
+        ended: false,
         lastHeardMs: nowMs,
         // One that was taken for lost goes on where it was: a number is never used twice.
         lastBatch: received,
