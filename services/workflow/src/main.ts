@@ -4,9 +4,10 @@ import { runNode } from "./run-node.js";
 
 try {
   const node = await runNode(new Environment(process.env));
+  // Before it says that it is there: whoever reads that may end it at once.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.close());
   process.stdout.write(`node ${node.nodeId} works, metrics on ${node.metricsUrl}/metrics\n`);
   for (const problem of node.problems) process.stderr.write(`not served: ${problem}\n`);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void node.close());
 } catch (error) {
   process.stderr.write(`the node can't start: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
