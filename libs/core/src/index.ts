@@ -10,6 +10,7 @@ export { type ClassifiedFailure, classifyFailure } from "./failure/classify.js";
 export { bindMessage } from "./failure/message.js";
 export { type ModeTraits, modeNamed, modeName, traitsOf } from "./failure/modes.js";
 export { type Entry, foldEntry, prefetch, SEMANTICS, skipEntry } from "./fold/fold.js";
+export { type Row, type Scan, type ScannedRows, scansOf } from "./fold/scans.js";
 export * from "./limits.js";
 export {
   fnv1a,

@@ -26,10 +26,9 @@ const isInbox = (inbox: string): boolean => inbox.length <= INBOX_CHARS_MAX && I
 
 export class FoldContext {
   readonly effects: Effect[] = [];
-  /** How many of the entry's due timers have fired. */
-  timersTaken = 0;
   private timers = 0;
   private readonly inbox: string;
+  private readonly taken = new Set<string>();
 
   constructor(
     readonly view: View,
@@ -50,6 +49,14 @@ export class FoldContext {
 
   emit(effect: Effect): void {
     this.effects.push(effect);
+  }
+
+  /** Deletes a row that a scan gave. False where an earlier command of the entry has taken it already. */
+  take(key: string): boolean {
+    if (this.taken.has(key)) return false;
+    this.taken.add(key);
+    this.view.del(key);
+    return true;
   }
 
   setTimer(dueNs: bigint, record: TimerRecord): void {

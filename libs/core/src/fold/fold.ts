@@ -13,7 +13,6 @@ import {
   OutcomeRecordSchema,
   RejectCode,
   TimerKind,
-  type TimerRecord,
   TimerRecordSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -25,7 +24,6 @@ import {
   chunkKey,
   chunkOf,
   definitionKey,
-  type Key,
   latestKey,
   outcomeKey,
   runKey,
@@ -42,6 +40,7 @@ import { startRun } from "./commands/start-run.js";
 import { taskReport } from "./commands/task-report.js";
 import { timersFired } from "./commands/timers-fired.js";
 import { FoldContext } from "./context.js";
+import type { Row, ScannedRows } from "./scans.js";
 
 /** The fold's behaviour. Raised with a change of behaviour; a state of a higher one stops an older binary. */
 export const SEMANTICS = 1;
@@ -50,8 +49,8 @@ export interface Entry {
   readonly seq: number;
   readonly atNs: bigint;
   readonly batch: CommandBatch;
-  /** For entries with TimersFired: the state's earliest timers, up to TIMERS_A_COMMAND_MAX, in order. */
-  readonly dueTimers?: readonly (readonly [Key<TimerRecord>, TimerRecord])[];
+  /** What `scansOf(batch)` names, as the state had it before this entry. */
+  readonly scanned?: ScannedRows;
 }
 
 /** Keys that folding this batch will most likely read; of ids that no record can have, none. */
@@ -93,7 +92,9 @@ export function foldEntry(view: View, applied: AppliedRecord, entry: Entry): Eff
   if (entry.atNs > applied.atNs) applied.atNs = entry.atNs;
   const ctx = new FoldContext(view, entry.seq, applied.atNs, entry.batch);
   if (admits(applied, entry.batch)) {
-    for (const command of entry.batch.commands) foldCommand(ctx, applied, command, entry);
+    entry.batch.commands.forEach((command, at) =>
+      foldCommand(ctx, applied, command, entry.scanned?.get(at) ?? NO_ROWS),
+    );
   }
   view.put(appliedKey, applied);
   return ctx.effects;
@@ -115,7 +116,9 @@ function admits(applied: AppliedRecord, batch: CommandBatch): boolean {
   return true;
 }
 
-function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command, entry: Entry): void {
+const NO_ROWS: readonly Row[] = [];
+
+function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command, rows: readonly Row[]): void {
   const { kind } = command;
   switch (kind.case) {
     case "startRun":
@@ -127,9 +130,7 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
     case "itemsLoaded":
       return ownersOnly(ctx, command) ? itemsLoaded(ctx, command, kind.value) : undefined;
     case "timersFired":
-      return ownersOnly(ctx, command)
-        ? timersFired(ctx, kind.value.upToNs, entry.dueTimers ?? [])
-        : undefined;
+      return ownersOnly(ctx, command) ? timersFired(ctx, kind.value.upToNs, rows) : undefined;
     case "defineWorkflow":
       return defineWorkflow(ctx, command, kind.value);
     case "signalRun":

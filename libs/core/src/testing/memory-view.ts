@@ -6,9 +6,9 @@
  * 3. Every key is a binary string that names a known table, as real stores demand.
  */
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import type { TimerRecord } from "@holdfast/proto";
 import { decode, encode } from "@holdfast/proto/codec";
-import { type Key, schemaOf, TIMERS_FROM, timersUpTo } from "../state/tables.js";
+import type { Row, Scan } from "../fold/scans.js";
+import { type Key, schemaOf } from "../state/tables.js";
 import type { View } from "../state/view.js";
 
 type Stored = MessageShape<DescMessage>;
@@ -86,12 +86,12 @@ export class MemoryView implements View {
     return [...this.bytes.keys()].filter((key) => key.startsWith(table)).sort();
   }
 
-  dueTimers(ns: bigint, limit: number): [Key<TimerRecord>, TimerRecord][] {
-    const isDue = (key: string): boolean => key >= TIMERS_FROM && key < timersUpTo(ns);
+  /** The first rows from `from` to before `to`, in key order. */
+  scan({ from, to, limit }: Scan): Row[] {
     const keys = [...new Set([...this.bytes.keys(), ...this.live.keys()])]
-      .filter((key) => isDue(key) && this.get(key as Key<TimerRecord>) !== undefined)
+      .filter((key) => key >= from && key < to && this.get(key) !== undefined)
       .sort();
-    return keys.slice(0, limit).map((key) => [key, this.get(key as Key<TimerRecord>) as TimerRecord]);
+    return keys.slice(0, limit).map((key) => [key, this.get(key)]);
   }
 }
 

@@ -23,7 +23,8 @@ import { STATUS_MASK } from "../actor/items.js";
 import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan.js";
 import { type DueTask, type Effect, taskKey } from "../effects.js";
 import { type Entry, foldEntry } from "../fold/fold.js";
-import { ITEMS_A_CHUNK, TIMERS_A_COMMAND_MAX } from "../limits.js";
+import { scansOf } from "../fold/scans.js";
+import { ITEMS_A_CHUNK } from "../limits.js";
 import { appliedKey, chunkKey, chunkOf, definitionKey, itemKey, runKey } from "../state/tables.js";
 import { batch, command, loaded, ownerStamp, report, timersFired } from "./build.js";
 import { MemoryView } from "./memory-view.js";
@@ -49,13 +50,12 @@ export interface LoadRequest {
 export function foldLogEntry(view: MemoryView, entry: LogEntry): Effect[] {
   const decoded = decode(CommandBatchSchema, entry.bytes);
   const applied: AppliedRecord = view.get(appliedKey) ?? init(AppliedRecordSchema);
-  const now = entry.atNs > applied.atNs ? entry.atNs : applied.atNs;
-  const fires = decoded.commands.some(({ kind }) => kind.case === "timersFired");
+  const scanned = new Map([...scansOf(decoded)].map(([at, scan]) => [at, view.scan(scan)]));
   const folded: Entry = {
     seq: entry.seq,
     atNs: entry.atNs,
     batch: decoded,
-    dueTimers: fires ? view.dueTimers(now, TIMERS_A_COMMAND_MAX) : [],
+    scanned,
   };
   return foldEntry(view, applied, folded);
 }

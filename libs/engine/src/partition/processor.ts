@@ -11,9 +11,10 @@ import {
   type FoldEffect,
   foldEntry,
   prefetch,
+  type Row,
+  scansOf,
   SEMANTICS,
   skipEntry,
-  TIMERS_A_COMMAND_MAX,
   type DueTask,
 } from "@holdfast/core";
 import {
@@ -253,7 +254,7 @@ export class Processor {
     prefetch(batch, keys);
     const missing = this.state.missing(keys);
     if (missing.length > limits.syncReadsMax) await this.state.load(missing);
-    const effects = foldEntry(this.state, this.applied, await this.withTimers(entry, batch));
+    const effects = foldEntry(this.state, this.applied, await this.withRows(entry, batch));
     metrics.commands.inc(batch.commands.length);
     metrics.entries.inc();
     for (const effect of effects) {
@@ -263,13 +264,12 @@ export class Processor {
     this.afterEntry(entry);
   }
 
-  private async withTimers(entry: LogEntry, batch: CommandBatch): Promise<Entry> {
-    const plain = { seq: entry.seq, atNs: entry.atNs, batch };
-    // Only an owner's counts, and the others are long.
-    if (batch.owner === undefined) return plain;
-    const fired = batch.commands.find((command) => command.kind.case === "timersFired");
-    if (fired?.kind.case !== "timersFired") return plain;
-    return { ...plain, dueTimers: await this.state.dueTimers(fired.kind.value.upToNs, TIMERS_A_COMMAND_MAX) };
+  private async withRows({ seq, atNs }: LogEntry, batch: CommandBatch): Promise<Entry> {
+    const scans = scansOf(batch);
+    if (scans.size === 0) return { seq, atNs, batch };
+    const scanned = new Map<number, readonly Row[]>();
+    for (const [at, { from, to, limit }] of scans) scanned.set(at, await this.state.range(from, to, limit));
+    return { seq, atNs, batch, scanned };
   }
 
   private act(effect: FoldEffect): void {

@@ -7,8 +7,8 @@
  * 4. At most one commit is under way. Folding goes on meanwhile: the log is the truth, the store catches up.
  */
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { type Key, schemaOf, TIMERS_FROM, timersUpTo, type View } from "@holdfast/core";
-import { ActionStatus, type RunRecord, type TimerRecord } from "@holdfast/proto";
+import { type Key, schemaOf, type View } from "@holdfast/core";
+import { ActionStatus, type RunRecord } from "@holdfast/proto";
 import { decode, encode } from "@holdfast/proto/codec";
 import type { PartitionStore } from "../ports/state-store.js";
 
@@ -88,11 +88,6 @@ export class PartitionState implements View {
       const bytes = values[i];
       this.remember(key, bytes === undefined ? null : decode(schemaOf(key), bytes));
     }
-  }
-
-  /** The earliest timers that are due at `ns`, in order. */
-  async dueTimers(ns: bigint, limit: number): Promise<(readonly [Key<TimerRecord>, TimerRecord])[]> {
-    return (await this.range(TIMERS_FROM, timersUpTo(ns), limit)) as [Key<TimerRecord>, TimerRecord][];
   }
 
   /** Records in key order, as they are now: what the store has, with the changes that it does not have yet. */

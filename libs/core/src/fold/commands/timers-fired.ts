@@ -11,21 +11,16 @@ import { advance } from "../../actor/advance.js";
 import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
 import { recover } from "../../actor/recover.js";
 import { patienceOver } from "../../actor/wait.js";
-import { type Key, outcomeKey, timerDue } from "../../state/tables.js";
+import { outcomeKey, timerDue } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
+import type { Row } from "../scans.js";
 
-/** `due`: the earliest timers of the state, in order, at least all that may fire now up to the limit. Of one entry, each is taken once. */
-export function timersFired(
-  ctx: FoldContext,
-  upToNs: bigint,
-  due: readonly (readonly [Key<TimerRecord>, TimerRecord])[],
-): void {
+/** `due`: the earliest timers of the state, in order, at least all that may fire now up to the limit. */
+export function timersFired(ctx: FoldContext, upToNs: bigint, due: readonly Row[]): void {
   const limitNs = upToNs < ctx.atNs ? upToNs : ctx.atNs;
-  for (; ctx.timersTaken < due.length; ctx.timersTaken++) {
-    const [key, timer] = due[ctx.timersTaken] as (typeof due)[number];
+  for (const [key, timer] of due) {
     if (timerDue(key) > limitNs) break;
-    ctx.view.del(key);
-    fire(ctx, timer);
+    if (ctx.take(key)) fire(ctx, timer as TimerRecord);
   }
 }
 
