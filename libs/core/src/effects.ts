@@ -40,6 +40,15 @@ export type Effect =
     }
   | { readonly kind: "timer"; readonly dueNs: bigint }
   | { readonly kind: "event"; readonly workflow: string; readonly runId: string; readonly event: RunEvent }
+  /** There are messages for a partition: they are to be appended to its log. */
+  | { readonly kind: "messages"; readonly to: number }
+  /** Messages of another partition could not be applied as they came. `lost`: they never will be. */
+  | {
+      readonly kind: "message-trouble";
+      readonly from: number;
+      readonly lost: bigint;
+      readonly message: string;
+    }
   | { readonly kind: "owner"; readonly node: string; readonly epoch: bigint }
   | {
       readonly kind: "stale-report";

@@ -31,6 +31,10 @@ export const SIGNAL_BYTES_MAX = 16 * 1024;
 export const WHO_CHARS_MAX = 128;
 /** The longest that an action sleeps or waits: ten years. */
 export const WAIT_MS_MAX = 315_360_000_000n;
+/** Messages of one DeliverMessages, and those that one MessagesDelivered lets go. */
+export const MESSAGES_A_COMMAND_MAX = 1_000;
+/** Messages that wait for one partition beyond which no more requests for it are taken. Answers always go out. */
+export const OUTBOX_MESSAGES_MAX = 100_000;
 export const TIMERS_A_COMMAND_MAX = 1000;
 export const COMMAND_ID_CHARS_MAX = 128;
 export const RUN_ID_CHARS_MAX = 128;

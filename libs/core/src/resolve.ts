@@ -4,7 +4,15 @@
  * 1. Nothing else decides a terminal status of an action over items or of a run.
  * 2. A partial result is a completed one for everything downstream.
  */
-import { ActionStatus, type ItemCounts, RunStatus, type Tally, TallySchema } from "@holdfast/proto";
+import {
+  ActionStatus,
+  type ItemCounts,
+  ItemCountsSchema,
+  type RunRecord,
+  RunStatus,
+  type Tally,
+  TallySchema,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "./definition/plan.js";
 import { isTerminal } from "./status.js";
@@ -59,3 +67,25 @@ export function tallyOf(statuses: Iterable<ActionStatus>): Tally {
   }
   return tally;
 }
+
+/** Over the items of all actions; undefined where no action is over items. */
+export function itemTotals({ actions }: RunRecord): ItemCounts | undefined {
+  let sum: ItemCounts | undefined;
+  for (const { items } of actions) {
+    if (items?.counts === undefined) continue;
+    sum ??= init(ItemCountsSchema);
+    for (const name of COUNT_NAMES) sum[name] += items.counts[name];
+  }
+  return sum;
+}
+
+const COUNT_NAMES = [
+  "total",
+  "pending",
+  "running",
+  "retrying",
+  "succeeded",
+  "failed",
+  "skipped",
+  "cancelled",
+] as const;

@@ -45,6 +45,8 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
     "there is nothing to recover: it was cancelled by request",
   ),
   [RejectCode.NOT_WAITING]: row("FAILED_PRECONDITION", "nothing waits for this"),
+  [RejectCode.MESSAGE_GAP]: row("ABORTED", "messages that come before these are missing"),
+  [RejectCode.STALE_SENDER]: row("ABORTED", "the sender's log was made anew"),
 };
 
 /** Total: a code of a newer node is a refusal too. */

@@ -25,6 +25,7 @@ import { countsKey, statusKey } from "../state/tables.js";
 import { addMode, modesText } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
 import { planRecovery } from "./recover.js";
+import { tellRequester } from "./requester.js";
 
 type RunCount = "active" | "completed" | "completedWithFailures" | "failed" | "cancelled";
 
@@ -110,6 +111,7 @@ export function endRun(actor: Actor): void {
     );
   }
   run.waiters = [];
+  tellRequester(actor, ended);
 }
 
 /** What somebody who waits for the run is told. */

@@ -37,6 +37,8 @@ export class FoldContext {
     /** Log time, monotonic, Unix nanoseconds. */
     readonly atNs: bigint,
     readonly batch: CommandBatch,
+    /** How many partitions there are. */
+    readonly partitions: number,
   ) {
     // What can't be a subject is nobody: outcomes may be lost, the partition may not.
     this.inbox = isInbox(batch.replyInbox) ? batch.replyInbox : "";

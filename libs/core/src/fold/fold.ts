@@ -26,20 +26,25 @@ import {
   definitionKey,
   latestKey,
   outcomeKey,
+  receivedMarkKey,
   runKey,
+  sentMarkKey,
 } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { cancelRun } from "./commands/cancel-run.js";
 import { checkpointStep } from "./commands/checkpoint-step.js";
 import { decideApproval } from "./commands/decide-approval.js";
 import { defineWorkflow } from "./commands/define-workflow.js";
+import { deliverMessages } from "./commands/deliver-messages.js";
 import { itemsLoaded } from "./commands/items-loaded.js";
+import { messagesDelivered } from "./commands/messages-delivered.js";
 import { retryRun } from "./commands/retry-run.js";
 import { signalRun } from "./commands/signal-run.js";
 import { startRun } from "./commands/start-run.js";
 import { taskReport } from "./commands/task-report.js";
 import { timersFired } from "./commands/timers-fired.js";
 import { FoldContext } from "./context.js";
+import { messageKeys } from "./messages/messages.js";
 import type { Row, ScannedRows } from "./scans.js";
 
 /** The fold's behaviour. Raised with a change of behaviour; a state of a higher one stops an older binary. */
@@ -80,6 +85,13 @@ export function prefetch(batch: CommandBatch, keys: Set<string>): void {
       case "checkpointStep":
         if (isRunId(kind.value.runId)) keys.add(runKey(kind.value.runId));
         break;
+      case "deliverMessages":
+        keys.add(receivedMarkKey(kind.value.from));
+        for (const message of kind.value.messages) messageKeys(message, keys);
+        break;
+      case "messagesDelivered":
+        keys.add(sentMarkKey(kind.value.to));
+        break;
       default:
         break;
     }
@@ -90,7 +102,7 @@ export function prefetch(batch: CommandBatch, keys: Set<string>): void {
 export function foldEntry(view: View, applied: AppliedRecord, entry: Entry): Effect[] {
   applied.seq = BigInt(entry.seq);
   if (entry.atNs > applied.atNs) applied.atNs = entry.atNs;
-  const ctx = new FoldContext(view, entry.seq, applied.atNs, entry.batch);
+  const ctx = new FoldContext(view, entry.seq, applied.atNs, entry.batch, Math.max(applied.partitions, 1));
   if (admits(applied, entry.batch)) {
     entry.batch.commands.forEach((command, at) =>
       foldCommand(ctx, applied, command, entry.scanned?.get(at) ?? NO_ROWS),
@@ -141,6 +153,10 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       return once(ctx, command, () => retryRun(ctx, command, kind.value));
     case "cancelRun":
       return once(ctx, command, () => cancelRun(ctx, command, kind.value));
+    case "deliverMessages":
+      return deliverMessages(ctx, command, kind.value);
+    case "messagesDelivered":
+      return ownersOnly(ctx, command) ? messagesDelivered(ctx, command, kind.value) : undefined;
     case "announceOwner": {
       const { node, epoch } = kind.value;
       // The next epoch and no other: one far ahead would shut every later owner out.

@@ -23,6 +23,10 @@ import {
   ItemRecordSchema,
   type LatestRecord,
   LatestRecordSchema,
+  type MessageMarkRecord,
+  MessageMarkRecordSchema,
+  type OutboxRecord,
+  OutboxRecordSchema,
   type OutcomeRecord,
   OutcomeRecordSchema,
   type PayloadRecord,
@@ -54,6 +58,8 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   t: TimerRecordSchema,
   k: OutcomeRecordSchema,
   w: CountsRecordSchema,
+  o: OutboxRecordSchema,
+  m: MessageMarkRecordSchema,
   // A status index row says all in its key; its record is empty.
   x: LatestRecordSchema,
 };
@@ -141,6 +147,15 @@ export const TIMERS_TO = "u";
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 /** One past the last timer that is due at `ns`. */
 export const timersUpTo = (ns: bigint): string => (ns >= U64_MAX ? TIMERS_TO : `t${u64(ns + 1n)}`);
+
+/** A message to another partition (or this one); `n` is dense for each receiver, from 1. */
+export const outboxKey = (to: number, n: bigint): Key<OutboxRecord> => `o${u16(to)}${u64(n)}`;
+/** How far messages to, or from, a partition have come. */
+export const sentMarkKey = (to: number): Key<MessageMarkRecord> => `${SENT_MARKS}${u16(to)}`;
+export const receivedMarkKey = (from: number): Key<MessageMarkRecord> => `mr${u16(from)}`;
+/** Begins the keys of all marks of what was sent. */
+export const SENT_MARKS = "ms";
+export const markedPartition = (key: string): number => (key.charCodeAt(2) << 8) | key.charCodeAt(3);
 
 /** What a run is filed under: all that has not ended together, the rest by how it ended. */
 export type IndexClass = "active" | RunStatus;

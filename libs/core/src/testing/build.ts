@@ -8,6 +8,8 @@ import {
   CommandBatchSchema,
   CommandSchema,
   DefineWorkflowSchema,
+  type DeliverMessages,
+  DeliverMessagesSchema,
   Effect,
   type Failure,
   FailureMode,
@@ -16,14 +18,21 @@ import {
   ForEachSchema,
   ItemsLoadedSchema,
   type ItemsLoaded,
+  MessagesDeliveredSchema,
   OutputSourceSchema,
   OwnerStampSchema,
+  type PartitionMessage,
+  PartitionMessageSchema,
   type Payload,
   PayloadSchema,
+  RequesterSchema,
+  type RequestingAction,
+  RequestingActionSchema,
   type RetryPolicy,
   RetryPolicySchema,
   RetryRunSchema,
   type RetryRun,
+  StartRequestedSchema,
   StartRunSchema,
   type StartRun,
   TaskReportSchema,
@@ -104,6 +113,37 @@ export const retry = (runId: string, fields: Init<RetryRun> = {}): Command["kind
 export const cancel = (runId: string, reason = "no longer wanted"): Command["kind"] => ({
   case: "cancelRun",
   value: init(CancelRunSchema, { runId, who: "tester", reason }),
+});
+
+/** `stored` is what a sender says that has nothing else under way. */
+export const delivery = (messages: PartitionMessage["kind"][], fields: Init<DeliverMessages> = {}): Command =>
+  command({
+    case: "deliverMessages",
+    value: init(DeliverMessagesSchema, {
+      incarnation: 1n,
+      firstN: 1n,
+      stored: (fields.firstN ?? 1n) - 1n,
+      messages: messages.map((kind) => init(PartitionMessageSchema, { kind })),
+      ...fields,
+    }),
+  });
+export const delivered = (to: number, upTo: bigint): Command =>
+  command({ case: "messagesDelivered", value: init(MessagesDeliveredSchema, { to, upTo }) });
+/** A request for a run by an action of run `from`. */
+export const requestStart = (
+  runId: string,
+  workflowName: string,
+  from: string,
+  fields: Init<RequestingAction> = {},
+): PartitionMessage["kind"] => ({
+  case: "startRequested",
+  value: init(StartRequestedSchema, {
+    start: init(StartRunSchema, { runId, workflow: workflowName }),
+    requester: init(RequesterSchema, {
+      of: { case: "action", value: init(RequestingActionSchema, { runId: from, attempt: 1, ...fields }) },
+      depth: 1,
+    }),
+  }),
 });
 
 export const INBOX = "_INBOX.tests";

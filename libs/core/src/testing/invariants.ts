@@ -9,6 +9,7 @@ import {
   ActionStatus,
   type CountsRecord,
   ItemStatus,
+  type MessageMarkRecord,
   type RunEvent,
   type RunRecord,
   RunStatus,
@@ -25,8 +26,11 @@ import {
   definitionKey,
   eventChunkKey,
   itemKey,
+  markedPartition,
+  outboxKey,
   readStatusKey,
   runKey,
+  SENT_MARKS,
   statusKey,
   timerDue,
 } from "../state/tables.js";
@@ -69,6 +73,22 @@ export function checkPartition(partition: TestPartition): void {
   must(lost.length === 0, `attempts that state says are open were dispatched: ${lost.join()}`);
   checkTimers(view, runs);
   checkBooks(view, runs);
+  checkOutbox(view);
+}
+
+/** I12, the sender's side: from the first message that has not arrived to the last one sent, none is missing. */
+function checkOutbox(view: MemoryView): void {
+  const rows = new Set(view.keysOf("o"));
+  for (const key of view.keysOf(SENT_MARKS)) {
+    const { n, delivered } = view.get<MessageMarkRecord>(key) as MessageMarkRecord;
+    must(delivered <= n, "no more has arrived than was sent");
+    for (let at = delivered + 1n; at <= n; at++)
+      must(
+        rows.delete(outboxKey(markedPartition(key), at)),
+        `I12: message ${at} is kept until it has arrived`,
+      );
+  }
+  must(rows.size === 0, "what has arrived is kept no longer");
 }
 
 /** What a new owner would dispatch again. */

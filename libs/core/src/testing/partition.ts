@@ -76,6 +76,16 @@ export class TestPartition {
   effects: readonly Effect[] = [];
   private correlations = 0n;
 
+  /** One of several has a number, and a state that knows of the others. */
+  constructor(
+    readonly number = 0,
+    readonly partitions = 1,
+  ) {
+    if (partitions === 1) return;
+    this.view.put(appliedKey, init(AppliedRecordSchema, { partition: number, partitions }));
+    this.view.commit();
+  }
+
   /** Appends a batch, folds it and commits. `outcomes` are those that its commands were answered. */
   append(batchOf: CommandBatch): Outcome[] {
     this.nowNs += MS;

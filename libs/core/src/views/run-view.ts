@@ -9,8 +9,6 @@ import {
   type EventView,
   EventViewSchema,
   FailureMode,
-  type ItemCounts,
-  ItemCountsSchema,
   type LevelView,
   LevelViewSchema,
   ActionStatus,
@@ -29,7 +27,7 @@ import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
 import { completionOf } from "../recovery/completion.js";
 import { completionMilli } from "../recovery/recommend.js";
 import { recommendForRun } from "../recovery/recommend-run.js";
-import { tallyOf } from "../resolve.js";
+import { itemTotals, tallyOf } from "../resolve.js";
 import { isRunTerminal } from "../status.js";
 import { partialOfAction, partialOfRun, stepView } from "./partial-result.js";
 import { timestamp } from "./timestamp.js";
@@ -44,7 +42,7 @@ export function runSummary(runId: string, run: RunRecord): RunSummary {
     endedAt: timestamp(run.endedAtNs),
     generation: run.generation,
     tally: tallyOf(run.actions.map((action) => action.status)),
-    items: allItems(run),
+    items: itemTotals(run),
     detail: run.detail?.text ?? "",
     retryableUntil: timestamp(run.retryableUntilNs),
     effect: run.effect,
@@ -52,26 +50,6 @@ export function runSummary(runId: string, run: RunRecord): RunSummary {
     priority: run.priority,
     recoverAt: timestamp(run.recoverAtNs),
   });
-}
-
-/** Over the items of all actions; undefined where no action is over items. */
-function allItems(run: RunRecord): ItemCounts | undefined {
-  const lists = run.actions.flatMap((action) =>
-    action.items?.counts === undefined ? [] : [action.items.counts],
-  );
-  if (lists.length === 0) return undefined;
-  const sum = init(ItemCountsSchema);
-  for (const counts of lists) {
-    sum.total += counts.total;
-    sum.pending += counts.pending;
-    sum.running += counts.running;
-    sum.retrying += counts.retrying;
-    sum.succeeded += counts.succeeded;
-    sum.failed += counts.failed;
-    sum.skipped += counts.skipped;
-    sum.cancelled += counts.cancelled;
-  }
-  return sum;
 }
 
 export interface RunViewInput {

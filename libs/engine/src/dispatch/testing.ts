@@ -32,7 +32,7 @@ import type { EngineLimits } from "../partition/limits.js";
 import { soleOwner } from "../ports/index.js";
 import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
 
-const PARTITIONS = 2;
+const PARTITIONS_DEFAULT = 2;
 const STEP_MS = 50;
 const STEPS_MAX = 2_000;
 
@@ -115,28 +115,28 @@ export class TestWorker {
 export class TestWorld {
   readonly clock = new ManualClock();
   readonly network = new MemoryNetwork({ clock: this.clock });
-  readonly log = new MemoryCommandLog({
-    partitions: PARTITIONS,
-    nowNs: () => BigInt(this.clock.nowMs()) * 1_000_000n,
-  });
+  readonly log: MemoryCommandLog;
   store = new MemoryStateStore();
   readonly payloads = new MemoryPayloads();
-  readonly commands = new CommandClient({
-    log: this.log,
-    bus: this.network.bus(),
-    producer: "client-1",
-    clock: this.clock,
-  });
-  readonly queries = new QueryClient({
-    bus: this.network.bus(),
-    partitions: PARTITIONS,
-    clock: this.clock,
-  });
+  readonly commands: CommandClient;
+  readonly queries: QueryClient;
   nodeId = "";
   node: Node | undefined;
   private starts = 0;
 
-  constructor(private readonly limits: Partial<EngineLimits> = {}) {}
+  constructor(
+    private readonly limits: Partial<EngineLimits> = {},
+    readonly partitions = PARTITIONS_DEFAULT,
+  ) {
+    this.log = new MemoryCommandLog({
+      partitions,
+      nowNs: () => BigInt(this.clock.nowMs()) * 1_000_000n,
+    });
+    const producer = "client-1";
+    const { clock, log } = this;
+    this.commands = new CommandClient({ log, bus: this.network.bus(), producer, clock });
+    this.queries = new QueryClient({ bus: this.network.bus(), partitions, clock });
+  }
 
   /** The node's data folder is gone. */
   loseState(): void {
@@ -174,14 +174,14 @@ export class TestWorld {
 
   async define(definition: WorkflowDefinition): Promise<void> {
     const hash = hashDefinition(definition);
-    for (let partition = 0; partition < PARTITIONS; partition++) {
+    for (let partition = 0; partition < this.partitions; partition++) {
       await this.until(this.commands.submit(partition, defineWorkflowCommand(definition, hash)));
     }
   }
 
   async start(workflow: string, runId: string): Promise<Outcome> {
     return await this.until(
-      this.commands.submit(partitionOf(runId, PARTITIONS), startRunCommand({ workflow, runId })),
+      this.commands.submit(partitionOf(runId, this.partitions), startRunCommand({ workflow, runId })),
     );
   }
 }

@@ -173,6 +173,11 @@ function metricsOf(registry: MetricsRegistry): ProcessorMetrics {
     commits: counter("holdfast_commits_total", "State commits"),
     stale: counter("holdfast_stale_reports_total", "Reports of attempts that were not the current ones"),
     breaches: counter("holdfast_check_breaches_total", "Breaches of the rules that checks found"),
+    messagesSent: counter("holdfast_messages_sent_total", "Messages brought to a partition's log"),
+    messagesLost: counter(
+      "holdfast_messages_lost_total",
+      "Messages of another partition that can't be applied any more",
+    ),
     unreadable: counter("holdfast_unreadable_entries_total", "Log entries that could not be read"),
   };
 }

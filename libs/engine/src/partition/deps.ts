@@ -42,4 +42,6 @@ export interface ProcessorMetrics {
   readonly stale: { inc(by?: number): void };
   readonly unreadable: { inc(by?: number): void };
   readonly breaches: { inc(by?: number): void };
+  readonly messagesSent: { inc(by?: number): void };
+  readonly messagesLost: { inc(by?: number): void };
 }

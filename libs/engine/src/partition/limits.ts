@@ -23,6 +23,9 @@ export interface EngineLimits {
   /** Items and bytes of one ItemsLoaded command. */
   readonly itemsACommand: number;
   readonly itemBytesACommand: number;
+  /** Messages and bytes, about, that are brought to another partition at once. */
+  readonly messagesABatch: number;
+  readonly messageBatchBytes: number;
   /** Active runs looked at in one go when due work is found again. */
   readonly derivePage: number;
   /** How long a query may wait for its `min_seq`. */
@@ -42,6 +45,8 @@ export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
   rollCallMs: 300,
   itemsACommand: 2_048,
   itemBytesACommand: 256 * 1024,
+  messagesABatch: 256,
+  messageBatchBytes: 256 * 1024,
   derivePage: 500,
   readYourWritesMs: 5_000,
 };

@@ -1,5 +1,5 @@
 /**
- * What only the owner of a partition does: announces itself, fires timers, loads items, finds due work again.
+ * What only the owner of a partition does: announces itself, fires timers, loads items, has messages brought, finds due work again.
  *
  * 1. Acts only after its own announcement was folded, and stops when another's is.
  * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
@@ -8,6 +8,7 @@ import { runKey, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
 import { type Command, CommandSchema, TimersFiredSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
+import { Courier } from "./courier.js";
 import { bringInline, pinned } from "./compose.js";
 import { dueWorkOf, workflowNames } from "./due-work.js";
 import { loadItems } from "./load-items.js";
@@ -32,6 +33,7 @@ export interface LoadWanted {
 
 export class Owner {
   private readonly writer: OwnerWriter;
+  readonly courier: Courier;
   private acting = false;
   private announcing:
     | { readonly epoch: bigint; readonly resolve: () => void; readonly reject: (error: unknown) => void }
@@ -50,6 +52,7 @@ export class Owner {
     private readonly state: () => PartitionState,
   ) {
     this.writer = new OwnerWriter(deps.log, deps.partition, deps.node, deps.clock);
+    this.courier = new Courier(deps, this.writer, state, () => processor.incarnation);
   }
 
   /** Its own announcement was folded, and no other's since. */
@@ -65,6 +68,7 @@ export class Owner {
     folded.catch(() => undefined);
     await this.writer.announce(epoch);
     await folded;
+    await this.courier.begin();
     await this.planNextTimer();
     this.missed = true;
     await this.findDuePages();
@@ -100,6 +104,7 @@ export class Owner {
     this.announcing = undefined;
     this.cancelTimer?.();
     this.cancelTimer = undefined;
+    this.courier.stop();
     this.writer.stop();
   }
 

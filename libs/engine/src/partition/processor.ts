@@ -94,6 +94,11 @@ export class Processor {
     this.phase = "acting";
   }
 
+  /** When the log was created that this state is of. */
+  get incarnation(): bigint {
+    return this.applied.streamCreatedNs;
+  }
+
   get epoch(): bigint {
     return this.applied.ownerEpoch;
   }
@@ -299,6 +304,12 @@ export class Processor {
       case "timer":
         this.owner.timerSet(effect.dueNs);
         return;
+      case "messages":
+        this.owner.courier.wake(effect.to);
+        return;
+      case "message-trouble":
+        this.owner.courier.note(effect);
+        return;
       case "owner":
         this.owner.folded(effect.node, effect.epoch);
         return;
@@ -321,6 +332,7 @@ export class Processor {
     // In this order tasks and outcomes leave in one write: the sink sends in a microtask, and the connection in a later one.
     this.deps.sink.turnEnded();
     this.outbox.flush();
+    this.owner.courier.flush();
     if (this.commitPlanned || this.abort.signal.aborted) return;
     this.commitPlanned = true;
     this.deps.clock.after(this.deps.limits.commitIntervalMs, () => {

@@ -1,0 +1,45 @@
+/**
+ * Tells whoever wanted a run of its end, where that is another actor: by a message to the partition it lives in.
+ */
+import {
+  type PartitionMessage,
+  type Payload,
+  PayloadSchema,
+  RequestEndedSchema,
+  type Requester,
+  type RunEnded,
+  RunEndedSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { FoldContext } from "../fold/context.js";
+import { sendToRun } from "../fold/messages/send.js";
+import { isRunId } from "../names.js";
+import { itemTotals } from "../resolve.js";
+import { payloadKey } from "../state/tables.js";
+import type { Actor } from "./actor.js";
+
+/** Of each end, also of later generations; what the news are worth to it now, the requester knows. */
+export function tellRequester(actor: Actor, ended: RunEnded): void {
+  const { requester, generation } = actor.run;
+  if (requester === undefined) return;
+  const value = init(RequestEndedSchema, {
+    requester,
+    ended: init(RunEndedSchema, { ...ended, output: sentOutput(actor) }),
+    items: itemTotals(actor.run),
+    generation,
+  });
+  answerRequester(actor.ctx, requester, { case: "requestEnded", value });
+}
+
+/** Sends an answer to where a requester lives. */
+export function answerRequester(ctx: FoldContext, { of }: Requester, answer: PartitionMessage["kind"]): void {
+  if (of.case === "action" && isRunId(of.value.runId)) sendToRun(ctx, of.value.runId, answer);
+}
+
+/** What is kept beside the run's record can't be referred to from elsewhere: it is sent whole. */
+function sentOutput({ ctx, plan, run, runId }: Actor): Payload | undefined {
+  const output = plan.leaf === undefined ? undefined : run.actions[plan.leaf]?.output;
+  if (plan.leaf === undefined || output?.body.case !== "stored") return output;
+  const value = ctx.view.get(payloadKey(runId, plan.leaf + 1))?.body ?? new Uint8Array();
+  return init(PayloadSchema, { body: { case: "inline", value }, encoding: output.encoding });
+}

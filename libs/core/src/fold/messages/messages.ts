@@ -1,0 +1,34 @@
+/**
+ * Which handler each kind of message between partitions has. A handler checks all that it is told against its own state: the
+ * sender may have gone on since, and what it refuses it answers with a message.
+ */
+import type { PartitionMessage } from "@holdfast/proto";
+import { isRunId } from "../../names.js";
+import { runKey } from "../../state/tables.js";
+import type { FoldContext } from "../context.js";
+import { startRequested } from "./start-requested.js";
+
+/** Applies a message; false where its kind is not known. */
+export function applyMessage(ctx: FoldContext, { kind }: PartitionMessage): boolean {
+  switch (kind.case) {
+    case "startRequested":
+      startRequested(ctx, kind.value);
+      return true;
+    case "requestEnded":
+    case "requestRefused":
+      // No actor of this partition waits for it any more.
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Keys that applying a message will most likely read. */
+export function messageKeys({ kind }: PartitionMessage, keys: Set<string>): void {
+  const add = (runId: string | undefined): void => {
+    if (runId !== undefined && isRunId(runId)) keys.add(runKey(runId));
+  };
+  if (kind.case === "startRequested") add(kind.value.start?.runId);
+  else if (kind.case !== undefined && kind.value.requester?.of.case === "action")
+    add(kind.value.requester.of.value.runId);
+}
