@@ -1,6 +1,7 @@
 /** The workflow actor: definitions, the fold, policies, views. No I/O, no host API, no clock. */
 export { modesText } from "./actor/actions.js";
 export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
+export { keptUntilNs, retryableUntilNs } from "./actor/expiry.js";
 export { checkRun, type FoundBreach, type RunCheck } from "./check/check-run.js";
 export { hashDefinition } from "./definition/hash.js";
 export { type ActionPlan, DEFAULT_QUEUE, type DefinitionPlan, planOf } from "./definition/plan.js";
@@ -29,6 +30,12 @@ export {
   type ResolvedRetry,
   resolveRetry,
 } from "./policy/retry.js";
+export {
+  type ResolvedRetention,
+  retentionOf,
+  retentionProblem,
+  shareOfTerminalRuns,
+} from "./policy/retention.js";
 export { completionMilli, type RecoveryQuestion, recommend } from "./recovery/recommend.js";
 export { beyondTolerance, resolveActionStatus, resolveRunStatus, tallyOf } from "./resolve.js";
 export * from "./state/tables.js";
@@ -43,8 +50,11 @@ export {
   type Json,
   jsonKind,
   snapshotOf,
+  spanText,
+  timeText,
   utf8,
 } from "./text.js";
+export { absentText } from "./views/absent.js";
 export { type ItemViewInput, itemView } from "./views/item-view.js";
 export { partialOfItem, partialOfRun, traceIdOf } from "./views/partial-result.js";
 export { isNoOp, type RunViewInput, runSummary, runView } from "./views/run-view.js";

@@ -53,3 +53,14 @@ export const DEDUPE_WINDOW_NS = 24n * 3600n * 1_000_000_000n;
 export const CLOCK_SKEW_NS = 3600n * 1_000_000_000n;
 export const COMPLETED_RETENTION_DEFAULT_S = 24 * 3600;
 export const FAILED_RETENTION_DEFAULT_S = 7 * 24 * 3600;
+export const DEAD_LETTER_RETENTION_DEFAULT_S = 30 * 24 * 3600;
+/** The longest that anything is kept after it ended: ten years. */
+export const RETENTION_S_MAX = 10 * 365 * 24 * 3600;
+/** How long it is remembered of a pruned run that there was one. */
+export const TOMBSTONE_NS = 30n * 24n * 3600n * 1_000_000_000n;
+/** Rows that one Prune command looks at. */
+export const PRUNE_ROWS_MAX = 500;
+/** Records of a large run that one Prune command removes, of each table. */
+export const PRUNE_GARBAGE_MAX = 2_000;
+/** Sweeps whose record is kept. */
+export const SWEEPS_KEPT_MAX = 100;

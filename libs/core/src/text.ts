@@ -95,3 +95,33 @@ function headOf(text: string, units: number): string {
   const last = units > 0 ? text.charCodeAt(units - 1) : 0;
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? units - 1 : units);
 }
+
+const UNITS: readonly (readonly [string, bigint])[] = [
+  ["d", 86_400_000n],
+  ["h", 3_600_000n],
+  ["min", 60_000n],
+  ["s", 1_000n],
+];
+
+/** Milliseconds in the largest unit that divides them. */
+export function spanText(ms: bigint): string {
+  for (const [unit, size] of UNITS) if (ms > 0n && ms % size === 0n) return `${ms / size} ${unit}`;
+  return `${ms} ms`;
+}
+
+/** Unix nanoseconds as UTC to the second: "2026-03-01 12:00:00 UTC". Days by the civil-from-days algorithm (Howard Hinnant). */
+export function timeText(ns: bigint): string {
+  const seconds = ns / 1_000_000_000n;
+  const days = seconds / 86_400n + 719_468n;
+  const era = days / 146_097n;
+  const dayOfEra = days % 146_097n;
+  const yearOfEra = (dayOfEra - dayOfEra / 1_460n + dayOfEra / 36_524n - dayOfEra / 146_096n) / 365n;
+  const dayOfYear = dayOfEra - (365n * yearOfEra + yearOfEra / 4n - yearOfEra / 100n);
+  const shifted = (5n * dayOfYear + 2n) / 153n;
+  const day = dayOfYear - (153n * shifted + 2n) / 5n + 1n;
+  const month = shifted < 10n ? shifted + 3n : shifted - 9n;
+  const year = yearOfEra + era * 400n + (month <= 2n ? 1n : 0n);
+  const two = (value: bigint): string => value.toString().padStart(2, "0");
+  const rest = seconds % 86_400n;
+  return `${year}-${two(month)}-${two(day)} ${two(rest / 3_600n)}:${two((rest / 60n) % 60n)}:${two(rest % 60n)} UTC`;
+}

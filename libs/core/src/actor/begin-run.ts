@@ -21,6 +21,7 @@ import { isDefinitionHash, nameProblem, quoted, runIdProblem } from "../names.js
 import { definitionKey, latestKey } from "../state/tables.js";
 import { cutText } from "../text.js";
 import { traceparentOf } from "../trace.js";
+import { prunedText } from "../views/absent.js";
 import { type Actor, keepPayload, payloadProblem, saveActor } from "./actor.js";
 import { advance } from "./advance.js";
 import { fileRun } from "./run-end.js";
@@ -52,6 +53,9 @@ export function beginRun(
   { startId = "", waiter, requester }: Beginning,
 ): Actor | Refusal {
   const { runId, workflow } = start;
+  const pruned = prunedText(ctx.view, ctx.applied, runId);
+  if (pruned !== undefined)
+    return { code: RejectCode.RUN_EXISTS, message: `${pruned}; choose another run id` };
   const hash = start.definitionHash || ctx.view.get(latestKey(workflow))?.hash || "";
   const definition = !isDefinitionHash(hash) ? undefined : ctx.view.get(definitionKey(hash))?.definition;
   if (definition === undefined || definition.name !== workflow) {

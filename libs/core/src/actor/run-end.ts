@@ -24,6 +24,7 @@ import { isCompleted, isRunRetryable, RUN_RETRYABLE_STATUSES } from "../status.j
 import { countsKey, statusKey } from "../state/tables.js";
 import { addMode, modesText } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
+import { fileExpiry, unfileExpiry } from "./expiry.js";
 import { planRecovery } from "./recover.js";
 import { tellRequester } from "./requester.js";
 
@@ -50,6 +51,7 @@ export function fileRun(actor: Actor): void {
   ctx.view.put(statusKey(run.workflow, run.status, run.createdAtNs, runId), init(LatestRecordSchema));
   changeCounts(actor, (counts) => {
     counts.active += 1;
+    counts.started += 1n;
   });
 }
 
@@ -81,7 +83,7 @@ export function endRun(actor: Actor): void {
   run.endedAtNs = ctx.atNs;
   run.effect = effectOfRun(run);
   run.failure = isRunRetryable(status) ? failureOfRun(actor) : undefined;
-  run.retryableUntilNs = isRunRetryable(status) ? ctx.atNs + plan.failedRetentionNs : 0n;
+  fileExpiry(actor);
   const tally = tallyOf(run.actions.map((action) => action.status));
   const text =
     status === RunStatus.CANCELLED
@@ -143,10 +145,10 @@ export function reopenRun(actor: Actor): void {
     counts.retried += 1n;
   });
   refile(actor, from, RunStatus.RUNNING);
+  unfileExpiry(actor);
   run.status = RunStatus.RUNNING;
   run.generation += 1;
   run.endedAtNs = 0n;
-  run.retryableUntilNs = 0n;
   run.recoverAtNs = 0n;
   run.detail = undefined;
   run.failure = undefined;

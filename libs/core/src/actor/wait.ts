@@ -17,7 +17,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
-import { canonicalJson, utf8 } from "../text.js";
+import { canonicalJson, spanText, utf8 } from "../text.js";
 import { endAction } from "./actions.js";
 import { type Actor, actionAt, keepPayload, makeDetail, makeFailure, stateOf } from "./actor.js";
 
@@ -160,17 +160,4 @@ function takeKept(actor: Actor, action: ActionPlan, name: string): void {
   if (kept === undefined) return;
   run.signals.splice(at, 1);
   signalled(actor, action, kept.payload, kept.who);
-}
-
-const UNITS: readonly (readonly [string, bigint])[] = [
-  ["d", 86_400_000n],
-  ["h", 3_600_000n],
-  ["min", 60_000n],
-  ["s", 1_000n],
-];
-
-/** In the largest unit that divides it. */
-function spanText(ms: bigint): string {
-  for (const [unit, size] of UNITS) if (ms > 0n && ms % size === 0n) return `${ms / size} ${unit}`;
-  return `${ms} ms`;
 }

@@ -5,13 +5,7 @@
  * 2. The plan of a definition never changes; it is made once for each definition object.
  */
 import type { ActionDefinition, ForEach, Tolerate, WorkflowDefinition } from "@holdfast/proto";
-import {
-  FAILED_RETENTION_DEFAULT_S,
-  RECOVERIES_DEFAULT,
-  RECOVERIES_MAX,
-  START_TO_CLOSE_DEFAULT_MS,
-  WINDOW_DEFAULT,
-} from "../limits.js";
+import { RECOVERIES_DEFAULT, RECOVERIES_MAX, START_TO_CLOSE_DEFAULT_MS, WINDOW_DEFAULT } from "../limits.js";
 import { type ResolvedRetry, resolveRetry } from "../policy/retry.js";
 import { upstreamOf } from "./validate.js";
 
@@ -43,7 +37,6 @@ export interface DefinitionPlan {
   readonly levels: readonly (readonly number[])[];
   /** The one action that nothing waits for, where there is exactly one: its output is the run's. */
   readonly leaf: number | undefined;
-  readonly failedRetentionNs: bigint;
   readonly recovery: ResolvedRecovery;
   readonly byName: ReadonlyMap<string, number>;
 }
@@ -121,8 +114,6 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
     order,
     levels,
     leaf: leaves.length === 1 ? leaves[0] : undefined,
-    failedRetentionNs:
-      BigInt(definition.retention?.failedRetentionS || FAILED_RETENTION_DEFAULT_S) * 1_000_000_000n,
     recovery: {
       auto: definition.recovery?.auto ?? false,
       maxAttempts: Math.min(definition.recovery?.maxAttempts || RECOVERIES_DEFAULT, RECOVERIES_MAX),

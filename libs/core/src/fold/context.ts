@@ -4,6 +4,7 @@
 import {
   type Accepted,
   AcceptedSchema,
+  type AppliedRecord,
   type Command,
   type CommandBatch,
   type Outcome,
@@ -26,7 +27,7 @@ const isInbox = (inbox: string): boolean => inbox.length <= INBOX_CHARS_MAX && I
 
 export class FoldContext {
   readonly effects: Effect[] = [];
-  private timers = 0;
+  private rows = 0;
   private readonly inbox: string;
   private readonly taken = new Set<string>();
 
@@ -37,11 +38,16 @@ export class FoldContext {
     /** Log time, monotonic, Unix nanoseconds. */
     readonly atNs: bigint,
     readonly batch: CommandBatch,
-    /** How many partitions there are. */
-    readonly partitions: number,
+    /** Put with every entry: what is changed in it is kept. */
+    readonly applied: AppliedRecord,
   ) {
     // What can't be a subject is nobody: outcomes may be lost, the partition may not.
     this.inbox = isInbox(batch.replyInbox) ? batch.replyInbox : "";
+  }
+
+  /** How many partitions there are. */
+  get partitions(): number {
+    return Math.max(this.applied.partitions, 1);
   }
 
   /** Where outcomes of this entry go; "": nobody waits. */
@@ -53,6 +59,11 @@ export class FoldContext {
     this.effects.push(effect);
   }
 
+  /** Tells rows of one log entry apart. */
+  nextRow(): number {
+    return this.rows++;
+  }
+
   /** Deletes a row that a scan gave. False where an earlier command of the entry has taken it already. */
   take(key: string): boolean {
     if (this.taken.has(key)) return false;
@@ -62,7 +73,7 @@ export class FoldContext {
   }
 
   setTimer(dueNs: bigint, record: TimerRecord): void {
-    this.view.put(timerKey(dueNs, this.seq, this.timers++), record);
+    this.view.put(timerKey(dueNs, this.seq, this.nextRow()), record);
     this.emit({ kind: "timer", dueNs });
   }
 

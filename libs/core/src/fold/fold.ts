@@ -29,6 +29,7 @@ import {
   receivedMarkKey,
   runKey,
   sentMarkKey,
+  tombstoneKey,
 } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { cancelRun } from "./commands/cancel-run.js";
@@ -38,7 +39,9 @@ import { defineWorkflow } from "./commands/define-workflow.js";
 import { deliverMessages } from "./commands/deliver-messages.js";
 import { itemsLoaded } from "./commands/items-loaded.js";
 import { messagesDelivered } from "./commands/messages-delivered.js";
+import { prune } from "./commands/prune.js";
 import { retryRun } from "./commands/retry-run.js";
+import { setRetention } from "./commands/set-retention.js";
 import { signalRun } from "./commands/signal-run.js";
 import { startRun } from "./commands/start-run.js";
 import { taskReport } from "./commands/task-report.js";
@@ -59,12 +62,14 @@ export interface Entry {
 }
 
 /** Keys that folding this batch will most likely read; of ids that no record can have, none. */
-export function prefetch(batch: CommandBatch, keys: Set<string>): void {
+export function prefetch(batch: CommandBatch, applied: AppliedRecord, keys: Set<string>): void {
+  const tombstones = applied.tombstones > 0n;
   for (const { kind, id } of batch.commands) {
     switch (kind.case) {
       case "startRun":
         if (!isRunId(kind.value.runId)) break;
         keys.add(runKey(kind.value.runId));
+        if (tombstones) keys.add(tombstoneKey(kind.value.runId));
         if (isDefinitionHash(kind.value.definitionHash)) keys.add(definitionKey(kind.value.definitionHash));
         else if (isName(kind.value.workflow)) keys.add(latestKey(kind.value.workflow));
         break;
@@ -102,7 +107,7 @@ export function prefetch(batch: CommandBatch, keys: Set<string>): void {
 export function foldEntry(view: View, applied: AppliedRecord, entry: Entry): Effect[] {
   applied.seq = BigInt(entry.seq);
   if (entry.atNs > applied.atNs) applied.atNs = entry.atNs;
-  const ctx = new FoldContext(view, entry.seq, applied.atNs, entry.batch, Math.max(applied.partitions, 1));
+  const ctx = new FoldContext(view, entry.seq, applied.atNs, entry.batch, applied);
   if (admits(applied, entry.batch)) {
     entry.batch.commands.forEach((command, at) =>
       foldCommand(ctx, applied, command, entry.scanned?.get(at) ?? NO_ROWS),
@@ -143,6 +148,10 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       return ownersOnly(ctx, command) ? itemsLoaded(ctx, command, kind.value) : undefined;
     case "timersFired":
       return ownersOnly(ctx, command) ? timersFired(ctx, kind.value.upToNs, rows) : undefined;
+    case "prune":
+      return ownersOnly(ctx, command) ? prune(ctx, command, kind.value, rows) : undefined;
+    case "setRetention":
+      return once(ctx, command, () => setRetention(ctx, command, kind.value));
     case "defineWorkflow":
       return defineWorkflow(ctx, command, kind.value);
     case "signalRun":

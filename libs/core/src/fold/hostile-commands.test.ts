@@ -1,5 +1,6 @@
 /** What senders may get wrong, by accident or on purpose: each gets a clear answer, nothing else is disturbed, nothing throws. */
 import {
+  AppliedRecordSchema,
   type Command,
   CommandBatchSchema,
   FailureMode,
@@ -97,6 +98,7 @@ describe("a run id that can't be one", () => {
         command(retry(id), { id: " " }),
         loaded(id, {}),
       ]),
+      init(AppliedRecordSchema, { tombstones: 1n }),
       keys,
     );
     expect([...keys]).toEqual([]);

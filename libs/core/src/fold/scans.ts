@@ -6,30 +6,79 @@
  *    `ctx.take` what the first has taken.
  * 2. Every scan has a limit; what is left over is asked for by another command.
  */
-import type { CommandBatch } from "@holdfast/proto";
-import { TIMERS_A_COMMAND_MAX } from "../limits.js";
-import { TIMERS_FROM, timersUpTo } from "../state/tables.js";
+import { type CommandBatch, type Prune, PruneKind } from "@holdfast/proto";
+import { PRUNE_GARBAGE_MAX, PRUNE_ROWS_MAX, TIMERS_A_COMMAND_MAX } from "../limits.js";
+import { isName, isRunId } from "../names.js";
+import {
+  type ExpiryClass,
+  expiryPrefix,
+  prefixEnd,
+  readExpiryKey,
+  RUN_TABLES,
+  runKey,
+  TIMERS_FROM,
+  timersUpTo,
+  u64,
+  U64_MAX,
+} from "../state/tables.js";
 
 export interface Scan {
   readonly from: string;
   /** Exclusive. */
   readonly to: string;
   readonly limit: number;
+  /** The record that folding a row will read. */
+  readonly reads?: (key: string) => string;
 }
 
 export type Row = readonly [key: string, record: unknown];
 
-/** Rows by the place of the command in its batch. */
+/** By the place of the command in its batch: the rows of its scans, one scan's after the other's. */
 export type ScannedRows = ReadonlyMap<number, readonly Row[]>;
 
 /** Only an owner's commands scan. */
-export function scansOf(batch: CommandBatch): Map<number, Scan> {
-  const scans = new Map<number, Scan>();
+export function scansOf(batch: CommandBatch): Map<number, readonly Scan[]> {
+  const scans = new Map<number, readonly Scan[]>();
   if (batch.owner === undefined) return scans;
   batch.commands.forEach(({ kind }, at) => {
-    if (kind.case === "timersFired") {
-      scans.set(at, { from: TIMERS_FROM, to: timersUpTo(kind.value.upToNs), limit: TIMERS_A_COMMAND_MAX });
-    }
+    if (kind.case === "timersFired")
+      scans.set(at, [{ from: TIMERS_FROM, to: timersUpTo(kind.value.upToNs), limit: TIMERS_A_COMMAND_MAX }]);
+    else if (kind.case === "prune") scans.set(at, pruneScans(kind.value));
   });
   return scans;
 }
+
+function pruneScans({ kind, workflow, upToNs, runId }: Prune): Scan[] {
+  const expiring = (expiry: ExpiryClass): Scan[] => {
+    const prefix = expiryPrefix(expiry, workflow);
+    return [
+      {
+        from: prefix,
+        to: upTo(prefix, upToNs),
+        limit: PRUNE_ROWS_MAX,
+        reads: (key) => runKey(readExpiryKey(key).runId),
+      },
+    ];
+  };
+  switch (kind) {
+    case PruneKind.COMPLETED:
+      return isName(workflow) ? expiring("completed") : [];
+    case PruneKind.FAILED:
+      return isName(workflow) ? expiring("failed") : [];
+    case PruneKind.TOMBSTONES:
+      return [{ from: "j", to: upTo("j", upToNs), limit: 8 }];
+    case PruneKind.GARBAGE:
+      return !isRunId(runId)
+        ? []
+        : RUN_TABLES.map((table) => {
+            const from = `${table}${runId}\0`;
+            return { from, to: `${table}${runId}\x01`, limit: PRUNE_GARBAGE_MAX };
+          });
+    default:
+      return [];
+  }
+}
+
+/** One past the last key that begins with the prefix and a time up to `ns`. */
+const upTo = (prefix: string, ns: bigint): string =>
+  ns >= U64_MAX ? prefixEnd(prefix) : prefix + u64(ns + 1n);

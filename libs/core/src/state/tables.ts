@@ -15,6 +15,10 @@ import {
   DefinitionRecordSchema,
   type EventChunkRecord,
   EventChunkRecordSchema,
+  type ForgetRecord,
+  ForgetRecordSchema,
+  type GarbageRecord,
+  GarbageRecordSchema,
   type ItemChunkRecord,
   ItemChunkRecordSchema,
   type ItemInputsRecord,
@@ -31,13 +35,21 @@ import {
   OutcomeRecordSchema,
   type PayloadRecord,
   PayloadRecordSchema,
+  type RetentionRecord,
+  RetentionRecordSchema,
+  type RollupRecord,
+  RollupRecordSchema,
   RunStatus,
   type RunRecord,
   RunRecordSchema,
   type StepRecord,
   StepRecordSchema,
+  type SweepRecord,
+  SweepRecordSchema,
   type TimerRecord,
   TimerRecordSchema,
+  type TombstoneRecord,
+  TombstoneRecordSchema,
 } from "@holdfast/proto";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
 
@@ -62,7 +74,18 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   m: MessageMarkRecordSchema,
   // A status index row says all in its key; its record is empty.
   x: LatestRecordSchema,
+  // So does a row of the expiry index.
+  y: LatestRecordSchema,
+  z: RetentionRecordSchema,
+  q: TombstoneRecordSchema,
+  j: ForgetRecordSchema,
+  u: RollupRecordSchema,
+  v: SweepRecordSchema,
+  g: GarbageRecordSchema,
 };
+
+/** Tables whose keys go on with a run id and NUL: what a run consists of beside its own record. */
+export const RUN_TABLES = ["c", "n", "i", "s", "p", "h"] as const;
 
 /** The schema of the record under a key. */
 export function schemaOf(key: string): DescMessage {
@@ -144,7 +167,7 @@ export const timerKey = (dueNs: bigint, seq: number, n: number): Key<TimerRecord
 export const timerDue = (key: string): bigint => readU64(key, 1);
 export const TIMERS_FROM = "t";
 export const TIMERS_TO = "u";
-const U64_MAX = 0xffff_ffff_ffff_ffffn;
+export const U64_MAX = 0xffff_ffff_ffff_ffffn;
 /** One past the last timer that is due at `ns`. */
 export const timersUpTo = (ns: bigint): string => (ns >= U64_MAX ? TIMERS_TO : `t${u64(ns + 1n)}`);
 
@@ -187,6 +210,40 @@ export function readStatusKey(key: string): StatusRow {
   const end = key.indexOf("\0");
   return { workflow: key.slice(1, end), createdNs: readU64(key, end + 2), runId: key.slice(end + 10) };
 }
+
+/** What ended runs are ordered by for pruning: completed ones by when they ended, others by when their floor ends. */
+export type ExpiryClass = "completed" | "failed";
+const EXPIRY_BYTE: Readonly<Record<ExpiryClass, string>> = { completed: "c", failed: "f" };
+
+export const expiryKey = (
+  expiry: ExpiryClass,
+  workflow: string,
+  atNs: bigint,
+  runId: string,
+): Key<LatestRecord> => `${expiryPrefix(expiry, workflow)}${u64(atNs)}${runId}`;
+export const expiryPrefix = (expiry: ExpiryClass, workflow: string): string =>
+  `y${EXPIRY_BYTE[expiry]}${workflow}\0`;
+
+export interface ExpiryRow {
+  readonly workflow: string;
+  readonly atNs: bigint;
+  readonly runId: string;
+}
+
+export function readExpiryKey(key: string): ExpiryRow {
+  const end = key.indexOf("\0");
+  return { workflow: key.slice(2, end), atNs: readU64(key, end + 1), runId: key.slice(end + 9) };
+}
+
+/** Workflow "": what is said of all that say nothing themselves. */
+export const retentionKey = (workflow: string): Key<RetentionRecord> => `z${workflow}`;
+export const tombstoneKey = (runId: string): Key<TombstoneRecord> => `q${runId}`;
+export const forgetKey = (forgetNs: bigint, seq: number, n: number): Key<ForgetRecord> =>
+  `j${u64(forgetNs)}${u64(BigInt(seq))}${u32(n)}`;
+export const forgetDue = (key: string): bigint => readU64(key, 1);
+export const rollupKey = (workflow: string, queue: string): Key<RollupRecord> => `u${workflow}\0${queue}`;
+export const sweepKey = (sweepNs: bigint): Key<SweepRecord> => `v${u64(sweepNs)}`;
+export const garbageKey = (runId: string): Key<GarbageRecord> => `g${runId}`;
 
 /** The first key after all that begin with `prefix` (which must not end in 0xff). */
 export function prefixEnd(prefix: string): string {

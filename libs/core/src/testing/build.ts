@@ -25,6 +25,8 @@ import {
   PartitionMessageSchema,
   type Payload,
   PayloadSchema,
+  type Prune,
+  PruneSchema,
   RequesterSchema,
   type RequestingAction,
   RequestingActionSchema,
@@ -106,6 +108,8 @@ export const loaded = (runId: string, fields: Init<ItemsLoaded>): Command =>
   command({ case: "itemsLoaded", value: init(ItemsLoadedSchema, { runId, generation: 1, ...fields }) });
 export const timersFired = (upToNs: bigint): Command =>
   command({ case: "timersFired", value: init(TimersFiredSchema, { upToNs }) });
+export const pruning = (fields: Init<Prune>): Command =>
+  command({ case: "prune", value: init(PruneSchema, fields) });
 export const retry = (runId: string, fields: Init<RetryRun> = {}): Command["kind"] => ({
   case: "retryRun",
   value: init(RetryRunSchema, { runId, ...fields }),

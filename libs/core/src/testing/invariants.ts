@@ -10,6 +10,7 @@ import {
   type CountsRecord,
   ItemStatus,
   type MessageMarkRecord,
+  type RollupRecord,
   type RunEvent,
   type RunRecord,
   RunStatus,
@@ -22,12 +23,16 @@ import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan
 import { taskKey } from "../effects.js";
 import { EVENTS_EMBEDDED_MAX, WAITERS_MAX } from "../limits.js";
 import {
+  appliedKey,
   countsKey,
   definitionKey,
   eventChunkKey,
+  expiryKey,
   itemKey,
   markedPartition,
   outboxKey,
+  type Key,
+  readExpiryKey,
   readStatusKey,
   runKey,
   SENT_MARKS,
@@ -283,9 +288,12 @@ function checkBooks(view: MemoryView, runs: readonly RunUnderTest[]): void {
     must(counts.completedWithFailures === of(RunStatus.COMPLETED_WITH_FAILURES), "counts: partial");
     must(counts.failed === of(RunStatus.FAILED), "counts: failed");
     must(counts.cancelled === of(RunStatus.CANCELLED), "counts: cancelled");
+    const kept = own.filter((run) => isRunTerminal(run.status)).length;
     const retried = own.reduce((sum, run) => sum + run.generation - 1, 0);
-    must(counts.retried === BigInt(retried), "counts: retried");
-    must(counts.ended === BigInt(retried + own.length - counts.active), "counts: ended, once a generation");
+    must(counts.retried >= BigInt(retried), "counts: retried");
+    must(counts.pruned > 0n || counts.retried === BigInt(retried), "counts: retried, where none was pruned");
+    must(counts.ended === counts.retried + BigInt(kept) + counts.pruned, "counts: ended, once a generation");
+    checkExpiry(view, workflow, own, counts);
     const items = own.flatMap((run) => run.actions);
     const sum = (name: "succeeded" | "failed"): bigint =>
       BigInt(items.reduce((total, state) => total + (state.items?.counts?.[name] ?? 0), 0));
@@ -293,3 +301,34 @@ function checkBooks(view: MemoryView, runs: readonly RunUnderTest[]): void {
     must(counts.itemsFailed === sum("failed"), "counts: failed items");
   }
 }
+
+/** I7: a run is in the expiry index exactly while it has ended; what was pruned is in a rollup; all adds up. */
+function checkExpiry(
+  view: MemoryView,
+  workflow: string,
+  runs: readonly RunRecord[],
+  counts: CountsRecord,
+): void {
+  const rows = view.keysOf("y").filter((key) => readExpiryKey(key).workflow === workflow);
+  const ended = runs.filter((run) => isRunTerminal(run.status));
+  must(rows.length === ended.length, "the expiry index has one row for each run that has ended");
+  for (const row of rows) {
+    const { runId, atNs } = readExpiryKey(row);
+    const run = view.get(runKey(runId)) as RunRecord;
+    must(run.expiryNs === atNs, `run ${runId} knows its row of the expiry index`);
+    const completed = run.status === RunStatus.COMPLETED;
+    must(row === expiryKey(completed ? "completed" : "failed", workflow, atNs, runId), "its class is right");
+    must(completed ? atNs === run.endedAtNs : atNs >= run.endedAtNs + HOUR_NS, "its time is right");
+  }
+  const rollups = view.keysOf("u").filter((key) => key.startsWith(`u${workflow}\0`));
+  const pruned = rollups
+    .flatMap((key) => view.get(key as Key<RollupRecord>)?.pruned ?? [])
+    .reduce((sum, { runs: count }) => sum + count, 0n);
+  must(pruned === counts.pruned, "what was pruned is in the rollups");
+  must(counts.started === BigInt(runs.length) + pruned, "I7: every run that began is there or in a rollup");
+  const applied = view.get(appliedKey);
+  must(applied?.tombstones === BigInt(view.keysOf("q").length), "tombstones are counted");
+}
+
+/** No policy that tests draw keeps failed runs for less. */
+const HOUR_NS = 3_600_000_000_000n;

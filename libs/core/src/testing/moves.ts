@@ -13,7 +13,10 @@ import {
   ItemsLoadedSchema,
   OnConflict,
   PayloadSchema,
+  PruneKind,
   RecoveryStrategy,
+  RetentionPolicySchema,
+  SetRetentionSchema,
   SignalRunSchema,
   TaskReportSchema,
   TaskSuccessSchema,
@@ -35,6 +38,7 @@ import {
   json,
   loaded,
   ownerStamp,
+  pruning,
   report,
   requestStart,
   retry,
@@ -68,6 +72,8 @@ export const MOVE_KINDS = [
   "decide",
   "decide",
   "cancel",
+  "prune",
+  "retention",
   "repeat-control",
   "garbage",
   "announce",
@@ -92,7 +98,7 @@ export const arbitraryMove: fc.Arbitrary<Move> = fc.record({
 });
 
 export const WORKFLOWS = ["first", "second"] as const;
-const RUNS = ["r1", "r2", "r3"] as const;
+const RUNS = ["r1", "r2", "r3", "r4", "r5"] as const;
 const at = <T>(list: readonly T[], index: number): T => list[index % list.length] as T;
 
 const STRATEGIES = [
@@ -239,6 +245,31 @@ export class Mover {
           value: init(DecideApprovalSchema, { runId, action, approved }),
         });
       }
+      case "prune": {
+        // From a moment to longer than any floor.
+        partition.nowNs += at([0n, 0n, HOUR_NS, 25n * HOUR_NS, 8n * 24n * HOUR_NS], how) + 1n;
+        const sweep = { workflow: at(WORKFLOWS, pick), sweepNs: BigInt(how % 3), upToNs: 2n ** 64n - 1n };
+        const garbage = partition.view.keysOf("g")[0];
+        return garbage !== undefined && how % 2 === 0
+          ? pruning({ kind: PruneKind.GARBAGE, runId: garbage.slice(1) })
+          : pruning({ kind: at([PruneKind.COMPLETED, PruneKind.FAILED], pick >> 1), ...sweep });
+      }
+      case "retention":
+        return this.control({
+          case: "setRetention",
+          value: init(SetRetentionSchema, {
+            workflow: at([...WORKFLOWS, "", "no way"], pick),
+            policy:
+              how % 5 === 0
+                ? undefined
+                : init(RetentionPolicySchema, {
+                    completedRetentionS: at([0, 1, 3_600, 99 * 365 * 86_400], how),
+                    failedRetentionS: at([0, 3_600, 30 * 86_400], how >> 2),
+                    maxTerminalRuns: at([0, 0, 1], how >> 4),
+                  }),
+            who: "tester",
+          }),
+        });
       case "cancel":
         return how % 3 === 0 ? this.control(cancel(at([...RUNS, "nobody"], pick))) : undefined;
       case "repeat-control":
@@ -294,7 +325,8 @@ export class Mover {
   private load(pick: number, how: number): Command | undefined {
     const request = this.partition.loads[pick % Math.max(this.partition.loads.length, 1)];
     if (request === undefined) return undefined;
-    const state = this.partition.run(request.runId).actions[request.action]?.items;
+    // The run may be pruned.
+    const state = this.partition.view.get(runKey(request.runId))?.actions[request.action]?.items;
     return loaded(request.runId, {
       action: request.action,
       generation: request.generation,
@@ -325,7 +357,9 @@ export class Mover {
   }
 }
 
-const isOwners = ({ kind }: Command): boolean => kind.case === "itemsLoaded" || kind.case === "timersFired";
+const HOUR_NS = 3_600_000_000_000n;
+const OWNERS = new Set<string | undefined>(["itemsLoaded", "timersFired", "prune"]);
+const isOwners = ({ kind }: Command): boolean => OWNERS.has(kind.case);
 
 const GARBAGE: readonly ((partition: TestPartition) => Command)[] = [
   () => command({ case: undefined }),
@@ -337,6 +371,8 @@ const GARBAGE: readonly ((partition: TestPartition) => Command)[] = [
   () => start("ok", "first", { input: init(PayloadSchema, { body: { case: "stored", value: 4 } }) }),
   () => command(retry("r1")),
   () => command(retry("r1"), { id: "\u{1f9e8}", issuedAtNs: 1n }),
+  () => pruning({ kind: PruneKind.FAILED, workflow: "Ł", upToNs: 2n ** 64n - 1n }),
+  () => pruning({ kind: 77 as PruneKind, workflow: "first" }),
   (partition) => command(retry("r1"), { id: "Ł", issuedAtNs: partition.nowNs }),
   (partition) => command(retry("x".repeat(10_000)), { id: "long", issuedAtNs: partition.nowNs }),
   () => command(cancel("r1"), { id: "ancient", issuedAtNs: 0n }),

@@ -50,7 +50,9 @@ export interface LoadRequest {
 export function foldLogEntry(view: MemoryView, entry: LogEntry): Effect[] {
   const decoded = decode(CommandBatchSchema, entry.bytes);
   const applied: AppliedRecord = view.get(appliedKey) ?? init(AppliedRecordSchema);
-  const scanned = new Map([...scansOf(decoded)].map(([at, scan]) => [at, view.scan(scan)]));
+  const scanned = new Map(
+    [...scansOf(decoded)].map(([at, scans]) => [at, scans.flatMap((scan) => view.scan(scan))]),
+  );
   const folded: Entry = {
     seq: entry.seq,
     atNs: entry.atNs,

@@ -12,12 +12,13 @@ import {
   RunEventType,
   type RunRecord,
   RunRecordSchema,
+  RunStatus,
 } from "@holdfast/proto";
 import { decode } from "@holdfast/proto/codec";
 import { STATUS_MASK } from "../actor/items.js";
 import type { Effect } from "../effects.js";
 import { ITEMS_A_CHUNK } from "../limits.js";
-import { appliedKey, chunkKey, chunkOf, readU32 } from "../state/tables.js";
+import { appliedKey, chunkKey, chunkOf, readU32, runKey, tombstoneKey } from "../state/tables.js";
 import { isRunTerminal, isTerminal } from "../status.js";
 import { must } from "./invariants.js";
 import { differences, type StateBytes } from "./memory-view.js";
@@ -38,10 +39,11 @@ export function checkStep(step: Step): void {
     const after = step.after.get(key);
     if (before === undefined) continue;
     if (key.startsWith("r")) {
-      must(after !== undefined, "a run is never deleted");
-      checkRunStep(key.slice(1), decode(RunRecordSchema, before), decode(RunRecordSchema, after), step);
-    } else if (key.startsWith("i")) checkItemStep(key, before, after, step);
-    else if (key.startsWith("d")) must(false, "a definition never changes");
+      if (after === undefined) checkPruned(key.slice(1), decode(RunRecordSchema, before), step);
+      else checkRunStep(key.slice(1), decode(RunRecordSchema, before), decode(RunRecordSchema, after), step);
+    } else if (key.startsWith("i")) {
+      if (after !== undefined || !isGone(key, step)) checkItemStep(key, before, after, step);
+    } else if (key.startsWith("d")) must(false, "a definition never changes");
   }
   const applied = (bytes: Uint8Array | undefined): bigint =>
     bytes === undefined ? 0n : decode(AppliedRecordSchema, bytes).atNs;
@@ -85,6 +87,24 @@ function checkStale({ batch, effects }: Step, changed: readonly string[]): void 
     `I5: a stale report changed ${changed.join()}`,
   );
 }
+
+/** I6: nothing takes a run away that has not ended, or whose floor has not. I7: what goes leaves a tombstone. */
+function checkPruned(runId: string, before: RunRecord, { after, batch }: Step): void {
+  const now = decode(AppliedRecordSchema, after.get(appliedKey) as Uint8Array).atNs;
+  must(isRunTerminal(before.status), `only what has ended is pruned: ${runId}`);
+  must(
+    batch.owner !== undefined && batch.commands.some(({ kind }) => kind.case === "prune"),
+    "only a sweep prunes",
+  );
+  if (before.status !== RunStatus.COMPLETED) {
+    must(before.expiryNs <= now && before.promisedUntilNs <= now, `I6: the floor of run ${runId} holds`);
+    must(before.retryableUntilNs <= now, `I6: run ${runId} stays retryable as long as was shown`);
+  }
+  must(after.has(tombstoneKey(runId)), `I7: run ${runId} leaves a tombstone`);
+}
+
+/** Of a pruned run, all goes in the end. */
+const isGone = (key: string, { after }: Step): boolean => !after.has(runKey(key.slice(1, key.indexOf("\0"))));
 
 function checkRunStep(runId: string, before: RunRecord, after: RunRecord, { effects }: Step): void {
   must(after.generation >= before.generation, `the generation of run ${runId} never goes down`);

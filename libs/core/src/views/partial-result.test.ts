@@ -40,6 +40,7 @@ function viewOf(partition: TestPartition, runId: string) {
     plan: partition.planOf(runId),
     partition: 0,
     seq: 1n,
+    retryableUntilNs: 0n,
     olderEvents: [],
     stepsOf,
     full: true,

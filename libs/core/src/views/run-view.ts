@@ -32,7 +32,8 @@ import { isRunTerminal } from "../status.js";
 import { partialOfAction, partialOfRun, stepView } from "./partial-result.js";
 import { timestamp } from "./timestamp.js";
 
-export function runSummary(runId: string, run: RunRecord): RunSummary {
+/** `untilNs`: until when it can be retried, as the policy is now. */
+export function runSummary(runId: string, run: RunRecord, untilNs: bigint): RunSummary {
   return init(RunSummarySchema, {
     runId,
     workflow: run.workflow,
@@ -44,7 +45,7 @@ export function runSummary(runId: string, run: RunRecord): RunSummary {
     tally: tallyOf(run.actions.map((action) => action.status)),
     items: itemTotals(run),
     detail: run.detail?.text ?? "",
-    retryableUntil: timestamp(run.retryableUntilNs),
+    retryableUntil: timestamp(untilNs),
     effect: run.effect,
     failureMode: run.failure?.mode ?? FailureMode.UNSPECIFIED,
     priority: run.priority,
@@ -58,6 +59,8 @@ export interface RunViewInput {
   readonly plan: DefinitionPlan;
   readonly partition: number;
   readonly seq: bigint;
+  /** Until when it can be retried, as the policy is now; 0: it is not failed. */
+  readonly retryableUntilNs: bigint;
   /** Older events than the record's own, in order. */
   readonly olderEvents: readonly RunEvent[];
   /** Steps that are done of an action that is not over items. */
@@ -71,7 +74,7 @@ export function runView(shown: RunViewInput): RunView {
   const { done, total } = completionOf(plan, run);
   const recommendation = isRunTerminal(run.status) ? recommendForRun(runId, plan, run) : undefined;
   return init(RunViewSchema, {
-    summary: runSummary(runId, run),
+    summary: runSummary(runId, run, shown.retryableUntilNs),
     actions: plan.order.map((index) => actionView(shown, plan.actions[index] as ActionPlan)),
     levels: plan.levels.map((level, number) => levelView(plan, run, level, number)),
     recommendation,

@@ -4,7 +4,15 @@
  * The index is ordered within one workflow and class; this merges the ranges that the filters need. A cursor is the place of the
  * last run looked at (creation time, run id), the same in all ranges.
  */
-import { readStatusKey, runKey, runSummary, type StatusRow, statusPrefix, u64 } from "@holdfast/core";
+import {
+  readStatusKey,
+  retryableUntilNs,
+  runKey,
+  runSummary,
+  type StatusRow,
+  statusPrefix,
+  u64,
+} from "@holdfast/core";
 import { type ListRunsAnswer, ListRunsAnswerSchema, type ListRunsQuery, RunStatus } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { workflowNames } from "./due-work.js";
@@ -87,7 +95,7 @@ export async function listRuns(state: PartitionState, query: ListRunsQuery): Pro
     if (run === undefined) continue;
     if (query.statuses.length > 0 && !query.statuses.includes(run.status)) continue;
     if (query.effects.length > 0 && !query.effects.includes(run.effect)) continue;
-    answer.runs.push(runSummary(row.runId, run));
+    answer.runs.push(runSummary(row.runId, run, retryableUntilNs(state, run)));
     answer.cursors.push(answer.next);
   }
   answer.more = true;

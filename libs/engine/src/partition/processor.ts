@@ -12,6 +12,7 @@ import {
   foldEntry,
   prefetch,
   type Row,
+  type Scan,
   scansOf,
   SEMANTICS,
   skipEntry,
@@ -256,7 +257,7 @@ export class Processor {
       return;
     }
     const keys = new Set<string>();
-    prefetch(batch, keys);
+    prefetch(batch, this.applied, keys);
     const missing = this.state.missing(keys);
     if (missing.length > limits.syncReadsMax) await this.state.load(missing);
     const effects = foldEntry(this.state, this.applied, await this.withRows(entry, batch));
@@ -273,8 +274,18 @@ export class Processor {
     const scans = scansOf(batch);
     if (scans.size === 0) return { seq, atNs, batch };
     const scanned = new Map<number, readonly Row[]>();
-    for (const [at, { from, to, limit }] of scans) scanned.set(at, await this.state.range(from, to, limit));
+    for (const [at, each] of scans) scanned.set(at, await this.rowsOf(each));
     return { seq, atNs, batch, scanned };
+  }
+
+  private async rowsOf(scans: readonly Scan[]): Promise<Row[]> {
+    const rows: Row[] = [];
+    for (const { from, to, limit, reads } of scans) {
+      const found = await this.state.range(from, to, limit);
+      if (reads !== undefined) await this.state.load(this.state.missing(found.map(([key]) => reads(key))));
+      for (const row of found) rows.push(row);
+    }
+    return rows;
   }
 
   private act(effect: FoldEffect): void {

@@ -3,6 +3,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import {
+  absentText,
   type ActionPlan,
   chunkKey,
   chunkOf,
@@ -15,6 +16,7 @@ import {
   itemKey,
   ITEMS_A_CHUNK,
   itemView,
+  retryableUntilNs,
   runView,
   STATUS_MASK,
 } from "@holdfast/core";
@@ -101,7 +103,7 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
     case "listRuns":
       return { case: "runs", value: await listRuns(deps.view(), kind.value) };
     case "listItems":
-      return listItems(deps.view(), kind.value);
+      return listItems(deps, kind.value);
     case "getCounts":
       return getCounts(deps.view(), kind.value.workflow);
     case "check": {
@@ -110,18 +112,19 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
       return { case: "check", value };
     }
     case "getPayload":
-      return getPayload(deps.view(), kind.value);
+      return getPayload(deps, kind.value);
     default:
       return problem(QueryErrorCode.INVALID, "a question of a kind that this version does not know");
   }
 }
 
-const noRun = (runId: string): Result => notFound(`there is no run ${runId}`);
+const noRun = (deps: QueryDeps, runId: string): Result =>
+  notFound(absentText(deps.view(), deps.applied(), runId));
 
 function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
   const view = deps.view();
   const found = pinned(view, runId);
-  if (found === undefined) return noRun(runId);
+  if (found === undefined) return noRun(deps, runId);
   const { run, plan } = found;
   const value = runView({
     runId,
@@ -129,6 +132,7 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
     plan,
     partition: deps.partition,
     seq: deps.applied().seq,
+    retryableUntilNs: retryableUntilNs(view, run),
     olderEvents: full ? olderEvents(view, runId, run) : [],
     stepsOf: (action) => {
       const { steps: bound, stepsSince: since } = run.actions[action] as ActionState;
@@ -150,9 +154,10 @@ function olderEvents(view: PartitionState, runId: string, run: RunRecord): RunEv
   return older;
 }
 
-function listItems(view: PartitionState, query: ListItemsQuery): Result {
+function listItems(deps: QueryDeps, query: ListItemsQuery): Result {
+  const view = deps.view();
   const found = pinned(view, query.runId);
-  if (found === undefined) return noRun(query.runId);
+  if (found === undefined) return noRun(deps, query.runId);
   const { run, plan } = found;
   const overItems = plan.actions
     .filter((action) => action.forEach !== undefined)
@@ -257,9 +262,10 @@ const workflowCounts = (workflow: string, counts: CountsRecord): WorkflowCounts 
     itemsFailed: counts.itemsFailed,
   });
 
-function getPayload(view: PartitionState, { runId, action }: GetPayloadQuery): Result {
+function getPayload(deps: QueryDeps, { runId, action }: GetPayloadQuery): Result {
+  const view = deps.view();
   const found = pinned(view, runId);
-  if (found === undefined) return noRun(runId);
+  if (found === undefined) return noRun(deps, runId);
   if (action !== undefined && found.run.actions[action] === undefined)
     return notFound(`run ${runId} has no action number ${action}`);
   const payload = action === undefined ? found.run.input : found.run.actions[action]?.output;

@@ -11,9 +11,9 @@ import { init } from "@holdfast/proto/codec";
 import { cancelAction } from "../../actor/actions.js";
 import { addEvent, loadActor, saveActor } from "../../actor/actor.js";
 import { endRun } from "../../actor/run-end.js";
-import { quoted } from "../../names.js";
 import { isRunTerminal } from "../../status.js";
 import { cutText } from "../../text.js";
+import { absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
 export function cancelRun(
@@ -26,7 +26,7 @@ export function cancelRun(
     return ctx.reject(
       command,
       RejectCode.RUN_NOT_FOUND,
-      `there is no run ${quoted(cancel.runId)}`,
+      absentText(ctx.view, ctx.applied, cancel.runId),
       cancel.runId,
     );
   }

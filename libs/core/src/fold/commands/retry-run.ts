@@ -2,7 +2,7 @@
 import { type Command, RejectCode, type RetryRun } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
 import { reopen } from "../../actor/reopen.js";
-import { quoted } from "../../names.js";
+import { absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
 export function retryRun(
@@ -15,7 +15,7 @@ export function retryRun(
     return ctx.reject(
       command,
       RejectCode.RUN_NOT_FOUND,
-      `there is no run ${quoted(retry.runId)}`,
+      absentText(ctx.view, ctx.applied, retry.runId),
       retry.runId,
     );
   }

@@ -1,0 +1,47 @@
+/**
+ * Ended runs in the order in which they may be pruned, and the floor: until when a failed run is kept whatever happens.
+ *
+ * 1. A run is in the expiry index exactly while it has ended (I7): completed ones by when they ended, so that a changed policy counts
+ *    at once; others by when the floor that was promised ends.
+ * 2. A promise is never shortened: a run that ends again is kept at least as long as was promised before (I6).
+ */
+import { LatestRecordSchema, RunStatus } from "@holdfast/proto";
+import type { RunRecord } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { retentionOf } from "../policy/retention.js";
+import { type ExpiryClass, expiryKey } from "../state/tables.js";
+import type { View } from "../state/view.js";
+import { isRunRetryable } from "../status.js";
+import type { Actor } from "./actor.js";
+
+export const expiryClassOf = (status: RunStatus): ExpiryClass =>
+  status === RunStatus.COMPLETED ? "completed" : "failed";
+
+/** Until when a run that did not complete is kept by the policy as it is now, and by what was promised. */
+export function keptUntilNs(view: View, run: RunRecord): bigint {
+  const byPolicy = run.endedAtNs + retentionOf(view, run.workflow).failedNs;
+  const promised = run.expiryNs > run.promisedUntilNs ? run.expiryNs : run.promisedUntilNs;
+  return byPolicy > promised ? byPolicy : promised;
+}
+
+/** What people are shown: until when a failed run can be retried, whatever happens. 0: it is not failed. */
+export const retryableUntilNs = (view: View, run: RunRecord): bigint =>
+  isRunRetryable(run.status) ? keptUntilNs(view, run) : 0n;
+
+/** Files a run that has just ended. */
+export function fileExpiry({ ctx, run, runId }: Actor): void {
+  const expiry = expiryClassOf(run.status);
+  run.expiryNs = 0n;
+  run.expiryNs = expiry === "completed" ? run.endedAtNs : keptUntilNs(ctx.view, run);
+  run.retryableUntilNs = isRunRetryable(run.status) ? run.expiryNs : 0n;
+  ctx.view.put(expiryKey(expiry, run.workflow, run.expiryNs, runId), init(LatestRecordSchema));
+}
+
+/** Takes a run out of retention that is set off again; what was promised stays promised. */
+export function unfileExpiry({ ctx, run, runId }: Actor): void {
+  const expiry = expiryClassOf(run.status);
+  ctx.view.del(expiryKey(expiry, run.workflow, run.expiryNs, runId));
+  if (expiry === "failed" && run.expiryNs > run.promisedUntilNs) run.promisedUntilNs = run.expiryNs;
+  run.expiryNs = 0n;
+  run.retryableUntilNs = 0n;
+}

@@ -1,0 +1,185 @@
+/**
+ * Prune: one bounded piece of a sweep. What may go is decided here, by the log's time and the policies of the moment.
+ *
+ * 1. A run inside its floor stays, whatever the sweep wants: it is filed anew and counted as carried forward (I6).
+ * 2. Costs what it removes and what it carries forward, whatever stays.
+ * 3. The pieces of one sweep leave one record; the newest are kept.
+ */
+import {
+  type Command,
+  type CountsRecord,
+  type ForgetRecord,
+  ForgetRecordSchema,
+  LatestRecordSchema,
+  type Prune,
+  PruneCause,
+  PruneKind,
+  type RunRecord,
+  type SweepRecord,
+  SweepRecordSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { keptUntilNs } from "../../actor/expiry.js";
+import { addPruned, pruneRun } from "../../actor/pruned.js";
+import { PRUNE_GARBAGE_MAX, SWEEPS_KEPT_MAX, TOMBSTONE_NS } from "../../limits.js";
+import { isRunId } from "../../names.js";
+import {
+  completedText,
+  failedText,
+  maxTerminalText,
+  type ResolvedRetention,
+  retentionOf,
+  shareOfTerminalRuns,
+} from "../../policy/retention.js";
+import {
+  countsKey,
+  expiryKey,
+  forgetDue,
+  forgetKey,
+  garbageKey,
+  readExpiryKey,
+  runKey,
+  sweepKey,
+  tombstoneKey,
+} from "../../state/tables.js";
+import { isRunTerminal } from "../../status.js";
+import type { FoldContext } from "../context.js";
+import type { Row } from "../scans.js";
+
+export function prune(ctx: FoldContext, command: Command, wanted: Prune, rows: readonly Row[]): void {
+  switch (wanted.kind) {
+    case PruneKind.COMPLETED:
+      pruneRuns(ctx, wanted, rows, whyCompleted);
+      break;
+    case PruneKind.FAILED:
+      pruneRuns(ctx, wanted, rows, whyFailed);
+      break;
+    case PruneKind.TOMBSTONES:
+      forgetTombstones(ctx, wanted, rows);
+      break;
+    case PruneKind.GARBAGE:
+      removeGarbage(ctx, wanted, rows);
+      break;
+    default:
+      break;
+  }
+  ctx.accept(command, {});
+}
+
+interface Verdict {
+  readonly cause: PruneCause;
+  readonly policy: string;
+}
+
+interface Sweeping {
+  readonly ctx: FoldContext;
+  readonly policy: ResolvedRetention;
+  readonly counts: CountsRecord;
+  /** Ended runs beyond this are too many. */
+  readonly share: number | undefined;
+}
+
+/** Why a run goes; `later`: it is to be looked at again then; `stays`: neither it nor any after it goes now. */
+type Why = (sweeping: Sweeping, run: RunRecord) => Verdict | { readonly later: bigint } | "stays";
+
+const keptRuns = (counts: CountsRecord): number =>
+  counts.completed + counts.completedWithFailures + counts.failed + counts.cancelled;
+
+const whyCompleted: Why = ({ ctx, policy, counts, share }, run) => {
+  if (run.endedAtNs + policy.completedNs <= ctx.atNs)
+    return { cause: PruneCause.RETENTION, policy: completedText(policy) };
+  if (share !== undefined && keptRuns(counts) > share)
+    return { cause: PruneCause.MAX_TERMINAL_RUNS, policy: maxTerminalText(policy) };
+  return "stays";
+};
+
+const whyFailed: Why = ({ ctx, policy }, run) => {
+  if (run.expiryNs > ctx.atNs) return "stays";
+  const later = keptUntilNs(ctx.view, run);
+  if (later > ctx.atNs) return { later };
+  return { cause: PruneCause.RETENTION, policy: failedText(policy) };
+};
+
+function pruneRuns(ctx: FoldContext, wanted: Prune, rows: readonly Row[], why: Why): void {
+  // Of what is no name, nothing is scanned.
+  if (rows.length === 0) return;
+  const counts = ctx.view.get(countsKey(wanted.workflow));
+  if (counts === undefined) return;
+  const policy = retentionOf(ctx.view, wanted.workflow);
+  const share = shareOfTerminalRuns(policy, ctx.applied.partitions);
+  const sweep = sweepOf(ctx, wanted.sweepNs);
+  const gone: string[] = [];
+  for (const [key] of rows) {
+    const { runId, atNs } = readExpiryKey(key);
+    const run = ctx.view.get(runKey(runId));
+    // Set off again or pruned by an earlier command of this entry.
+    if (run === undefined || !isRunTerminal(run.status) || run.expiryNs !== atNs) continue;
+    sweep.scanned += 1n;
+    const verdict = why({ ctx, policy, counts, share }, run);
+    if (verdict === "stays") break;
+    if ("later" in verdict) {
+      carryForward(ctx, key, run, verdict.later, runId);
+      sweep.carriedForward += 1n;
+      continue;
+    }
+    addPruned(sweep.pruned, verdict.cause, run.status);
+    pruneRun(ctx, { runId, run, ...verdict });
+    gone.push(runId);
+  }
+  if (gone.length > 0) {
+    const forgetNs = ctx.atNs + TOMBSTONE_NS;
+    ctx.view.put(forgetKey(forgetNs, ctx.seq, ctx.nextRow()), init(ForgetRecordSchema, { runIds: gone }));
+  }
+  keepSweep(ctx, sweep);
+}
+
+/** A policy that has been lengthened counts for runs that had ended before. */
+function carryForward(ctx: FoldContext, key: string, run: RunRecord, untilNs: bigint, runId: string): void {
+  ctx.view.del(key);
+  run.expiryNs = untilNs;
+  if (run.retryableUntilNs > 0n) run.retryableUntilNs = untilNs;
+  ctx.view.put(expiryKey("failed", run.workflow, untilNs, runId), init(LatestRecordSchema));
+  ctx.view.put(runKey(runId), run);
+}
+
+function forgetTombstones(ctx: FoldContext, wanted: Prune, rows: readonly Row[]): void {
+  if (rows.length === 0) return;
+  const sweep = sweepOf(ctx, wanted.sweepNs);
+  for (const [key, record] of rows) {
+    if (forgetDue(key) > ctx.atNs) break;
+    if (!ctx.take(key)) continue;
+    for (const runId of (record as ForgetRecord).runIds) {
+      if (ctx.view.get(tombstoneKey(runId)) === undefined) continue;
+      ctx.view.del(tombstoneKey(runId));
+      ctx.applied.tombstones -= 1n;
+      sweep.tombstonesForgotten += 1n;
+    }
+  }
+  keepSweep(ctx, sweep);
+}
+
+function removeGarbage(ctx: FoldContext, { runId }: Prune, rows: readonly Row[]): void {
+  if (!isRunId(runId) || ctx.view.get(garbageKey(runId)) === undefined) return;
+  const found = new Map<string, number>();
+  for (const [key] of rows) {
+    found.set(key.charAt(0), (found.get(key.charAt(0)) ?? 0) + 1);
+    ctx.take(key);
+  }
+  if ([...found.values()].every((count) => count < PRUNE_GARBAGE_MAX)) ctx.view.del(garbageKey(runId));
+}
+
+function sweepOf(ctx: FoldContext, sweepNs: bigint): SweepRecord {
+  return (
+    ctx.view.get(sweepKey(sweepNs)) ?? init(SweepRecordSchema, { sweepNs, beganAtNs: ctx.atNs, pruned: [] })
+  );
+}
+
+function keepSweep(ctx: FoldContext, sweep: SweepRecord): void {
+  if (sweep.scanned === 0n && sweep.tombstonesForgotten === 0n) return;
+  sweep.lastAtNs = ctx.atNs;
+  ctx.view.put(sweepKey(sweep.sweepNs), sweep);
+  const { sweeps } = ctx.applied;
+  if (sweeps.at(-1) === sweep.sweepNs) return;
+  sweeps.push(sweep.sweepNs);
+  if (sweeps.length > SWEEPS_KEPT_MAX) ctx.view.del(sweepKey(sweeps.shift() as bigint));
+}
