@@ -2,7 +2,14 @@
  * What must hold of any run as its owner shows it, whatever befell the system meanwhile. Each problem is a sentence; none: it holds.
  */
 import { isCompleted, isRunTerminal, isTerminal } from "@holdfast/core";
-import { type ItemCounts, type ItemView, ItemStatus, RunStatus, type RunView } from "@holdfast/proto";
+import {
+  type ItemCounts,
+  type ItemView,
+  ItemStatus,
+  RunStatus,
+  type RunView,
+  UndoStatus,
+} from "@holdfast/proto";
 import type { Holdfast } from "@holdfast/sdk";
 
 const PAGE = 1_000;
@@ -41,6 +48,12 @@ export function countsProblems(what: string, counts: ItemCounts): string[] {
     : [`${what}: ${total} items, but their dispositions add up to ${sum}: ${JSON.stringify(counts)}`];
 }
 
+const OUTSTANDING: ReadonlySet<UndoStatus> = new Set([
+  UndoStatus.PENDING,
+  UndoStatus.RUNNING,
+  UndoStatus.RETRYING,
+]);
+
 /** A run's own view: children and parent end together, events are dense and say so once a generation. */
 export function viewProblems(view: RunView): string[] {
   const { summary } = view;
@@ -51,10 +64,12 @@ export function viewProblems(view: RunView): string[] {
     if (!holds) problems.push(`run ${runId}: ${problem}`);
   };
   const ended = isRunTerminal(status);
-  const open = view.actions.filter((action) => !isTerminal(action.status)).map(({ name }) => name);
+  const open = view.actions
+    .filter((action) => !isTerminal(action.status) || OUTSTANDING.has(action.undo?.status ?? 0))
+    .map(({ name }) => name);
   say(
     ended === (open.length === 0),
-    `it is ${RunStatus[status]} while these actions are open: [${open.join()}]`,
+    `it is ${RunStatus[status]} while these actions are open or to be undone: [${open.join()}]`,
   );
   view.events.forEach((event, index) => {
     say(event.seq === index + 1, `event ${index + 1} of its history is numbered ${event.seq}`);

@@ -16,7 +16,7 @@ export type {
 export type { RunHandle } from "./client/run-handle.js";
 export type { Duration } from "./duration.js";
 export { HoldfastError, type HoldfastErrorCode, type Retry, RunFailedError } from "./errors.js";
-export type { ActionContext, ItemContext, StepValue } from "./worker/context.js";
+export type { ActionContext, ItemContext, StepValue, UndoCause, UndoContext } from "./worker/context.js";
 export type { WorkerLimits } from "./worker/limits.js";
 export type { WorkerEnd } from "./worker/shutdown.js";
 export { createWorker, type Worker, type WorkerOptions, type WorkerStats } from "./worker/worker.js";
@@ -33,7 +33,7 @@ export type {
   WorkflowOptions,
 } from "./workflow/options.js";
 export { type JsonSchema, typed } from "./workflow/schema.js";
-export type { NoEffect, Skip } from "./workflow/types.js";
+export type { IndexedOutput, NoEffect, Skip } from "./workflow/types.js";
 export {
   type AnyWorkflow,
   isWorkflow,

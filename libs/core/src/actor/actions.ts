@@ -38,6 +38,7 @@ import {
   STATUS_MASK,
   statusOf,
 } from "./items.js";
+import { forgetUndo } from "./undo.js";
 import { settleWait, startWait } from "./wait.js";
 
 /** Begins (again) an action whose upstream has all ended. */
@@ -53,6 +54,7 @@ export function startAction(actor: Actor, action: ActionPlan): void {
   state.endedAtNs = 0n;
   state.failure = undefined;
   state.detail = undefined;
+  if (state.undo !== undefined) forgetUndo(actor, action);
   if (action.definition.wait !== undefined) {
     startWait(actor, action);
   } else if (action.forEach === undefined) {

@@ -1,8 +1,23 @@
-/** Which attempt is the current one of an action or item: only its reports and checkpoints count (I5). */
-import { ActionStatus, ItemStatus, RunStatus } from "@holdfast/proto";
+/**
+ * The attempts of an action or item: which one is current, so that only its reports and checkpoints count (I5), and when the next
+ * one is made.
+ */
+import {
+  ActionStatus,
+  type Failure,
+  ItemStatus,
+  RunStatus,
+  TimerKind,
+  TimerRecordSchema,
+  UndoStatus,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
+import { modeName } from "../failure/modes.js";
 import { type Actor, stateOf } from "./actor.js";
 import { recordOf, statusOf } from "./items.js";
+
+const MS = 1_000_000n;
 
 export interface AttemptRef {
   readonly item?: number | undefined;
@@ -11,9 +26,40 @@ export interface AttemptRef {
 
 export function isCurrentAttempt(actor: Actor, action: ActionPlan, { item, attempt }: AttemptRef): boolean {
   const state = stateOf(actor, action);
-  if (actor.run.status !== RunStatus.RUNNING || state.status !== ActionStatus.RUNNING) return false;
+  if (actor.run.status !== RunStatus.RUNNING) return false;
+  if (state.status !== ActionStatus.RUNNING)
+    return item === undefined && state.attempt === attempt && isUndoRunning(actor, action);
   if (item === undefined) return action.forEach === undefined && state.attempt === attempt;
   if (action.forEach === undefined || state.items === undefined || item >= state.items.bound) return false;
   if (statusOf(actor, action, item) !== ItemStatus.RUNNING) return false;
   return (recordOf(actor, action, item)?.attempt ?? 1) === attempt;
 }
+
+/** Its current attempt is one to undo it. */
+export const isUndoRunning = (actor: Actor, action: ActionPlan): boolean =>
+  stateOf(actor, action).undo?.status === UndoStatus.RUNNING;
+
+/** Sets the timer of the attempt after number `attempt`. When it is due. */
+export function retryAt(
+  actor: Actor,
+  action: ActionPlan,
+  item: number | undefined,
+  attempt: number,
+  pauseMs: number,
+): bigint {
+  const dueNs = actor.ctx.atNs + BigInt(pauseMs) * MS;
+  actor.ctx.setTimer(
+    dueNs,
+    init(TimerRecordSchema, {
+      kind: TimerKind.RETRY,
+      runId: actor.runId,
+      action: action.index,
+      item,
+      attempt,
+    }),
+  );
+  return dueNs;
+}
+
+export const failedText = (failure: Failure): string =>
+  `${modeName(failure.mode)}: ${failure.shown || failure.message}`;

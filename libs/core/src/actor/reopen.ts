@@ -5,7 +5,8 @@
  *    dependants that had ended run again only when there is something new for them.
  * 2. RETRY_FROM_CHECKPOINT: the same, and whatever comes after a failed part runs again, also what had completed without it.
  * 3. RETRY_ALL: everything anew: no result, no item and no step is kept.
- * 4. What failed in a terminal mode is refused unless forced; if that is all there is, the retry is refused.
+ * 4. What was undone is begun anew under every strategy, with whatever comes after it. What could not be undone counts as done.
+ * 5. What failed in a terminal mode is refused unless forced; if that is all there is, the retry is refused.
  */
 import {
   ActionStatus,
@@ -15,6 +16,7 @@ import {
   RejectCode,
   RunEventType,
   RunStatus,
+  UndoStatus,
 } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
 import { modeName, traitsOf } from "../failure/modes.js";
@@ -24,6 +26,7 @@ import { type Actor, actionAt, addEvent, stateOf } from "./actor.js";
 import { advance } from "./advance.js";
 import { dropItems, reopenItems } from "./items.js";
 import { reopenRun } from "./run-end.js";
+import { forgetUndo, undoProgress } from "./undo.js";
 
 export interface ReopenOptions {
   readonly strategy: RecoveryStrategy;
@@ -64,11 +67,18 @@ export function reopen(actor: Actor, options: ReopenOptions): Reopened {
       actions += 1;
       continue;
     }
+    if (stateOf(actor, action).undo?.status === UndoStatus.DONE) {
+      items += beginAllOver(actor, action);
+      actions += 1;
+      reopenAfter(actor, action, "was undone and runs again");
+      continue;
+    }
     const opened = reopenAction(actor, action, force);
     if (opened === undefined) continue;
     items += opened.items;
     if (opened.failed) actions += 1;
-    if (strategy === RecoveryStrategy.RETRY_FROM_CHECKPOINT) reopenAfter(actor, action);
+    if (strategy === RecoveryStrategy.RETRY_FROM_CHECKPOINT)
+      reopenAfter(actor, action, "goes on from its checkpoint");
   }
   advance(actor);
   return { items, actions };
@@ -98,7 +108,7 @@ function reopenAction(
 }
 
 /** Whatever comes after an action and had completed runs again. */
-function reopenAfter(actor: Actor, action: ActionPlan): void {
+function reopenAfter(actor: Actor, action: ActionPlan, why: string): void {
   for (const index of action.dependants) {
     const dependant = actionAt(actor, index);
     const state = stateOf(actor, dependant);
@@ -107,10 +117,10 @@ function reopenAfter(actor: Actor, action: ActionPlan): void {
       state.endedAtNs = 0n;
       addEvent(actor, RunEventType.ACTION_REOPENED, {
         action: index,
-        detail: `${action.name} goes on from its checkpoint`,
+        detail: `${action.name} ${why}`,
       });
     }
-    reopenAfter(actor, dependant);
+    reopenAfter(actor, dependant, why);
   }
 }
 
@@ -126,6 +136,7 @@ function beginAllOver(actor: Actor, action: ActionPlan): number {
   state.effect = Effect.UNSPECIFIED;
   state.steps = 0;
   state.stepsSince = actor.run.generation;
+  if (state.undo?.status === UndoStatus.DONE) forgetUndo(actor, action);
   return items;
 }
 
@@ -150,6 +161,12 @@ export function refusal(actor: Actor, strategy: RecoveryStrategy, force: boolean
     return {
       code: RejectCode.NOT_RECOVERABLE,
       message: `run ${runId} was cancelled by request: there is nothing to recover; start a new run`,
+    };
+  }
+  if (run.undo !== undefined) {
+    return {
+      code: RejectCode.NOT_FAILED,
+      message: `run ${runId} is being undone (${undoProgress(actor)}): retry it once that is over and it has ended`,
     };
   }
   if (!isRunRetryable(run.status)) {

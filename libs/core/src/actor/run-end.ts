@@ -19,14 +19,19 @@ import {
   Source,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { MESSAGE_LIMIT_CHARS } from "../failure/classify.js";
+import { undoneOf } from "../recovery/undone.js";
 import { resolveRunStatus, tallyOf } from "../resolve.js";
 import { isCompleted, isRunRetryable, RUN_RETRYABLE_STATUSES } from "../status.js";
 import { countsKey, statusKey } from "../state/tables.js";
+import { cutText } from "../text.js";
 import { addMode, modesText } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
+import { failedText } from "./attempt.js";
 import { fileExpiry, unfileExpiry } from "./expiry.js";
 import { planRecovery } from "./recover.js";
 import { tellRequester } from "./requester.js";
+import { beginUndo } from "./undo.js";
 
 type RunCount = "active" | "completed" | "completedWithFailures" | "failed" | "cancelled";
 
@@ -69,27 +74,66 @@ function countEffect(counts: CountsRecord, run: RunRecord): void {
   if (run.effect === Effect.SILENT) counts.silentNoOp += 1;
 }
 
-/** Every action is terminal: decides how the run ended, and says so everywhere. */
+/**
+ * Every action is terminal: the run ends, unless completed actions are to be undone first. They are not while a recovery is to
+ * come, which goes on with what they did.
+ */
 export function endRun(actor: Actor): void {
+  const text = decideEnd(actor);
+  const recovery = planRecovery(actor);
+  if (recovery === undefined && beginUndo(actor)) return;
+  bookEnd(actor, text, recovery);
+}
+
+/** All that is to be undone is: the run ends for good, as it was about to. */
+export function endUndoneRun(actor: Actor): void {
+  bookEnd(actor, decideEnd(actor), undefined);
+}
+
+/** How the run ended. A sentence that says why. */
+function decideEnd(actor: Actor): string {
   const { run, plan, ctx } = actor;
-  const status = resolveRunStatus(
+  run.status = resolveRunStatus(
     plan.actions.map((action) => ({
       status: run.actions[action.index]?.status ?? ActionStatus.PENDING,
       optional: action.definition.optional,
     })),
     run.cancel !== undefined,
   );
-  run.status = status;
   run.endedAtNs = ctx.atNs;
   run.effect = effectOfRun(run);
-  run.failure = isRunRetryable(status) ? failureOfRun(actor) : undefined;
-  fileExpiry(actor);
-  const tally = tallyOf(run.actions.map((action) => action.status));
+  run.failure = isRunRetryable(run.status) ? failureOfRun(actor) : undefined;
   const text =
-    status === RunStatus.CANCELLED
+    run.status === RunStatus.CANCELLED
       ? `cancelled: ${run.cancel?.reason || "no reason given"}`
       : (run.failure?.message ?? noEffectText(actor));
-  const recovery = planRecovery(actor);
+  return plan.undoOrder.length === 0 ? text : withUndone(actor, text);
+}
+
+/** Adds what was undone, and to the failure what could not be. */
+function withUndone(actor: Actor, text: string): string {
+  const { run, plan, ctx } = actor;
+  const { done, failed } = undoneOf(plan, run);
+  const undone = done.length === 0 ? "" : `; undone: ${done.join(", ")}`;
+  if (failed.length === 0) return text + undone;
+  const why = failed.map(({ name, failure }) =>
+    failure === undefined ? name : `${name} (${failedText(failure)})`,
+  );
+  const tail = cutText(`could not be undone: ${why.join(", ")}`, MESSAGE_LIMIT_CHARS / 2);
+  const first = run.failure ?? failed[0]?.failure;
+  const message = `${cutText(text, MESSAGE_LIMIT_CHARS / 2 - 2)}; ${tail}`;
+  run.failure = makeFailure(
+    { ...first, message, shown: "", stack: "" },
+    { atNs: ctx.atNs, source: Source.ENGINE },
+  );
+  return message + undone;
+}
+
+function bookEnd(actor: Actor, text: string, recovery: string | undefined): void {
+  const { run, ctx } = actor;
+  const { status } = run;
+  fileExpiry(actor);
+  const tally = tallyOf(run.actions.map((action) => action.status));
   run.detail = makeDetail(
     recovery === undefined ? text : `${text}; ${recovery}`,
     status === RunStatus.CANCELLED ? Source.OPERATOR : Source.ENGINE,

@@ -5,7 +5,7 @@
  * I4: every item is in exactly one disposition, and the counts are the dispositions.
  * I8: what failed has a detail. I13: what waits for its next attempt says when that is.
  */
-import { ActionStatus, ItemCountsSchema, RunStatus, type RunRecord } from "@holdfast/proto";
+import { ActionStatus, ItemCountsSchema, RunStatus, type RunRecord, UndoStatus } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { COUNT_OF, type CountName, eachItem, HAS_RECORD, openItems, STATUS_MASK } from "../actor/items.js";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
@@ -43,9 +43,11 @@ function checkEnding(run: RunRecord, plan: DefinitionPlan, say: Say): void {
   );
   const status = RunStatus[run.status] ?? String(run.status);
   if (!isRunTerminal(run.status)) {
-    if (open.length === 0) say("I3", "", `every action has ended, but the run is ${status}`);
+    if (run.undo !== undefined) checkUndoing(run, plan, open.length, say);
+    else if (open.length === 0) say("I3", "", `every action has ended, but the run is ${status}`);
     return;
   }
+  if (run.undo !== undefined) say("I3", "", `the run is ${status}, but is still being undone`);
   if (open.length > 0)
     say("I3", "", `the run is ${status}, but open are: ${open.map((action) => action.name).join(", ")}`);
   const resolved = resolveRunStatus(
@@ -61,6 +63,16 @@ function checkEnding(run: RunRecord, plan: DefinitionPlan, say: Say): void {
   if (isRunRetryable(run.status) && run.failure === undefined)
     say("I8", "", `the run is ${status}, but has no failure`);
 }
+
+/** A run is undone once all has ended, one action at a time. */
+function checkUndoing(run: RunRecord, plan: DefinitionPlan, open: number, say: Say): void {
+  if (open > 0) say("I3", "", `the run is being undone, but ${open} of its actions are open`);
+  const at = plan.undoOrder.filter((index) => UNDO_ACTIVE.has(run.actions[index]?.undo?.status ?? 0));
+  if (at.length !== 1)
+    say("I3", "", `the run is being undone, but ${at.length} undos are under way: it should be one`);
+}
+
+const UNDO_ACTIVE: ReadonlySet<UndoStatus> = new Set([UndoStatus.RUNNING, UndoStatus.RETRYING]);
 
 /** How many items were looked at. */
 function checkAction(view: View, runId: string, run: RunRecord, action: ActionPlan, say: Say): number {

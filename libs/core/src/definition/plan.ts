@@ -34,6 +34,8 @@ export interface DefinitionPlan {
   readonly definition: WorkflowDefinition;
   readonly actions: readonly ActionPlan[];
   readonly order: readonly number[];
+  /** The actions that can be undone, in the order in which they are: last things first. */
+  readonly undoOrder: readonly number[];
   readonly levels: readonly (readonly number[])[];
   /** The one action that nothing waits for, where there is exactly one: its output is the run's. */
   readonly leaf: number | undefined;
@@ -112,6 +114,7 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
     definition,
     actions,
     order,
+    undoOrder: order.filter((index) => definition.actions[index]?.undo !== undefined).toReversed(),
     levels,
     leaf: leaves.length === 1 ? leaves[0] : undefined,
     recovery: {

@@ -2,6 +2,7 @@ import {
   FailureMode,
   TimeoutsSchema,
   TriggerRule,
+  WaitSchema,
   type WorkflowDefinition,
   WorkflowDefinitionSchema,
 } from "@holdfast/proto";
@@ -17,6 +18,7 @@ import {
   retryPolicy,
   tolerateBasisPoints,
   tolerateCount,
+  UNDO,
   workflow,
 } from "../testing/build.js";
 import { hashDefinition } from "./hash.js";
@@ -35,6 +37,13 @@ describe("a definition is refused with what is wrong with it", () => {
     ["a bad name", workflow("w*", [action("a")]), /workflow name "w\*" is not valid/],
     ["an empty name", workflow("", [action("a")]), /workflow name "" \(empty\)/],
     ["a bad action name", workflow("w", [action("a.b")]), /action name "a\.b"/],
+    [
+      "a wait that can be undone",
+      workflow("w", [
+        action("a", { undo: UNDO, wait: init(WaitSchema, { for: { case: "sleepMs", value: 5n } }) }),
+      ]),
+      /"a" only waits: there is nothing to undo/,
+    ],
     ["a bad queue", workflow("w", [action("a", { queue: ">" })]), /queue name ">"/],
     ["a bad default queue", workflow("w", [action("a")], { queue: ".." }), /queue name "\.\."/],
     ["two actions of a name", workflow("w", [action("a"), action("a")]), /two actions are named "a"/],

@@ -108,6 +108,7 @@ function actionProblems(
       say(`action ${quoted(action.name)} waits for ${quoted(name)}, which the workflow does not have`);
   }
   if (action.wait !== undefined) waitProblems(action, action.wait, say);
+  if (action.undo !== undefined) say(undoProblem(action));
   if (action.forEach !== undefined) {
     const { source, window } = action.forEach;
     if (source.case === undefined)
@@ -198,6 +199,11 @@ function waitProblems(action: ActionDefinition, wait: Wait, say: Say): void {
     default:
       say(`${subject} waits but does not say for what`);
   }
+}
+
+function undoProblem(action: ActionDefinition): string | undefined {
+  if (action.wait === undefined) return undefined;
+  return `action ${quoted(action.name)} only waits: there is nothing to undo; declare the undo on an action with a handler`;
 }
 
 /** Names the actions of one circle, in its order. */

@@ -2,15 +2,22 @@
  * Any definitions and any sequence of commands: after every entry the invariants of the design hold, and the same log always
  * gives the same bytes.
  */
-import { type CommandBatch, CommandBatchSchema, type WorkflowDefinition } from "@holdfast/proto";
-import { decode } from "@holdfast/proto/codec";
+import {
+  ActionDefinitionSchema,
+  type CommandBatch,
+  CommandBatchSchema,
+  RunEventType,
+  type WorkflowDefinition,
+  WorkflowDefinitionSchema,
+} from "@holdfast/proto";
+import { decode, init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { arbitraryDefinition } from "../testing/arbitrary-definition.js";
-import { batch, define } from "../testing/build.js";
+import { batch, define, UNDO } from "../testing/build.js";
 import { checkPartition } from "../testing/invariants.js";
 import { MemoryView, type StateBytes } from "../testing/memory-view.js";
-import { arbitraryMove, type Move, Mover, WORKFLOWS } from "../testing/moves.js";
+import { arbitraryMove, endingMove, type Move, Mover, WORKFLOWS } from "../testing/moves.js";
 import { foldLogEntry, type LogEntry, TestPartition } from "../testing/partition.js";
 import { checkStep, mustBeSame } from "../testing/transitions.js";
 
@@ -113,4 +120,38 @@ test("sequences get somewhere: runs end in every way, are retried and heal", () 
   const ended = [4, 5, 6, 7].map((status) => seen.get(`2:${status}`) ?? 0);
   expect(ended.every((count) => count > 5)).toBe(true);
   expect(seen.get("3:2") ?? 0).toBeGreaterThan(20);
+});
+
+/** Nothing waits for signals or people, and all can be undone. */
+const undoable = definitions.map((drawn) =>
+  drawn.map((definition) =>
+    init(WorkflowDefinitionSchema, {
+      ...definition,
+      actions: definition.actions.map((drawnAction) =>
+        init(ActionDefinitionSchema, { ...drawnAction, wait: undefined, undo: UNDO }),
+      ),
+    }),
+  ),
+);
+const endings = fc
+  .array(endingMove, { minLength: 10, maxLength: 80, size: "max" })
+  .map((drawn): Move[] => [{ kind: "start", pick: 0, how: 0, joined: false }, ...drawn]);
+
+test(`the invariants hold where runs are undone (HOLDFAST_SEED=${seed} repeats this)`, {
+  timeout: 120_000 + SEQUENCES * 30,
+}, () => {
+  const seen = new Map<RunEventType, number>();
+  fc.assert(
+    fc.property(undoable, endings, (defined, played) => {
+      const { events, log, view } = play(defined, played, 3);
+      mustBeSame(replay(new Map(), log, 4), view.dump(), "I2: another replica has other bytes");
+      for (const { type } of [...events.values()].flat()) seen.set(type, (seen.get(type) ?? 0) + 1);
+    }),
+    { ...settings, numRuns: Math.ceil(SEQUENCES / 3) },
+  );
+  const { UNDO_STARTED, UNDO_ATTEMPT_FAILED, ACTION_UNDONE, ACTION_UNDO_FAILED } = RunEventType;
+  const rare = [UNDO_STARTED, UNDO_ATTEMPT_FAILED, ACTION_UNDONE, ACTION_UNDO_FAILED].filter(
+    (type) => (seen.get(type) ?? 0) < Math.floor(SEQUENCES / 1000),
+  );
+  expect(rare.map((type) => RunEventType[type])).toEqual([]);
 });

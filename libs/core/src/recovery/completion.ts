@@ -1,8 +1,8 @@
 /**
  * How much of a run is done, in units of work: an action over items is as many as it has items, one with steps as many as it has
- * steps, any other is one. Recommendations go by it.
+ * steps, any other is one. What was undone is not done. Recommendations go by it.
  */
-import type { ActionState, RunRecord } from "@holdfast/proto";
+import { type ActionState, type RunRecord, UndoStatus } from "@holdfast/proto";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
 import { isCompleted } from "../status.js";
 
@@ -24,7 +24,7 @@ export function completionOf(plan: DefinitionPlan, run: RunRecord): Completion {
   for (const action of plan.actions) {
     const state = run.actions[action.index] as ActionState;
     const part = partOf(action, state);
-    done += part.done;
+    if (state.undo?.status !== UndoStatus.DONE) done += part.done;
     total += part.total;
   }
   return { done, total };

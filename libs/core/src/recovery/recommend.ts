@@ -14,6 +14,9 @@ export interface RecoveryQuestion {
   /** Units that are done, of `total`. */
   readonly done: number;
   readonly total: number;
+  /** Names of actions that were undone before it ended, and of those that could not be. */
+  readonly undone?: readonly string[];
+  readonly notUndone?: readonly string[];
   /** What is asked about, for the sentences: "run r1", "action load". */
   readonly subject: string;
 }
@@ -23,16 +26,26 @@ export const completionMilli = (done: number, total: number): number =>
   total === 0 ? 0 : Math.floor((done * 1000) / total);
 
 export function recommend(question: RecoveryQuestion): Recommendation {
-  const { cancelled, mode, done, total, subject } = question;
+  const { cancelled, mode, done, total, subject, notUndone = [] } = question;
   const say = (strategy: RecoveryStrategy, reason: string, hint: string): Recommendation =>
     init(RecommendationSchema, {
       strategy,
       reason,
-      hint: hint + terminalHint(question),
+      hint: hint + terminalHint(question) + undoneHint(question),
       recoverable: strategy !== RecoveryStrategy.ABORT && strategy !== RecoveryStrategy.MANUAL,
       mode,
     });
   const { ABORT, MANUAL, RETRY_ALL, RETRY_FAILED, RETRY_FROM_CHECKPOINT } = RecoveryStrategy;
+  if (notUndone.length > 0) {
+    const names = notUndone.join(", ");
+    return say(
+      MANUAL,
+      `could not be undone: ${names}`,
+      cancelled
+        ? `Mend by hand what ${names} did of ${subject}; it was cancelled, so nothing is to be retried.`
+        : `A person has to look at what ${names} did of ${subject} and still stands. A retry takes it for done, RETRY_ALL does it again.`,
+    );
+  }
   if (cancelled)
     return say(
       ABORT,
@@ -86,4 +99,11 @@ function terminalHint({ mode, modes }: RecoveryQuestion): string {
   if (terminal.length === 0) return "";
   const named = terminal.map((entry) => `${entry.count} with ${modeName(entry.mode)}`).join(", ");
   return ` A retry leaves out what failed in a terminal mode (${named}) unless it is forced.`;
+}
+
+/** Says that a retry does anew what was undone, whatever else it keeps. */
+function undoneHint({ cancelled, undone = [] }: RecoveryQuestion): string {
+  if (undone.length === 0) return "";
+  const names = undone.join(", ");
+  return cancelled ? ` Undone: ${names}.` : ` What was undone (${names}) runs again, whatever the strategy.`;
 }

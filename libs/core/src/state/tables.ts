@@ -152,6 +152,8 @@ export const inputsKey = (runId: string, action: number, block: number): Key<Ite
 export const itemKey = (runId: string, action: number, item: number): Key<ItemRecord> =>
   `i${runId}\0${u16(action)}${u32(item)}`;
 
+/** In the place of an item: the steps of an action's undo. */
+export const UNDO_STEPS = 0xffff_fffe;
 /** `item` is -1 for the steps of an action that is not over items. */
 export const stepKey = (runId: string, action: number, item: number, index: number): Key<StepRecord> =>
   `s${runId}\0${u16(action)}${u32(item + 1)}${u32(index)}`;

@@ -1,4 +1,4 @@
-/** Any workflow of 1 to 6 actions: graphs, items from everywhere, tolerances, triggers, retry policies, small windows. */
+/** Any workflow of 1 to 6 actions: graphs, items from everywhere, tolerances, triggers, retry policies, small windows, undos. */
 import {
   type ActionDefinition,
   type ApprovalTimeout,
@@ -22,6 +22,7 @@ import {
   retryPolicy,
   tolerateBasisPoints,
   tolerateCount,
+  UNDO,
   workflow,
 } from "./build.js";
 
@@ -41,6 +42,7 @@ interface Draft {
   readonly jitterMilli: number;
   readonly policy: "by-mode" | "only-validation" | "never-network";
   readonly place: number;
+  readonly undo: boolean;
   readonly wait: "none" | "sleep" | "signal" | "patient-signal" | "approval";
 }
 
@@ -73,6 +75,7 @@ const draft: fc.Arbitrary<Draft> = fc.record({
     "never-network" as const,
   ),
   place: fc.nat(1000),
+  undo: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
   wait: fc.constantFrom(
     "none" as const,
     "none" as const,
@@ -118,10 +121,12 @@ function actionOf(drafts: readonly Draft[], index: number): ActionDefinition {
   const forEach = forEachOf(drafts, index);
   const { tolerate, basisPoints } = from;
   const limit = tolerate === undefined || forEach === undefined ? undefined : tolerate;
+  const wait = forEach === undefined ? waitOf(from) : undefined;
   return action(nameOf(index), {
     after: drafts.slice(0, index).flatMap((_, i) => (((from.after >> i) & 1) === 1 ? [nameOf(i)] : [])),
     forEach,
-    wait: forEach === undefined ? waitOf(from) : undefined,
+    wait,
+    undo: from.undo && wait === undefined ? UNDO : undefined,
     optional: from.optional,
     trigger: from.trigger,
     retry: retryPolicy({

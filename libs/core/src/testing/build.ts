@@ -44,6 +44,7 @@ import {
   TimersFiredSchema,
   type Tolerate,
   TolerateSchema,
+  UndoSchema,
   type WorkflowDefinition,
   WorkflowDefinitionSchema,
 } from "@holdfast/proto";
@@ -69,6 +70,8 @@ export const tolerateCount = (value: number): Tolerate =>
 export const tolerateBasisPoints = (value: number): Tolerate =>
   init(TolerateSchema, { limit: { case: "basisPoints", value } });
 export const retryPolicy = (policy: Init<RetryPolicy>): RetryPolicy => init(RetryPolicySchema, policy);
+/** Has an undo handler. */
+export const UNDO = init(UndoSchema);
 /** No second attempt: what fails has failed. */
 export const ONE_ATTEMPT = retryPolicy({ maxAttempts: 1 });
 

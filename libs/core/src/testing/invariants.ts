@@ -17,6 +17,7 @@ import {
   Source,
   TimerKind,
   type TimerRecord,
+  UndoStatus,
 } from "@holdfast/proto";
 import { HAS_RECORD, STATUS_MASK } from "../actor/items.js";
 import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan.js";
@@ -43,6 +44,7 @@ import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import type { TestPartition } from "./partition.js";
+import { checkUndo, undoStatusOf } from "./undo-invariants.js";
 
 export function must(holds: boolean, rule: string): asserts holds {
   if (!holds) throw new Error(`violated: ${rule}`);
@@ -100,6 +102,8 @@ function checkOutbox(view: MemoryView): void {
 function openAttempts({ view, runId, run, plan }: RunUnderTest): string[] {
   return plan.actions.flatMap((action) => {
     const state = run.actions[action.index] as ActionState;
+    if (undoStatusOf(run, state) === UndoStatus.RUNNING)
+      return [taskKey(runId, action.index, -1, state.attempt)];
     if (state.status !== ActionStatus.RUNNING) return [];
     if (action.forEach === undefined) return [taskKey(runId, action.index, -1, state.attempt)];
     return itemBytes({ view, runId, run, plan }, action).flatMap((byte, item) => {
@@ -122,8 +126,8 @@ function checkRun(at: RunUnderTest, partition: TestPartition): void {
     );
   } else {
     must(
-      isRunTerminal(run.status) === statuses.every(isTerminal),
-      `I3: run ${runId} is terminal exactly when all its actions are: ${RunStatus[run.status]}, ${statuses.join()}`,
+      isRunTerminal(run.status) === (statuses.every(isTerminal) && run.undo === undefined),
+      `I3: run ${runId} is terminal exactly when all its actions are and nothing is to be undone: ${RunStatus[run.status]}, ${statuses.join()}`,
     );
   }
   if (isRunTerminal(run.status)) {
@@ -132,8 +136,10 @@ function checkRun(at: RunUnderTest, partition: TestPartition): void {
     must(run.recoverAtNs === 0n || isRunRetryable(run.status), "only what failed is recovered");
     must((run.detail?.text ?? "") !== "" && run.endedAtNs > 0n, "an ended run has a detail and a time");
     must(
-      (run.failure !== undefined) === isRunRetryable(run.status),
-      "a run has a failure exactly if it failed",
+      (run.failure !== undefined) ===
+        (isRunRetryable(run.status) ||
+          run.actions.some((state) => undoStatusOf(run, state) === UndoStatus.FAILED)),
+      "a run has a failure exactly if it failed, or could not be undone",
     );
     must(
       run.retryableUntilNs > 0n === isRunRetryable(run.status),
@@ -214,7 +220,7 @@ function checkAction(at: RunUnderTest, action: ActionPlan, partition: TestPartit
   }
 }
 
-function checkEvents({ view, runId, run }: RunUnderTest, partition: TestPartition): void {
+function checkEvents({ view, runId, run, plan }: RunUnderTest, partition: TestPartition): void {
   const kept: RunEvent[] = [];
   for (let chunk = 0; kept.length + run.events.length < run.nextEvent; chunk++) {
     const record = view.get(eventChunkKey(runId, chunk));
@@ -232,6 +238,7 @@ function checkEvents({ view, runId, run }: RunUnderTest, partition: TestPartitio
     published.length === kept.length && published.every((event, i) => event.type === kept[i]?.type),
     "what was published is what is kept",
   );
+  checkUndo({ view, runId, run, plan }, kept);
 }
 
 /** Whatever waits for a time has one live timer at it: next attempts, waits, recoveries, delayed starts. */
@@ -256,6 +263,8 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
         must(definition.wait !== undefined && (state.detail?.text ?? "") !== "", "what waits says for what");
         if (state.retryAtNs > 0n) one(`WAIT ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
       }
+      if (undoStatusOf(run, state) === UndoStatus.RETRYING)
+        one(`RETRY ${runId}/${index}/-1/${state.attempt}@${state.undo?.retryAtNs}`);
       if (state.status === ActionStatus.RETRYING)
         one(`RETRY ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
       if (forEach === undefined || state.items === undefined) continue;

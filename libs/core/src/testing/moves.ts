@@ -55,6 +55,10 @@ import { MS, type TestPartition } from "./partition.js";
 export const MOVE_KINDS = [
   "start",
   ...Array.from({ length: 12 }, () => "report" as const),
+  "report-undo",
+  "report-undo",
+  "report-undo",
+  "report-undo",
   "report-twice",
   "checkpoint",
   "stale-report",
@@ -90,12 +94,27 @@ export interface Move {
   readonly joined: boolean;
 }
 
-export const arbitraryMove: fc.Arbitrary<Move> = fc.record({
-  kind: fc.constantFrom(...MOVE_KINDS),
-  pick: fc.nat(63),
-  how: fc.nat(63),
-  joined: fc.integer({ min: 0, max: 3 }).map((n) => n === 3),
-});
+const moveOf = (kinds: readonly Move["kind"][]): fc.Arbitrary<Move> =>
+  fc.record({
+    kind: fc.constantFrom(...kinds),
+    pick: fc.nat(63),
+    how: fc.nat(63),
+    joined: fc.integer({ min: 0, max: 3 }).map((n) => n === 3),
+  });
+
+export const arbitraryMove: fc.Arbitrary<Move> = moveOf(MOVE_KINDS);
+
+/** Moves among which whatever ends a run, undoes it and opens it again is frequent. */
+export const endingMove: fc.Arbitrary<Move> = moveOf([
+  ...MOVE_KINDS,
+  ...Array.from({ length: 30 }, () => "report" as const),
+  ...Array.from({ length: 12 }, () => "report-undo" as const),
+  ...Array.from({ length: 8 }, () => "load" as const),
+  ...Array.from({ length: 6 }, () => "pass-time" as const),
+  ...Array.from({ length: 6 }, () => "retry" as const),
+  ...Array.from({ length: 6 }, () => "cancel" as const),
+  ...Array.from({ length: 3 }, () => "checkpoint" as const),
+]);
 
 export const WORKFLOWS = ["first", "second"] as const;
 const RUNS = ["r1", "r2", "r3", "r4", "r5"] as const;
@@ -190,7 +209,14 @@ export class Mover {
           startAtNs: how % 8 === 5 ? partition.nowNs + 50n * MS : 0n,
         });
       case "report":
-        return this.report(pick, how);
+        return this.report([...partition.open.values()], pick, how);
+      case "report-undo":
+        return this.report(
+          [...partition.open.values()].filter((task) => partition.run(task.runId).undo !== undefined),
+          pick,
+          // Success, a failure that is retried, or any outcome.
+          [0, 13, how][how % 3] ?? how,
+        );
       case "report-twice":
         return this.lastReport;
       case "checkpoint":
@@ -289,8 +315,8 @@ export class Mover {
     return made;
   }
 
-  private report(pick: number, how: number): Command | undefined {
-    const tasks = [...this.partition.open.values()].filter((task) => !this.reported.has(task));
+  private report(open: readonly DueTask[], pick: number, how: number): Command | undefined {
+    const tasks = open.filter((task) => !this.reported.has(task));
     const task = tasks[pick % Math.max(tasks.length, 1)];
     if (task === undefined) return undefined;
     this.reported.add(task);

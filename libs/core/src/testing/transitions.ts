@@ -3,6 +3,7 @@
  * a fresh attempt; every command that has a correlation is answered, once.
  */
 import {
+  type ActionState,
   ActionStatus,
   AppliedRecordSchema,
   type CommandBatch,
@@ -13,6 +14,7 @@ import {
   type RunRecord,
   RunRecordSchema,
   RunStatus,
+  UndoStatus,
 } from "@holdfast/proto";
 import { decode } from "@holdfast/proto/codec";
 import { STATUS_MASK } from "../actor/items.js";
@@ -119,6 +121,7 @@ function checkRunStep(runId: string, before: RunRecord, after: RunRecord, { effe
   before.actions.forEach((old, i) => {
     const now = after.actions[i] as RunRecord["actions"][number];
     must(now.attempt >= old.attempt, `attempts of action ${i} never go down`);
+    checkUndoStep(i, old, now);
     const hadFailed = old.status === ActionStatus.FAILED || old.status === ActionStatus.RETRYING;
     if (!hadFailed || old.failure === undefined) return;
     const fresh = now.attempt > old.attempt || (now.items !== undefined && now.startedAtNs > old.startedAtNs);
@@ -127,6 +130,17 @@ function checkRunStep(runId: string, before: RunRecord, after: RunRecord, { effe
     must(now.failure?.message === old.failure.message, `I8: the failure of action ${i} survives`);
     must(now.detail?.text === old.detail?.text, `I8: the detail of action ${i} survives`);
   });
+}
+
+/** Why something could not be undone stays, until it is begun anew or its undo is. */
+function checkUndoStep(i: number, old: ActionState, now: ActionState): void {
+  if (old.undo?.status !== UndoStatus.FAILED) return;
+  const fresh = now.startedAtNs > old.startedAtNs || (now.undo?.generation ?? 0) > old.undo.generation;
+  if (!fresh)
+    must(
+      now.undo?.failure?.message === old.undo.failure?.message,
+      `I8: the failed undo of action ${i} survives`,
+    );
 }
 
 /** `i<run>\0<action><item>`. */

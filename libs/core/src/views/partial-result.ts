@@ -19,6 +19,7 @@ import {
   type StepRecord,
   type StepView,
   StepViewSchema,
+  UndoStatus,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
@@ -98,15 +99,19 @@ export function partialOfRun(runId: string, plan: DefinitionPlan, run: RunRecord
     plan.order.flatMap((index) =>
       wanted(run.actions[index] as ActionState) ? [plan.actions[index]?.name ?? ""] : [],
     );
-  const hasFailed = ({ status }: ActionState): boolean => FAILED_STATUSES.has(status);
+  const isUndone = ({ undo }: ActionState): boolean => undo?.status === UndoStatus.DONE;
+  const hasFailed = (state: ActionState): boolean => FAILED_STATUSES.has(state.status) && !isUndone(state);
+  const hasCompleted = (state: ActionState): boolean =>
+    state.status === ActionStatus.COMPLETED && !isUndone(state);
   const last = plan.order.findLast(
     (index) => isCompleted(run.actions[index]?.status ?? 0) && run.actions[index]?.output !== undefined,
   );
   return partial({
     subject: `run ${runId}`,
-    completed: named((state) => state.status === ActionStatus.COMPLETED),
+    completed: named(hasCompleted),
     failed: named(hasFailed),
-    remaining: named((state) => state.status !== ActionStatus.COMPLETED && !hasFailed(state)),
+    // What was undone is to be done again.
+    remaining: named((state) => !hasCompleted(state) && !hasFailed(state)),
     failure: run.failure,
     lastOutput: last === undefined ? undefined : run.actions[last]?.output,
     traceparent: run.traceparent,

@@ -21,6 +21,9 @@ import {
   type RunView,
   RunViewSchema,
   type StepRecord,
+  UndoStatus,
+  type UndoView,
+  UndoViewSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
@@ -119,7 +122,7 @@ function actionView({ run, plan, full, stepsOf }: RunViewInput, action: ActionPl
     level: action.level,
     after: action.upstream.map((index) => plan.actions[index]?.name ?? ""),
     queue: action.queue,
-    attempt: state.attempt,
+    attempt: attemptsOf(state),
     generation: state.generation,
     startedAt: timestamp(state.startedAtNs),
     endedAt: timestamp(state.endedAtNs),
@@ -134,6 +137,26 @@ function actionView({ run, plan, full, stepsOf }: RunViewInput, action: ActionPl
     optional: action.definition.optional,
     partial: partialOfAction(action, state, run, steps),
     steps: full ? steps.map(stepView) : [],
+    undo: undoView(state),
+  });
+}
+
+/** Attempts to undo are told apart from those to do. */
+const attemptsOf = ({ attempt, undo }: ActionState): number =>
+  undo === undefined || undo.status === UndoStatus.UNSPECIFIED ? attempt : undo.attemptBase;
+
+function undoView({ attempt, undo }: ActionState): UndoView | undefined {
+  if (undo === undefined || undo.status === UndoStatus.UNSPECIFIED) return undefined;
+  return init(UndoViewSchema, {
+    status: undo.status,
+    attempts: attempt - undo.attemptBase,
+    failure: undo.failure,
+    detail: undo.detail?.text ?? "",
+    startedAt: timestamp(undo.startedAtNs),
+    endedAt: timestamp(undo.endedAtNs),
+    retryAt: timestamp(undo.retryAtNs),
+    worker: undo.worker,
+    generation: undo.generation,
   });
 }
 

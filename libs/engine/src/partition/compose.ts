@@ -20,6 +20,7 @@ import {
   planOf,
   runKey,
   STATUS_MASK,
+  UNDO_STEPS,
   type View,
 } from "@holdfast/core";
 import {
@@ -35,6 +36,9 @@ import {
   StepResultSchema,
   type Task,
   TaskSchema,
+  type TaskUndo,
+  TaskUndoSchema,
+  UndoStatus,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { PayloadStore } from "../ports/registry.js";
@@ -80,13 +84,20 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
   const state = found?.run.actions[due.action];
   if (found === undefined || action === undefined || state === undefined) return undefined;
   const { run, plan } = found;
-  if (run.status !== RunStatus.RUNNING || state.status !== ActionStatus.RUNNING) return undefined;
+  const undo = due.item < 0 && state.undo?.status === UndoStatus.RUNNING ? state.undo : undefined;
+  if (run.status !== RunStatus.RUNNING) return undefined;
+  if (undo === undefined && state.status !== ActionStatus.RUNNING) return undefined;
   const byte = due.item < 0 ? 0 : itemByte(view, due);
   if (due.item >= 0 && (byte & STATUS_MASK) !== ItemStatus.RUNNING) return undefined;
   // An item in its first attempt has no record: asking for it would be a read in vain for each.
   const record = (byte & HAS_RECORD) === 0 ? undefined : view.get(itemKey(due.runId, due.action, due.item));
   const { attempt, attemptBase, steps } = due.item < 0 ? state : (record ?? FIRST_ATTEMPT);
   if (attempt !== due.attempt) return undefined;
+  const base = undo?.attemptBase ?? attemptBase;
+  const stepsOf =
+    undo === undefined
+      ? { ...due, bound: steps, since: state.stepsSince }
+      : { ...due, item: UNDO_STEPS, bound: undo.steps, since: undo.generation };
   const upstream: NamedPayload[] = [];
   const gather: ActionPlan[] = [];
   for (const index of action.upstream) {
@@ -99,7 +110,7 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
           bringInline(view, due.runId, index + 1, run.actions[index]?.output),
         ),
       );
-    else if (due.item < 0) gather.push(source);
+    else if (due.item < 0 && action.forEach === undefined) gather.push(source);
   }
   const task = init(TaskSchema, {
     runId: due.runId,
@@ -117,12 +128,14 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
     traceparent: run.traceparent,
     generation: run.generation,
     queue: action.queue,
-    attemptsLeft: Math.max(0, action.retry.maxAttempts - (due.attempt - attemptBase)),
-    steps: readSteps(view, { ...due, bound: steps, since: state.stepsSince }).map(
-      ([index, { name, result }]) => init(StepResultSchema, { index, name, result }),
+    attemptsLeft: Math.max(0, action.retry.maxAttempts - (due.attempt - base)),
+    steps: readSteps(view, stepsOf).map(([index, { name, result }]) =>
+      init(StepResultSchema, { index, name, result }),
     ),
+    undo: state.undo === undefined ? undefined : taskUndo(view, due.runId, found, action, undo !== undefined),
   });
-  return gather.length === 0 ? task : gatherOutputs(deps, found, task, gather);
+  const undoesItems = undo !== undefined && action.forEach !== undefined;
+  return gather.length === 0 && !undoesItems ? task : gatherOutputs(deps, found, task, gather);
 }
 
 const named = (source: ActionPlan, state: ActionState, payload: Payload | undefined): NamedPayload =>
@@ -141,7 +154,25 @@ function itemInput(view: View, due: DueTask, action: ActionPlan): Payload | unde
   return value === undefined ? undefined : init(PayloadSchema, { body: { case: "inline", value } });
 }
 
-/** Adds, for each upstream action over items, a JSON array of its successes' outputs, in the order of their indices. */
+/** What a task says of its action's undo: that it is one, and of what, or that the action was undone before. */
+function taskUndo(
+  view: View,
+  runId: string,
+  { run }: Pinned,
+  { index, forEach }: ActionPlan,
+  now: boolean,
+): TaskUndo {
+  const { undo, output } = run.actions[index] as ActionState;
+  const times = undo?.times ?? 0;
+  if (!now) return init(TaskUndoSchema, { times });
+  const kept = forEach === undefined ? bringInline(view, runId, index + 1, output) : undefined;
+  return init(TaskUndoSchema, { now, times, output: kept, cause: run.undo?.cause });
+}
+
+/**
+ * Adds what has to be gathered from items: of each upstream action over items its successes' outputs, and of one that is to be
+ * undone its own, with their indices.
+ */
 async function gatherOutputs(
   deps: ComposeDeps,
   { run }: Pinned,
@@ -150,38 +181,43 @@ async function gatherOutputs(
 ): Promise<Task> {
   for (const source of sources) {
     const state = run.actions[source.index] as ActionState;
-    const parts: Buffer[] = [];
-    const indices: number[] = [];
-    eachItem(deps.view, task.runId, source.index, state.items?.bound ?? 0, (item, byte) => {
-      if ((byte & STATUS_MASK) === ItemStatus.SUCCEEDED) indices.push(item);
-    });
-    for (const item of indices) {
-      const output = deps.view.get(itemKey(task.runId, source.index, item))?.output;
-      if (output?.body.case === "inline") parts.push(Buffer.from(output.body.value));
-      else if (output?.body.case === "ref")
-        parts.push(Buffer.from(await deps.payloads.get(output.body.value)));
-      else parts.push(NULL);
-      if (parts.length % 1_000 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-    }
-    const body = jsonArray(parts);
-    const payload =
-      body.length <= INLINE_PAYLOAD_BYTES_MAX
-        ? init(PayloadSchema, { body: { case: "inline", value: body } })
-        : init(PayloadSchema, { body: { case: "ref", value: await deps.payloads.put(body) } });
-    task.upstream.push(named(source, state, payload));
+    task.upstream.push(named(source, state, await outputsOf(deps, task.runId, source.index, state)));
   }
+  const own = run.actions[task.action] as ActionState;
+  if (task.undo?.now === true && own.items !== undefined)
+    task.undo.outputs = await outputsOf(deps, task.runId, task.action, own, true);
   return task;
+}
+
+/** A JSON array of the outputs of an action's successes, in the order of their indices; `indexed`: each as `{"index", "output"}`. */
+async function outputsOf(
+  deps: ComposeDeps,
+  runId: string,
+  action: number,
+  { items }: ActionState,
+  indexed = false,
+): Promise<Payload> {
+  const parts: Buffer[] = [];
+  const indices: number[] = [];
+  eachItem(deps.view, runId, action, items?.bound ?? 0, (item, byte) => {
+    if ((byte & STATUS_MASK) === ItemStatus.SUCCEEDED) indices.push(item);
+  });
+  for (const item of indices) {
+    const output = deps.view.get(itemKey(runId, action, item))?.output;
+    if (parts.length > 0) parts.push(COMMA);
+    if (indexed) parts.push(Buffer.from(`{"index":${item},"output":`));
+    if (output?.body.case === "inline") parts.push(Buffer.from(output.body.value));
+    else if (output?.body.case === "ref") parts.push(Buffer.from(await deps.payloads.get(output.body.value)));
+    else parts.push(NULL);
+    if (indexed) parts.push(CLOSE);
+    if (item % 1_000 === 999) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  const body = new Uint8Array(Buffer.concat([Buffer.from("["), ...parts, Buffer.from("]")]));
+  return body.length <= INLINE_PAYLOAD_BYTES_MAX
+    ? init(PayloadSchema, { body: { case: "inline", value: body } })
+    : init(PayloadSchema, { body: { case: "ref", value: await deps.payloads.put(body) } });
 }
 
 const NULL = Buffer.from("null");
 const COMMA = Buffer.from(",");
-
-function jsonArray(parts: readonly Buffer[]): Uint8Array {
-  const joined: Buffer[] = [Buffer.from("[")];
-  parts.forEach((part, i) => {
-    if (i > 0) joined.push(COMMA);
-    joined.push(part);
-  });
-  joined.push(Buffer.from("]"));
-  return new Uint8Array(Buffer.concat(joined));
-}
+const CLOSE = Buffer.from("}");

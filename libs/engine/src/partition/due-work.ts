@@ -1,5 +1,5 @@
 /**
- * Finds what must be done from state alone: tasks that are due, items to be loaded. For a new owner, and for work that had no
+ * Finds what must be done from state alone: tasks that are due (also those that undo), items to be loaded. For a new owner, and for work that had no
  * room in memory. Looks at active runs page by page.
  */
 import {
@@ -13,7 +13,7 @@ import {
   statusPrefix,
   prefixEnd,
 } from "@holdfast/core";
-import { ActionStatus, ItemStatus, RunStatus } from "@holdfast/proto";
+import { ActionStatus, ItemStatus, RunStatus, UndoStatus } from "@holdfast/proto";
 import { pinned } from "./compose.js";
 import type { PartitionState } from "./state.js";
 
@@ -55,7 +55,8 @@ function addDueOf(state: PartitionState, runId: string, work: DueWork): void {
   const { run, plan } = found;
   for (const action of plan.actions) {
     const at = run.actions[action.index];
-    if (at?.status !== ActionStatus.RUNNING) continue;
+    const undoes = run.undo !== undefined && at?.undo?.status === UndoStatus.RUNNING;
+    if (at === undefined || (at.status !== ActionStatus.RUNNING && !undoes)) continue;
     const task = {
       runId,
       action: action.index,
@@ -64,7 +65,7 @@ function addDueOf(state: PartitionState, runId: string, work: DueWork): void {
       priority: run.priority,
       startToCloseMs: action.startToCloseMs,
     };
-    if (action.forEach === undefined) {
+    if (undoes || action.forEach === undefined) {
       work.tasks.push({ ...task, item: -1, attempt: at.attempt });
       continue;
     }

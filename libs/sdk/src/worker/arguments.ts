@@ -1,5 +1,5 @@
 /**
- * What a handler gets as its first argument: the run's input and upstream outputs, or an item.
+ * What a handler gets as its first argument: the run's input and upstream outputs, or an item; an undo also what it undoes.
  * Answers at once where all is inline, so that a small task costs no promise.
  */
 import { isCompleted } from "@holdfast/core";
@@ -34,6 +34,16 @@ export class ArgumentReader {
       const item = this.#payloads.decode(task.itemInput, `item ${task.item} of run ${task.runId}`);
       put(args, "item", item, waits);
       args["index"] = task.item;
+    }
+    if (task.undo?.now === true) {
+      const { output, outputs } = task.undo;
+      const what = `what action ${task.actionName} of run ${task.runId} gave, which is to be undone`;
+      put(
+        args,
+        outputs === undefined ? "output" : "outputs",
+        this.#payloads.decode(outputs ?? output, what),
+        waits,
+      );
     }
     for (const upstream of task.upstream) put(args, upstream.name, this.#upstream(held, upstream), waits);
     return waits.length === 0 ? args : Promise.all(waits).then(() => args);

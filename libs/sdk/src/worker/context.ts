@@ -1,5 +1,6 @@
 /** What a handler is given beside its arguments. Types and contract; `TaskContext` is what workers make. */
 import type { Logger } from "@holdfast/telemetry";
+import type { FailureModeName } from "../action-error.js";
 import type { Jsonified, NoEffect, Skip } from "../workflow/types.js";
 
 /** What a step's result is once it was checkpointed. */
@@ -13,7 +14,10 @@ export interface ActionContext {
   readonly attempt: number;
   /** Attempts that the retry policy still allows after this one. */
   readonly attemptsLeft: number;
-  /** The same for every attempt of this action (and item) of this run: give it to dependencies that know such keys. */
+  /**
+   * The same for every attempt of this action (and item) of this run: give it to dependencies that know such keys. An action that
+   * was undone gets another one when it runs again.
+   */
   readonly idempotencyKey: string;
   /** W3C trace context of the run; empty: none. */
   readonly traceparent: string;
@@ -30,6 +34,18 @@ export interface ActionContext {
   step<T>(name: string, run: () => T | Promise<T>): Promise<StepValue<T>>;
   /** Return it where the handler rightly did nothing: the run is then no silent no-op. */
   noEffect(reason: string): NoEffect;
+}
+
+/** Why a run is undone. */
+export interface UndoCause {
+  /** CANCELLED where it was cancelled by request. */
+  readonly mode: FailureModeName;
+  readonly message: string;
+}
+
+/** Of an undo. Its `idempotencyKey` is another than that of what it undoes. */
+export interface UndoContext extends ActionContext {
+  readonly cause: UndoCause;
 }
 
 export interface ItemContext<Input = unknown> extends ActionContext {

@@ -59,6 +59,8 @@ export function outcomeOfValue(
   if (value instanceof NoEffectEnding)
     return success(undefined, Effect.NONE_WITH_REASON, cutReason(value.reason));
   if (value instanceof SkipEnding) return skipped(held, value);
+  // Nothing comes after an undo that could use what it returned.
+  if (held.task.undo?.now === true) return success(undefined, Effect.VALUE);
   try {
     const payload = payloads.encode(value, outputName(held));
     if (!(payload instanceof Promise)) return success(payload, Effect.VALUE);
@@ -103,7 +105,7 @@ export function outcomeOfStopped(held: HeldTask): Outcome {
 export function outcomeOfUnknown({ task }: HeldTask): Outcome {
   return failure({
     mode: FailureMode.UNAVAILABLE,
-    message: `this worker has no handler for action "${task.actionName}" of workflow "${task.workflow}"; run a worker of the version that has it on queue "${task.queue}"`,
+    message: `this worker has no ${task.undo?.now === true ? "undo " : ""}handler for action "${task.actionName}" of workflow "${task.workflow}"; run a worker of the version that has it on queue "${task.queue}"`,
     rawClass: "NoHandler",
   });
 }

@@ -1,7 +1,10 @@
 /** The context of one attempt. Everything in it that costs something is made when it is first asked for. */
+import { modeName } from "@holdfast/core";
+import { FailureMode } from "@holdfast/proto";
 import type { Logger } from "@holdfast/telemetry";
+import type { FailureModeName } from "../action-error.js";
 import type { NoEffect, Skip } from "../workflow/types.js";
-import type { ItemContext } from "./context.js";
+import type { ItemContext, UndoCause, UndoContext } from "./context.js";
 import { noEffect, skip } from "./endings.js";
 import type { HeldTask } from "./held-task.js";
 import { Steps, type StepsHost } from "./steps.js";
@@ -11,7 +14,7 @@ export interface ContextHost extends StepsHost {
   runInput(held: HeldTask): Promise<unknown>;
 }
 
-export class TaskContext implements ItemContext {
+export class TaskContext implements ItemContext, UndoContext {
   readonly #held: HeldTask;
   readonly #host: ContextHost;
   #log: Logger | undefined;
@@ -55,17 +58,27 @@ export class TaskContext implements ItemContext {
   }
 
   get idempotencyKey(): string {
-    const { runId, actionName, item } = this.#held.task;
-    return item === undefined ? `${runId}/${actionName}` : `${runId}/${actionName}/${item}`;
+    const { runId, actionName, item, undo } = this.#held.task;
+    const key = item === undefined ? `${runId}/${actionName}` : `${runId}/${actionName}/${item}`;
+    if (undo === undefined) return key;
+    // What was undone and is done again is something new, and to undo it is another matter than to do it.
+    return `${key}${undo.times === 0 ? "" : `/again-${undo.times}`}${undo.now ? "/undo" : ""}`;
+  }
+
+  get cause(): UndoCause {
+    const cause = this.#held.task.undo?.cause;
+    const mode = modeName(cause?.mode ?? FailureMode.UNSPECIFIED) as FailureModeName;
+    return { mode, message: cause?.message ?? "" };
   }
 
   get log(): Logger {
     if (this.#log === undefined) {
-      const { runId, actionName, item, attempt, traceparent } = this.#held.task;
+      const { runId, actionName, item, attempt, traceparent, undo } = this.#held.task;
       this.#log = this.#host.logger.child({
         run: runId,
         action: actionName,
         attempt,
+        ...(undo?.now === true ? { undo: true } : {}),
         ...(item === undefined ? {} : { item }),
         ...(traceparent === "" ? {} : { trace: traceparent.split("-")[1] ?? traceparent }),
       });

@@ -159,9 +159,11 @@ export class TaskRunner implements ContextHost, ReportOwner {
     held.startedMs = clock.nowMs();
     this.#running.add(held);
     const workflow = workflows.get(task.workflow);
-    const handler = workflow?.handlers.get(task.actionName);
+    const undoes = task.undo?.now === true;
+    const handler = (undoes ? workflow?.undoHandlers : workflow?.handlers)?.get(task.actionName);
     if (workflow === undefined || handler === undefined) return this.#end(held, outcomeOfUnknown(held));
-    held.failureMessage = workflow.definition.actions[task.action]?.failureMessage ?? "";
+    // It tells what could not be done, not what could not be undone.
+    if (!undoes) held.failureMessage = workflow.definition.actions[task.action]?.failureMessage ?? "";
     if (task.startToCloseMs > 0) this.#endBy(held, clock.monotonicMs() + task.startToCloseMs);
     try {
       const read = args.read(held, workflow);

@@ -18,6 +18,7 @@ import {
   type Tolerate as ToleratePb,
   TolerateSchema,
   TriggerRule,
+  UndoSchema,
   type WorkflowDefinition,
   WorkflowDefinitionSchema,
 } from "@holdfast/proto";
@@ -32,6 +33,8 @@ export interface DeclaredAction {
   readonly name: string;
   readonly over: "once" | "items";
   readonly options: AnyActionOptions;
+  /** It has an undo handler. */
+  readonly undo?: boolean;
 }
 
 const RESERVED: ReadonlySet<string> = new Set(["input", "item", "index"]);
@@ -72,11 +75,18 @@ export function compile(
 }
 
 function reservedProblem(action: DeclaredAction): string[] {
+  if (action.undo === true) {
+    const own = action.over === "items" ? "outputs" : "output";
+    if (action.options.after?.includes(own) === true)
+      return [
+        `action "${action.name}" can't be undone after an action "${own}": its undo gets something else under "${own}"; rename that action`,
+      ];
+  }
   if (!RESERVED.has(action.name)) return [];
   return [`action "${action.name}" needs another name: handlers get something else under "${action.name}"`];
 }
 
-function compileAction({ name, over, options }: DeclaredAction): ActionDefinition {
+function compileAction({ name, over, options, undo = false }: DeclaredAction): ActionDefinition {
   return init(ActionDefinitionSchema, {
     name,
     after: [...(options.after ?? [])],
@@ -95,6 +105,7 @@ function compileAction({ name, over, options }: DeclaredAction): ActionDefinitio
     failureMessage: options.failureMessage ?? "",
     steps: [...(options.steps ?? [])],
     wait: options.wait,
+    undo: undo ? init(UndoSchema) : undefined,
   });
 }
 

@@ -81,6 +81,23 @@ export type ItemArgs<Item, A extends Actions, After extends string, Trigger> = {
   readonly [N in After & OnceNames<A>]: MaybeMissing<Trigger, A[N]["output"]>;
 };
 
+/** What one success of an action over items gave. */
+export interface IndexedOutput<Output> {
+  readonly index: number;
+  readonly output: Output;
+}
+
+/** What the undo of an action is given: what its handler got, and what that returned. */
+export type UndoArgs<Args, R> = Args & { readonly output: OutputOf<Awaited<R>> };
+
+/** What the undo of an action over items is given: it is called once, with the outputs of all items that succeeded. */
+export type UndoItemsArgs<Input, A extends Actions, After extends string, Trigger, R> = {
+  readonly input: Input;
+  readonly outputs: readonly IndexedOutput<OutputOf<Awaited<R>>>[];
+} & {
+  readonly [N in After & OnceNames<A>]: MaybeMissing<Trigger, A[N]["output"]>;
+};
+
 /** How deep paths are offered. */
 type Depth = [0, 1, 2, 3, 4];
 type Less<D extends number> = Depth[D] extends number

@@ -7,7 +7,7 @@
 import { hashDefinition } from "@holdfast/core";
 import type { Wait, WorkflowDefinition } from "@holdfast/proto";
 import { HoldfastError } from "../errors.js";
-import type { ActionContext, ItemContext } from "../worker/context.js";
+import type { ActionContext, ItemContext, UndoContext } from "../worker/context.js";
 import { compile, type DeclaredAction } from "./compile.js";
 import type {
   ActionOptions,
@@ -42,6 +42,8 @@ import type {
   OutputOf,
   ReservedName,
   RunOutput,
+  UndoArgs,
+  UndoItemsArgs,
 } from "./types.js";
 
 import { approvalWait, signalWait, sleepWait } from "./waits.js";
@@ -79,6 +81,15 @@ interface FromOutput<N extends string, P extends string> {
   readonly outputOf: { readonly action: N; readonly path?: P };
 }
 
+/** What may stand beside a handler. */
+interface Beside<UndoneArgs> {
+  /**
+   * Undoes what the handler did, should the run fail or be cancelled after it completed: with what the handler got and returned.
+   * Retried as the action is; it must bear to be run again. What it returns is not kept.
+   */
+  readonly undo?: (args: UndoneArgs, context: UndoContext) => unknown;
+}
+
 interface WaitingOptions {
   readonly after?: readonly string[];
   readonly trigger?: Trigger;
@@ -91,6 +102,7 @@ interface Parts {
   readonly input: InputSchema;
   readonly actions: readonly DeclaredAction[];
   readonly handlers: ReadonlyMap<string, Handler>;
+  readonly undoHandlers: ReadonlyMap<string, Handler>;
 }
 
 /** `In`: what a start is given. `Out`: what handlers get of it. */
@@ -117,6 +129,11 @@ export class Workflow<In, Out, A extends Actions> {
     return this.#parts.handlers;
   }
 
+  /** By action; of those that can be undone. */
+  get undoHandlers(): ReadonlyMap<string, Handler> {
+    return this.#parts.undoHandlers;
+  }
+
   /** The definition as it is registered. Throws `INVALID_DEFINITION`, saying everything that is wrong with it. */
   get definition(): WorkflowDefinition {
     return this.#compile().definition;
@@ -132,7 +149,10 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     handler: (args: { readonly input: Out }, context: ActionContext) => R,
   ): Workflow<In, Out, With<A, N, Once<R, never>>>;
-  /** An action. Its handler gets the run's input, and the outputs of the actions in `after` by name. */
+  /**
+   * An action. Its handler gets the run's input, and the outputs of the actions in `after` by name. Beside it, `undo` may say how
+   * what it did is undone.
+   */
   action<
     N extends string,
     R,
@@ -142,11 +162,17 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: ActionOptions<After, T>,
     handler: (args: ActionArgs<Out, A, After, T>, context: ActionContext) => R,
+    beside?: Beside<UndoArgs<ActionArgs<Out, A, After, T>, R>>,
   ): Workflow<In, Out, With<A, N, Once<R, After>>>;
-  action(name: string, options: AnyActionOptions | Handler, handler?: Handler): unknown {
+  action(
+    name: string,
+    options: AnyActionOptions | Handler,
+    handler?: Handler,
+    beside?: Beside<never>,
+  ): unknown {
     return typeof options === "function"
       ? this.#with({ name, over: "once", options: {} }, options)
-      : this.#with({ name, over: "once", options }, handler);
+      : this.#with({ name, over: "once", options }, handler, beside);
   }
 
   /**
@@ -163,6 +189,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: FromInput<P> & ForEachOptions<After, T>,
     handler: (args: ItemArgs<ItemAt<Jsonified<In>, P>, A, After, T>, context: ItemContext<Out>) => R,
+    beside?: Beside<UndoItemsArgs<Out, A, After, T, R>>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After>>>;
   forEach<
     N extends string,
@@ -174,6 +201,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: FromItems<From> & ForEachOptions<After, T>,
     handler: (args: ItemArgs<A[From]["output"], A, After, T>, context: ItemContext<Out>) => R,
+    beside?: Beside<UndoItemsArgs<Out, A, After, T, R>>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
   forEach<
     N extends string,
@@ -190,9 +218,10 @@ export class Workflow<In, Out, A extends Actions> {
       args: ItemArgs<ItemAt<A[From]["output"], P>, A, After | From, T>,
       context: ItemContext<Out>,
     ) => R,
+    beside?: Beside<UndoItemsArgs<Out, A, After | From, T, R>>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
-  forEach(name: string, options: AnyActionOptions, handler: Handler): unknown {
-    return this.#with({ name, over: "items", options }, handler);
+  forEach(name: string, options: AnyActionOptions, handler: Handler, beside?: Beside<never>): unknown {
+    return this.#with({ name, over: "items", options }, handler, beside);
   }
 
   /** An action that waits for time to pass, by the log's clock. It needs no worker. */
@@ -238,7 +267,11 @@ export class Workflow<In, Out, A extends Actions> {
     return new Workflow({ ...this.#parts, actions: [...this.#parts.actions, action] });
   }
 
-  #with(action: DeclaredAction, handler: Handler | undefined): Workflow<In, Out, never> {
+  #with(
+    action: DeclaredAction,
+    handler: Handler | undefined,
+    { undo }: Beside<never> = {},
+  ): Workflow<In, Out, never> {
     const parts = this.#parts;
     if (typeof handler !== "function") {
       throw new HoldfastError(
@@ -246,10 +279,18 @@ export class Workflow<In, Out, A extends Actions> {
         `action ${action.name} of workflow ${parts.name} needs a handler function`,
       );
     }
+    if (undo !== undefined && typeof undo !== "function") {
+      throw new HoldfastError(
+        "INVALID_DEFINITION",
+        `undo of action ${action.name} of workflow ${parts.name} must be a handler function`,
+      );
+    }
     return new Workflow({
       ...parts,
-      actions: [...parts.actions, action],
+      actions: [...parts.actions, undo === undefined ? action : { ...action, undo: true }],
       handlers: new Map(parts.handlers).set(action.name, handler),
+      undoHandlers:
+        undo === undefined ? parts.undoHandlers : new Map(parts.undoHandlers).set(action.name, undo),
     });
   }
 
@@ -266,7 +307,7 @@ export class Workflow<In, Out, A extends Actions> {
 // A workflow whatever its types are.
 export type AnyWorkflow = Pick<
   Workflow<never, never, Actions>,
-  "name" | "input" | "handlers" | "definition" | "hash"
+  "name" | "input" | "handlers" | "undoHandlers" | "definition" | "hash"
 >;
 
 /** Whether something, such as what a module exports, is a workflow. */
@@ -288,5 +329,6 @@ export function workflow<const I extends InputOption = Typed<unknown>>(
     input: readInputSchema(options.input),
     actions: [],
     handlers: new Map(),
+    undoHandlers: new Map(),
   });
 }

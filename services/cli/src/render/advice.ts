@@ -5,6 +5,7 @@ import type { Screen } from "./style.js";
 import { strategyWord } from "./status.js";
 import { cells, padText, safeText, wrapText } from "./text.js";
 import { formatMoment, formatRelative } from "./time.js";
+import { isBeingUndone } from "./undo.js";
 
 /** Whether more is to come of it without anybody doing anything. */
 export const isOpen = (status: RunStatus): boolean => !isRunTerminal(status);
@@ -42,10 +43,10 @@ export function suggestionsFor(run: RunView): Suggestion[] {
   if (summary === undefined) return [];
   const id = summary.runId;
   if (isOpen(summary.status)) {
-    return [
-      { args: `run ${id} --watch`, does: "follow it until it ends" },
-      { args: `cancel ${id}`, does: "stop it; what succeeded stays" },
-    ];
+    const watch = { args: `run ${id} --watch`, does: "follow it until it ends" };
+    // A compensation can't be stopped.
+    if (isBeingUndone(run.actions)) return [watch];
+    return [watch, { args: `cancel ${id}`, does: "stop it; what succeeded stays" }];
   }
   const suggestions: Suggestion[] = [];
   if (run.actions.some((action) => (action.items?.failed ?? 0) > 0)) {

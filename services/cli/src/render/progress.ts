@@ -4,6 +4,7 @@ import { actionStatusWord, actionTone, MARKS } from "./status.js";
 import type { Screen } from "./style.js";
 import { endedItems } from "./tally.js";
 import { cells, cutText, formatCount, padText, safeText } from "./text.js";
+import { undoWord } from "./undo.js";
 
 const BAR_CELLS_MAX = 30;
 const BAR_CELLS_MIN = 8;
@@ -42,7 +43,8 @@ function renderActionProgress(action: ActionView, nameWidth: number, screen: Scr
   const head = `${MARKS[tone]} ${padText(cutText(safeText(action.name), nameWidth), nameWidth)}`;
   const items = action.items;
   if (items === undefined || items.total === 0) {
-    const line = `${head}  ${actionStatusWord(action.status)}`;
+    const undo = undoWord(action.undo);
+    const line = `${head}  ${actionStatusWord(action.status)}${undo === "" ? "" : `, ${undo}`}`;
     return line.replace(MARKS[tone], screen.style(tone, MARKS[tone]));
   }
   const done = endedItems(items);
@@ -52,6 +54,8 @@ function renderActionProgress(action: ActionView, nameWidth: number, screen: Scr
   if (items.failed > 0) tail.push(`${formatCount(items.failed)} failed`);
   if (items.retrying > 0) tail.push(`${formatCount(items.retrying)} retrying`);
   if (action.status === ActionStatus.WAITING) tail.push("WAITING");
+  const undo = undoWord(action.undo);
+  if (undo !== "") tail.push(undo);
   const text = `${percent}  ${tail.join(" · ")}`;
   const room = screen.width - cells(head) - 4 - cells(text);
   const bar = renderBar(done, items.total, Math.max(BAR_CELLS_MIN, Math.min(BAR_CELLS_MAX, room)));

@@ -1,9 +1,10 @@
 /** What a person must see of a run, whatever the terminal. */
-import { create } from "@bufbuild/protobuf";
-import { ActionStatus, Effect, FailureMode, RunStatus } from "@holdfast/proto";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { ActionStatus, Effect, FailureMode, RunStatus, UndoStatus, UndoViewSchema } from "@holdfast/proto";
 import { describe, expect, it } from "vitest";
 import { renderRun } from "./run.js";
-import { failedItem, partialRun, plainScreen } from "./sample-runs.js";
+import { failedItem, partialRun, plainScreen, SAMPLE_NOW_MS } from "./sample-runs.js";
 import { colourStyle } from "./style.js";
 import { cells } from "./text.js";
 import { PartialResultSchema, TallySchema } from "@holdfast/proto";
@@ -12,6 +13,7 @@ import { formatSteps } from "./steps.js";
 import { formatTally, levelColour } from "./tally.js";
 
 const failed = [{ action: "check", total: 2, items: [failedItem(17)] }];
+const at = (secondsAgo: number) => timestampFromMs(SAMPLE_NOW_MS - secondsAgo * 1_000);
 const text = (lines: readonly string[]): string => lines.join("\n");
 
 describe("a run that failed in part", () => {
@@ -239,5 +241,48 @@ describe("the tally", () => {
     expect(levelColour(create(TallySchema, { ok: 9, partial: 1 })).word).toBe("yellow");
     expect(levelColour(create(TallySchema, { ok: 9, skip: 1 })).word).toBe("green");
     expect(levelColour(create(TallySchema, { ok: 9, open: 1 })).word).toBe("open");
+  });
+});
+
+describe("a run that is undone", () => {
+  const undone = (undo: MessageInitShape<typeof UndoViewSchema>, status: RunStatus) => {
+    const run = partialRun();
+    if (run.summary !== undefined) run.summary.status = status;
+    const [, second] = run.actions;
+    if (second !== undefined) second.undo = create(UndoViewSchema, undo);
+    return renderRun(run, [], plainScreen(80));
+  };
+  const times = { startedAt: at(3), endedAt: at(1), attempts: 2 };
+
+  it.each([
+    [{ status: UndoStatus.PENDING }, "      ○ to be undone"],
+    [{ status: UndoStatus.RUNNING, attempts: 1, startedAt: at(2) }, "      ● undoing · 1 attempt · 2.0 s"],
+    [
+      {
+        status: UndoStatus.RETRYING,
+        attempts: 1,
+        startedAt: at(2),
+        retryAt: at(0),
+        failure: { mode: FailureMode.NETWORK, message: "bank away" },
+        detail: "NETWORK: bank away",
+      },
+      "      ▲ undoing: NETWORK: bank away · 1 attempt · 2.0 s · tries again at",
+    ],
+    [{ status: UndoStatus.DONE, detail: "undone", ...times }, "      ○ undone · 2 attempts · 2.0 s"],
+    [
+      { status: UndoStatus.DONE, detail: "refund 7", ...times },
+      "      ○ undone · 2 attempts · 2.0 s · refund 7",
+    ],
+    [
+      { status: UndoStatus.FAILED, failure: { mode: FailureMode.CONFLICT, message: "too late" }, ...times },
+      "      ✗ could not be undone: CONFLICT: too late · 2 attempts · 2.0 s",
+    ],
+  ])("shows how far each undo came: %#", (undo, line) => {
+    expect(undone(undo, RunStatus.RUNNING)).toContain(line);
+  });
+
+  it("offers no cancel while it is undone", () => {
+    expect(text(undone({ status: UndoStatus.RUNNING }, RunStatus.RUNNING))).not.toContain("holdfast cancel");
+    expect(text(undone({ status: UndoStatus.DONE }, RunStatus.RUNNING))).toContain("holdfast cancel");
   });
 });

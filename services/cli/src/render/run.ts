@@ -20,6 +20,7 @@ import type { Screen } from "./style.js";
 import { formatItemCounts, formatModes, formatTally, levelColour } from "./tally.js";
 import { cells, countOf, cutText, formatCount, padText, safeText, wrapParts, wrapText } from "./text.js";
 import { formatMoment, formatTook } from "./time.js";
+import { undoRemark } from "./undo.js";
 
 /** The first failed items of one action, as `ListItems` gave them. */
 export interface FailedItems {
@@ -124,6 +125,11 @@ function renderAction(action: ActionView, nameWidth: number, statusWidth: number
   for (const remark of actionRemarks(action, screen)) {
     for (const text of wrapText(remark, screen.width - indent.length))
       lines.push(indent + screen.style("dim", text));
+  }
+  const undo = undoRemark(action.undo, screen);
+  if (undo !== undefined) {
+    for (const text of wrapText(undo.text, screen.width - indent.length))
+      lines.push(indent + screen.style(undo.tone, text));
   }
   return lines;
 }

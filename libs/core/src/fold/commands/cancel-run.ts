@@ -11,6 +11,7 @@ import { init } from "@holdfast/proto/codec";
 import { cancelAction } from "../../actor/actions.js";
 import { addEvent, loadActor, saveActor } from "../../actor/actor.js";
 import { endRun } from "../../actor/run-end.js";
+import { undoProgress } from "../../actor/undo.js";
 import { isRunTerminal } from "../../status.js";
 import { cutText } from "../../text.js";
 import { absentText } from "../../views/absent.js";
@@ -33,6 +34,10 @@ export function cancelRun(
   const { run } = actor;
   if (isRunTerminal(run.status)) {
     const message = `run ${cancel.runId} has ended already: it is ${RunStatus[run.status]}`;
+    return ctx.reject(command, RejectCode.ALREADY_ENDED, message, cancel.runId, run.status);
+  }
+  if (run.undo !== undefined) {
+    const message = `run ${cancel.runId} has ended but for its compensation, which a cancel does not stop: ${undoProgress(actor)} undone; it ends by itself after the last`;
     return ctx.reject(command, RejectCode.ALREADY_ENDED, message, cancel.runId, run.status);
   }
   const reason = cutText(cancel.reason || "no reason given", 512);

@@ -2,6 +2,7 @@
  * CheckpointStep: a step of a running attempt is done. Later attempts get its result and skip it.
  *
  * 1. Only the current attempt's steps count. The same step again changes nothing.
+ * 2. Steps of an undo are kept apart from those of what it undoes.
  */
 import {
   type CheckpointStep,
@@ -12,12 +13,12 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { type Actor, loadActor, payloadProblem, saveActor, stateOf } from "../../actor/actor.js";
-import { isCurrentAttempt } from "../../actor/attempt.js";
+import { isCurrentAttempt, isUndoRunning } from "../../actor/attempt.js";
 import { putRecord, recordOf } from "../../actor/items.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { STEP_NAME_CHARS_MAX, STEPS_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
-import { stepKey } from "../../state/tables.js";
+import { stepKey, UNDO_STEPS } from "../../state/tables.js";
 import { cutText } from "../../text.js";
 import type { FoldContext } from "../context.js";
 
@@ -34,9 +35,10 @@ export function checkpointStep(ctx: FoldContext, command: Command, step: Checkpo
     ctx.reject(command, problem.code, problem.message, step.runId, actor.run.status);
     return;
   }
-  const key = stepKey(step.runId, action.index, step.item ?? -1, step.index);
-  const before = step.index < stepsOf(actor, action, step.item) ? ctx.view.get(key) : undefined;
-  if (before === undefined || before.generation < stateOf(actor, action).stepsSince) {
+  const { item, bound, since } = placeOf(actor, action, step.item);
+  const key = stepKey(step.runId, action.index, item, step.index);
+  const before = step.index < bound ? ctx.view.get(key) : undefined;
+  if (before === undefined || before.generation < since) {
     const { name, result, startedAtNs, attempt } = step;
     const { generation } = actor.run;
     ctx.view.put(
@@ -69,15 +71,26 @@ function stepProblem(
   };
 }
 
-function stepsOf(actor: Actor, action: ActionPlan, item: number | undefined): number {
-  return item === undefined ? stateOf(actor, action).steps : (recordOf(actor, action, item)?.steps ?? 0);
+/** Where the steps of the attempt are kept, how many there are, and since which generation they count. */
+function placeOf(
+  actor: Actor,
+  action: ActionPlan,
+  item: number | undefined,
+): { readonly item: number; readonly bound: number; readonly since: number } {
+  const { steps, stepsSince, undo } = stateOf(actor, action);
+  if (item !== undefined)
+    return { item, bound: recordOf(actor, action, item)?.steps ?? 0, since: stepsSince };
+  if (undo !== undefined && isUndoRunning(actor, action))
+    return { item: UNDO_STEPS, bound: undo.steps, since: undo.generation };
+  return { item: -1, bound: steps, since: stepsSince };
 }
 
 function raiseBound(actor: Actor, action: ActionPlan, { item, index, attempt }: CheckpointStep): void {
   if (item === undefined) {
     const state = stateOf(actor, action);
-    if (index < state.steps) return;
-    state.steps = index + 1;
+    const holder = state.undo !== undefined && isUndoRunning(actor, action) ? state.undo : state;
+    if (index < holder.steps) return;
+    holder.steps = index + 1;
     saveActor(actor);
     return;
   }

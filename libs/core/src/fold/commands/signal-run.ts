@@ -12,6 +12,7 @@ import { init } from "@holdfast/proto/codec";
 import { addEvent, loadActor, payloadProblem, saveActor } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
 import { signalled, waitsForSignal } from "../../actor/wait.js";
+import { undoProgress } from "../../actor/undo.js";
 import { SIGNAL_BYTES_MAX, SIGNALS_KEPT_MAX, WHO_CHARS_MAX } from "../../limits.js";
 import { isName, quoted } from "../../names.js";
 import { isRunTerminal } from "../../status.js";
@@ -37,6 +38,12 @@ export function signalRun(ctx: FoldContext, command: Command, signal: SignalRun)
     return refuse(
       RejectCode.ALREADY_ENDED,
       `run ${runId} has ended, ${RunStatus[run.status]}: nothing takes a signal any more`,
+    );
+  }
+  if (run.undo !== undefined) {
+    return refuse(
+      RejectCode.ALREADY_ENDED,
+      `run ${runId} is being undone (${undoProgress(actor)}): nothing takes a signal any more`,
     );
   }
   const problem = payloadProblem(signal.payload);

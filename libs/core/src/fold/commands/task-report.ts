@@ -16,10 +16,8 @@ import {
   Source,
   type TaskReport,
   type TaskSuccess,
-  TimerKind,
-  TimerRecordSchema,
 } from "@holdfast/proto";
-import { type Init, init } from "@holdfast/proto/codec";
+import type { Init } from "@holdfast/proto/codec";
 import { addMode, endAction, settleItems } from "../../actor/actions.js";
 import {
   type Actor,
@@ -33,18 +31,17 @@ import {
   stateOf,
 } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
-import { isCurrentAttempt } from "../../actor/attempt.js";
+import { failedText, isCurrentAttempt, isUndoRunning, retryAt } from "../../actor/attempt.js";
 import { endAttempt, itemsOf, recordOf, releaseItems, setStatus } from "../../actor/items.js";
+import { undoReported } from "../../actor/undo.js";
 import type { ActionPlan } from "../../definition/plan.js";
-import { modeName, traitsOf } from "../../failure/modes.js";
+import { traitsOf } from "../../failure/modes.js";
 import { WORKER_CHARS_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
 import { nextAttemptInMs } from "../../policy/retry.js";
 import { isTerminal } from "../../status.js";
 import { cutText } from "../../text.js";
 import type { FoldContext } from "../context.js";
-
-const MS = 1_000_000n;
 
 export function taskReport(ctx: FoldContext, command: Command, report: TaskReport): void {
   const actor = loadActor(ctx, report.runId);
@@ -69,9 +66,11 @@ export function taskReport(ctx: FoldContext, command: Command, report: TaskRepor
     attempt: report.attempt,
   });
   const outcome = checkedOutcome(ctx, report);
-  if (report.item === undefined) reportAction(actor, action, report, outcome);
+  const undoes = isUndoRunning(actor, action);
+  if (undoes) undoReported(actor, action, outcome, workerOf(ctx, report));
+  else if (report.item === undefined) reportAction(actor, action, report, outcome);
   else reportItem(actor, action, report.item, report, outcome);
-  if (isTerminal(stateOf(actor, action).status)) advance(actor);
+  if (!undoes && isTerminal(stateOf(actor, action).status)) advance(actor);
   saveActor(actor);
   ctx.accept(command, { runId: report.runId, status: actor.run.status });
 }
@@ -124,30 +123,6 @@ function pauseAfter(
     key: `${actor.runId}/${action.index}/${item}`,
   });
 }
-
-function retryAt(
-  actor: Actor,
-  action: ActionPlan,
-  item: number | undefined,
-  attempt: number,
-  pauseMs: number,
-): bigint {
-  const dueNs = actor.ctx.atNs + BigInt(pauseMs) * MS;
-  actor.ctx.setTimer(
-    dueNs,
-    init(TimerRecordSchema, {
-      kind: TimerKind.RETRY,
-      runId: actor.runId,
-      action: action.index,
-      item,
-      attempt,
-    }),
-  );
-  return dueNs;
-}
-
-const failedText = (failure: Failure): string =>
-  `${modeName(failure.mode)}: ${failure.shown || failure.message}`;
 
 function reportAction(
   actor: Actor,

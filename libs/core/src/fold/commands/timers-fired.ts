@@ -10,6 +10,7 @@ import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js"
 import { advance } from "../../actor/advance.js";
 import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
 import { recover } from "../../actor/recover.js";
+import { undoAgain } from "../../actor/undo.js";
 import { patienceOver } from "../../actor/wait.js";
 import { outcomeKey, timerDue } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
@@ -48,6 +49,7 @@ function retry(actor: Actor, timer: TimerRecord): void {
   if (timer.item === undefined) {
     if (state.status === ActionStatus.RETRYING && state.attempt === timer.attempt)
       beginAttempt(actor, action);
+    else undoAgain(actor, action, timer.attempt);
     return;
   }
   if (state.status !== ActionStatus.RUNNING || statusOf(actor, action, timer.item) !== ItemStatus.RETRYING)
