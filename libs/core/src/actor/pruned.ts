@@ -118,12 +118,15 @@ function countOut(ctx: FoldContext, run: RunRecord, items: { succeeded: bigint; 
 }
 
 /**
- * A run of one generation without items has no record that its own doesn't tell of. Of any other there may be more than it knows (steps
- * and items of earlier generations), so those are looked for, by the sweep.
+ * A run of one generation without items, and without steps of an undo, has no record that its own doesn't tell of. Of any other there
+ * may be more than it knows (steps and items of earlier generations), so those are looked for, by the sweep.
  */
 function removeRecords({ view, atNs }: FoldContext, runId: string, run: RunRecord): void {
   const plain =
-    run.generation === 1 && run.actions.every(({ items, steps }) => items === undefined && steps < 64);
+    run.generation === 1 &&
+    run.actions.every(
+      ({ items, steps, undo }) => items === undefined && steps < 64 && (undo?.steps ?? 0) === 0,
+    );
   if (!plain) {
     view.put(garbageKey(runId), init(GarbageRecordSchema, { prunedAtNs: atNs }));
     return;

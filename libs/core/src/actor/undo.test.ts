@@ -87,6 +87,7 @@ const view = () =>
     olderEvents: [],
     stepsOf: () => [],
     full: true,
+    retryableUntilNs: 0n,
   });
 const undoOf = (name: string): UndoView | undefined =>
   view().actions.find((each) => each.name === name)?.undo;

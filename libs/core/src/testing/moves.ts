@@ -7,7 +7,6 @@ import {
   type Command,
   type CommandBatch,
   DecideApprovalSchema,
-  Effect,
   FailureMode,
   FailureSchema,
   ItemsLoadedSchema,
@@ -19,8 +18,6 @@ import {
   SetRetentionSchema,
   SignalRunSchema,
   TaskReportSchema,
-  TaskSuccessSchema,
-  type TaskReport,
   TimersFiredSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -32,7 +29,6 @@ import {
   command,
   delivered,
   delivery,
-  failed,
   failure,
   inline,
   json,
@@ -42,11 +38,10 @@ import {
   report,
   requestStart,
   retry,
-  skipped,
   start,
-  succeeded,
   timersFired,
 } from "./build.js";
+import { OUTCOMES } from "./outcomes.js";
 import { runKey } from "../state/tables.js";
 import { SIGNAL } from "./arbitrary-definition.js";
 import { isRunRetryable } from "../status.js";
@@ -128,33 +123,6 @@ const STRATEGIES = [
   RecoveryStrategy.RETRY_ALL,
   RecoveryStrategy.MANUAL,
 ] as const;
-
-export const OUTCOMES: readonly (() => TaskReport["outcome"])[] = [
-  () => succeeded({ list: [1, 2] }),
-  () => succeeded("x".repeat(2000)),
-  () => succeeded(null, Effect.SILENT),
-  () => ({
-    case: "success",
-    value: init(TaskSuccessSchema, { effect: Effect.NONE_WITH_REASON, reason: "nothing to do" }),
-  }),
-  () => ({ case: "success", value: init(TaskSuccessSchema, { effect: 77 as Effect }) }),
-  () => failed(FailureMode.VALIDATION),
-  () => failed(FailureMode.NETWORK),
-  () => failed(FailureMode.TIMEOUT, ""),
-  () => failed(FailureMode.POLICY_SECURITY),
-  () => failed(99 as FailureMode),
-  () => ({ case: "failure", value: init(FailureSchema) }),
-  () => ({
-    case: "failure",
-    value: failure(FailureMode.RATE_LIMITED, "slow", { retryAfterMs: 40, modes: [] }),
-  }),
-  () => skipped(""),
-  () => ({ case: undefined }),
-  () => ({
-    case: "success",
-    value: init(TaskSuccessSchema, { output: init(PayloadSchema, { body: { case: "stored", value: 7 } }) }),
-  }),
-];
 
 export class Mover {
   private controls: Command[] = [];
