@@ -39,6 +39,8 @@ export type Effect =
       readonly fromIndex: number;
     }
   | { readonly kind: "timer"; readonly dueNs: bigint }
+  /** Ended runs may be due for pruning sooner than was thought. */
+  | { readonly kind: "sweep" }
   | { readonly kind: "event"; readonly workflow: string; readonly runId: string; readonly event: RunEvent }
   /** There are messages for a partition: they are to be appended to its log. */
   | { readonly kind: "messages"; readonly to: number }

@@ -2,6 +2,7 @@
 export { modesText } from "./actor/actions.js";
 export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
 export { keptUntilNs, retryableUntilNs } from "./actor/expiry.js";
+export { checkBooks, type RowsFound } from "./check/check-books.js";
 export { checkRun, type FoundBreach, type RunCheck } from "./check/check-run.js";
 export { hashDefinition } from "./definition/hash.js";
 export { type ActionPlan, DEFAULT_QUEUE, type DefinitionPlan, planOf } from "./definition/plan.js";

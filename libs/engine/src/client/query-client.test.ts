@@ -268,6 +268,7 @@ describe("counts and status", () => {
           problem: "",
           readyTasks: 0,
           inFlightTasks: 0,
+          retentionBehindMs: 0n,
         },
       }),
       (p) => p === 0,

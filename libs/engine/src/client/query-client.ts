@@ -271,5 +271,6 @@ function unavailableStatus(partition: number, problem: string): PartitionStatus 
     problem,
     readyTasks: 0,
     inFlightTasks: 0,
+    retentionBehindMs: 0n,
   };
 }

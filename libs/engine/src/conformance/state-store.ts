@@ -56,6 +56,20 @@ export function stateStoreConformance(name: string, makeStore: () => Promise<Fre
       expect(text(state.getSync("a"))).toBe("1");
     });
 
+    test("keys of a range are counted, its end not among them", async () => {
+      await put(state, { a: "1", b: "2", ba: "3", c: "4" });
+      expect(await state.count({ from: "a", to: "c" })).toBe(3);
+      expect(await state.count({ from: "c", to: "a" })).toBe(0);
+      expect(await state.count({ from: "", to: "\xff" })).toBe(4);
+    });
+
+    test("what is counted is what was there at the call", async () => {
+      await put(state, { a: "1", b: "2" });
+      const counted = state.count({ from: "", to: "\xff" });
+      await state.write({ puts: [["c", bytes("3")]], dels: [] });
+      expect(await counted).toBe(2);
+    });
+
     test("the last of several puts of a key wins", async () => {
       const puts: [string, Uint8Array][] = [
         ["a", bytes("1")],

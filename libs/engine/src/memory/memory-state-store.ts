@@ -73,6 +73,18 @@ class MemoryPartitionStore implements PartitionStore {
     return found;
   }
 
+  async count({ from, to }: { readonly from: string; readonly to: string }): Promise<number> {
+    this.assertOpen();
+    assertBinary(from);
+    assertBinary(to);
+    let count = 0;
+    for (const key of this.contents.keys.upFrom(from)) {
+      if (key >= to) break;
+      count += 1;
+    }
+    return count;
+  }
+
   async write({ puts, dels }: WriteBatch): Promise<void> {
     this.assertOpen();
     // Taken and checked before the first wait: the caller may reuse its bytes, and a bad key refuses the whole batch.

@@ -78,6 +78,13 @@ export class Node {
       { name: "holdfast_in_flight_tasks", help: "Tasks that workers have" },
       () => this.dispatcher.inFlightCount,
     );
+    deps.registry.observe(
+      {
+        name: "holdfast_retention_behind_seconds",
+        help: "How long the oldest ended run that should be pruned has been due",
+      },
+      () => Math.max(0, ...this.processors.map((processor) => processor.retentionBehindMs / 1_000)),
+    );
     for (const partition of this.candidates) {
       const { node, log, store, bus, payloads, logger } = deps;
       this.processors.push(

@@ -1,20 +1,40 @@
 /** Checks a partition's runs against the rules that must always hold, page by page. Changes nothing. */
-import { checkRun, runKey } from "@holdfast/core";
+import {
+  checkBooks,
+  checkRun,
+  countsKey,
+  expiryPrefix,
+  type Key,
+  prefixEnd,
+  rollupKey,
+  type RowsFound,
+  runKey,
+  statusPrefix,
+} from "@holdfast/core";
 import {
   type Breach,
   BreachSchema,
+  type CountsRecord,
+  CountsRecordSchema,
+  PrunedCountSchema,
+  type RollupRecord,
+  RollupRecordSchema,
+  RunStatus,
   type CheckAnswer,
   CheckAnswerSchema,
   type CheckQuery,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { pinned } from "./compose.js";
+import { workflowNames } from "./due-work.js";
 import type { PartitionState } from "./state.js";
 
 const RUNS_MAX = 1_000;
 /** Items looked at in one answer, about: a page ends after the run that passes this. */
 const ITEMS_MAX = 200_000;
 const BREACHES_MAX = 1_000;
+const WORKFLOWS_MAX = 10_000;
+const QUEUES_MAX = 10_000;
 
 export async function checkRuns(
   state: PartitionState,
@@ -25,6 +45,7 @@ export async function checkRuns(
   const from = query.afterRunId === "" ? "r" : `${runKey(query.afterRunId)}\0`;
   const rows = await state.range(from, "s", limit);
   const answer = init(CheckAnswerSchema, { breaches: [] });
+  if (query.afterRunId === "") answer.breaches.push(...(await checkAllBooks(state, partition)));
   for (const [key] of rows) {
     const runId = key.slice(1);
     const found = pinned(state, runId);
@@ -45,6 +66,55 @@ export async function checkRuns(
   if (rows.length === limit) answer.nextAfter = rows.at(-1)?.[0].slice(1) ?? "";
   return answer;
 }
+
+/** What each workflow's counts say, against the indexes and the rollups. */
+async function checkAllBooks(state: PartitionState, partition: number): Promise<Breach[]> {
+  const found: Breach[] = [];
+  for (const workflow of await workflowNames(state, WORKFLOWS_MAX)) {
+    const { counts, rollups, rows } = await booksOf(state, workflow);
+    for (const problem of checkBooks(counts, rollups, rows))
+      found.push(breach(partition, "", "", "I7", `workflow ${workflow}: ${problem}`));
+  }
+  return found;
+}
+
+/** All of one moment: nothing is awaited between the reads, and records, which the fold changes in place, are copied. */
+async function booksOf(
+  state: PartitionState,
+  workflow: string,
+): Promise<{ readonly counts: CountsRecord; readonly rollups: RollupRecord[]; readonly rows: RowsFound }> {
+  const prefix = rollupKey(workflow, "");
+  const keys = (await state.range(prefix, prefixEnd(prefix), QUEUES_MAX)).map(
+    ([key]) => key as Key<RollupRecord>,
+  );
+  const counts = init(CountsRecordSchema, { ...state.get(countsKey(workflow)) });
+  const rollups = keys.map((key) => copyOf(state.get(key)));
+  const ofStatus = (status: RunStatus): Promise<number> => state.count(statusPrefix(workflow, status));
+  const [active, completed, completedWithFailures, failed, cancelled, ended, notCompleted] =
+    await Promise.all([
+      ofStatus(RunStatus.RUNNING),
+      ofStatus(RunStatus.COMPLETED),
+      ofStatus(RunStatus.COMPLETED_WITH_FAILURES),
+      ofStatus(RunStatus.FAILED),
+      ofStatus(RunStatus.CANCELLED),
+      state.count(expiryPrefix("completed", workflow)),
+      state.count(expiryPrefix("failed", workflow)),
+    ]);
+  const rows = {
+    active,
+    completed,
+    completedWithFailures,
+    failed,
+    cancelled,
+    expiring: ended + notCompleted,
+  };
+  return { counts, rollups, rows };
+}
+
+const copyOf = (rollup: RollupRecord | undefined): RollupRecord =>
+  init(RollupRecordSchema, {
+    pruned: (rollup?.pruned ?? []).map((count) => init(PrunedCountSchema, { ...count })),
+  });
 
 const breach = (partition: number, runId: string, action: string, rule: string, message: string): Breach =>
   init(BreachSchema, { partition, runId, action, rule, message });

@@ -30,6 +30,11 @@ export interface EngineLimits {
   readonly derivePage: number;
   /** How long a query may wait for its `min_seq`. */
   readonly readYourWritesMs: number;
+  /** The shortest and the longest pause between two retention sweeps. */
+  readonly sweepPauseMs: number;
+  readonly sweepPauseMaxMs: number;
+  /** A sweep that leaves ended runs for so long after they were due is told as stalled. */
+  readonly sweepBehindMaxMs: number;
 }
 
 export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
@@ -49,6 +54,9 @@ export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
   messageBatchBytes: 256 * 1024,
   derivePage: 500,
   readYourWritesMs: 5_000,
+  sweepPauseMs: 5_000,
+  sweepPauseMaxMs: 3_600_000,
+  sweepBehindMaxMs: 600_000,
 };
 
 /** The limits of each of a node's partitions: what is shared is divided. */

@@ -16,6 +16,7 @@ import { OwnerWriter } from "./owner-writer.js";
 import type { ProcessorDeps } from "./deps.js";
 import type { Processor } from "./processor.js";
 import type { PartitionState } from "./state.js";
+import { Sweeper } from "./sweeper.js";
 
 const MS = 1_000_000n;
 /** The log's clock may be behind this node's: a timer that did not fire yet is tried again after this. */
@@ -34,6 +35,7 @@ export interface LoadWanted {
 export class Owner {
   private readonly writer: OwnerWriter;
   readonly courier: Courier;
+  readonly sweeper: Sweeper;
   private acting = false;
   private announcing:
     | { readonly epoch: bigint; readonly resolve: () => void; readonly reject: (error: unknown) => void }
@@ -53,6 +55,11 @@ export class Owner {
   ) {
     this.writer = new OwnerWriter(deps.log, deps.partition, deps.node, deps.clock);
     this.courier = new Courier(deps, this.writer, state, () => processor.incarnation);
+    this.sweeper = new Sweeper({
+      ...deps,
+      state,
+      write: async (command) => await processor.folded(await this.writer.write(command)),
+    });
   }
 
   /** Its own announcement was folded, and no other's since. */
@@ -72,6 +79,7 @@ export class Owner {
     await this.planNextTimer();
     this.missed = true;
     await this.findDuePages();
+    this.sweeper.begin();
   }
 
   /** An announcement was folded: this node's own begins its work, another's ends it. */
@@ -105,6 +113,7 @@ export class Owner {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
     this.courier.stop();
+    this.sweeper.stop();
     this.writer.stop();
   }
 

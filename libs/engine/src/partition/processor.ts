@@ -7,13 +7,9 @@
  */
 import {
   appliedKey,
-  type Entry,
   type FoldEffect,
   foldEntry,
   prefetch,
-  type Row,
-  type Scan,
-  scansOf,
   SEMANTICS,
   skipEntry,
   type DueTask,
@@ -43,6 +39,7 @@ import { digestOf, SCHEMA_VERSION, verifyLog } from "./open.js";
 import { Outbox } from "./outbox.js";
 import { Owner } from "./owner.js";
 import { answerQuery } from "./queries.js";
+import { withRows } from "./read-rows.js";
 import { PartitionState } from "./state.js";
 
 export type ProcessorState = "opening" | "catching-up" | "following" | "acting" | "stopped";
@@ -104,6 +101,10 @@ export class Processor {
     return this.applied.ownerEpoch;
   }
 
+  get retentionBehindMs(): number {
+    return this.owner.sweeper.behindMs;
+  }
+
   /** Stores what is folded, and stops. */
   async stop(): Promise<void> {
     this.owner.stop();
@@ -127,6 +128,7 @@ export class Processor {
       problem: this.problem,
       readyTasks,
       inFlightTasks,
+      retentionBehindMs: BigInt(this.retentionBehindMs),
     });
   }
 
@@ -260,7 +262,7 @@ export class Processor {
     prefetch(batch, this.applied, keys);
     const missing = this.state.missing(keys);
     if (missing.length > limits.syncReadsMax) await this.state.load(missing);
-    const effects = foldEntry(this.state, this.applied, await this.withRows(entry, batch));
+    const effects = foldEntry(this.state, this.applied, await withRows(this.state, entry, batch));
     metrics.commands.inc(batch.commands.length);
     metrics.entries.inc();
     for (const effect of effects) {
@@ -268,24 +270,6 @@ export class Processor {
       if (this.owner.isActing || effect.kind === "owner") this.act(effect);
     }
     this.afterEntry(entry);
-  }
-
-  private async withRows({ seq, atNs }: LogEntry, batch: CommandBatch): Promise<Entry> {
-    const scans = scansOf(batch);
-    if (scans.size === 0) return { seq, atNs, batch };
-    const scanned = new Map<number, readonly Row[]>();
-    for (const [at, each] of scans) scanned.set(at, await this.rowsOf(each));
-    return { seq, atNs, batch, scanned };
-  }
-
-  private async rowsOf(scans: readonly Scan[]): Promise<Row[]> {
-    const rows: Row[] = [];
-    for (const { from, to, limit, reads } of scans) {
-      const found = await this.state.range(from, to, limit);
-      if (reads !== undefined) await this.state.load(this.state.missing(found.map(([key]) => reads(key))));
-      for (const row of found) rows.push(row);
-    }
-    return rows;
   }
 
   private act(effect: FoldEffect): void {
@@ -320,6 +304,9 @@ export class Processor {
         return;
       case "message-trouble":
         this.owner.courier.note(effect);
+        return;
+      case "sweep":
+        this.owner.sweeper.wake();
         return;
       case "owner":
         this.owner.folded(effect.node, effect.epoch);

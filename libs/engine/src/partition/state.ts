@@ -7,7 +7,7 @@
  * 4. At most one commit is under way. Folding goes on meanwhile: the log is the truth, the store catches up.
  */
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { type Key, schemaOf, type View } from "@holdfast/core";
+import { type Key, prefixEnd, schemaOf, type View } from "@holdfast/core";
 import { ActionStatus, type RunRecord } from "@holdfast/proto";
 import { decode, encode } from "@holdfast/proto/codec";
 import type { PartitionStore } from "../ports/state-store.js";
@@ -108,6 +108,22 @@ export class PartitionState implements View {
     const sorted = [...merged].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
     if (reverse) sorted.reverse();
     return sorted.slice(0, limit);
+  }
+
+  /** How many records there are under a prefix, as things stand at the call. */
+  async count(prefix: string): Promise<number> {
+    const to = prefixEnd(prefix);
+    const changed = new Map<string, Slot>();
+    for (const source of [this.committing, this.dirty]) {
+      for (const [key, slot] of source) if (key >= prefix && key < to) changed.set(key, slot);
+    }
+    // Asked for in the same moment as the count, so that both are of one state of the store.
+    let more = 0;
+    for (const [key, slot] of changed) {
+      const stored = this.store.getSync(key) !== undefined;
+      more += (slot === null ? 0 : 1) - (stored ? 1 : 0);
+    }
+    return (await this.store.count({ from: prefix, to })) + more;
   }
 
   /**

@@ -26,6 +26,8 @@ export interface PartitionStore {
   /** One value at once, for what a fold meets unforeseen. Blocks the event loop for one read. */
   getSync(key: string): Uint8Array | undefined;
   range(options: RangeOptions): Promise<[key: string, value: Uint8Array][]>;
+  /** How many keys there are from `from` to before `to`, as things stand at the call. Costs what it counts, but no memory. */
+  count(range: { readonly from: string; readonly to: string }): Promise<number>;
   /**
    * Atomic. A key that stands in both is put. Reads may only count on it once it has resolved. Takes effect in the order of
    * the calls. Rejects with a `PortError`: `io` (nothing of it is stored, and nothing is until the store is opened again) or

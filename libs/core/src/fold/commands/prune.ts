@@ -97,6 +97,8 @@ const whyFailed: Why = ({ ctx, policy }, run) => {
   if (run.expiryNs > ctx.atNs) return "stays";
   const later = keptUntilNs(ctx.view, run);
   if (later > ctx.atNs) return { later };
+  // It has not been given up: its next recovery comes first.
+  if (run.recoverAtNs > 0n) return { later: (run.recoverAtNs > ctx.atNs ? run.recoverAtNs : ctx.atNs) + 1n };
   return { cause: PruneCause.RETENTION, policy: failedText(policy) };
 };
 

@@ -31,5 +31,6 @@ export function setRetention(ctx: FoldContext, command: Command, set: SetRetenti
     });
     ctx.view.put(retentionKey(workflow), record);
   }
+  ctx.emit({ kind: "sweep" });
   return ctx.accept(command, {});
 }

@@ -1,0 +1,115 @@
+/** The sweeper on a whole node whose time stands still: what is due goes, in bounded pieces, and nothing else. */
+import { create } from "@bufbuild/protobuf";
+import { PRUNE_ROWS_MAX } from "@holdfast/core";
+import {
+  CommandBatchSchema,
+  CommandSchema,
+  FailureMode,
+  RetentionPolicySchema,
+  SetRetentionSchema,
+  WorkflowDefinitionSchema,
+} from "@holdfast/proto";
+import { decode, init } from "@holdfast/proto/codec";
+import { expect, test } from "vitest";
+import { TestWorker, TestWorld } from "../dispatch/testing.js";
+
+const MINUTE_MS = 60_000;
+const one = create(WorkflowDefinitionSchema, {
+  name: "one",
+  actions: [{ name: "only", retry: { maxAttempts: 1 } }],
+  retention: { completedRetentionS: 120, failedRetentionS: 600 },
+});
+
+/** Runs that completed (c0, c1, …) and that failed (f0, f1, …). */
+async function worldWith(completed: number, failed: number): Promise<TestWorld> {
+  // A worker that sends no beats while time passes is not to be missed.
+  const world = new TestWorld({ workerLeaseMs: 60 * MINUTE_MS }, 1);
+  await world.startNode();
+  await world.define(one);
+  const worker = new TestWorker(world, "worker-a", 10_000);
+  for (let i = 0; i < completed; i++) await world.start("one", `c${i}`);
+  for (let i = 0; i < failed; i++) await world.start("one", `f${i}`);
+  await world.clock.advance(500);
+  for (const task of worker.tasks)
+    await (task.runId.startsWith("c")
+      ? worker.succeed(task)
+      : worker.fail(task, FailureMode.VALIDATION, "it is bad"));
+  await world.clock.advance(500);
+  return world;
+}
+
+async function counts(world: TestWorld): Promise<{ readonly completed: number; readonly failed: number }> {
+  const [found] = (await world.until(world.queries.counts("one"))).workflows;
+  return { completed: Number(found?.completed), failed: Number(found?.failed) };
+}
+
+async function setRetention(world: TestWorld, completedRetentionS: number): Promise<void> {
+  const policy = init(RetentionPolicySchema, { completedRetentionS });
+  const value = init(SetRetentionSchema, { workflow: "one", policy, who: "ann" });
+  const issuedAtNs = BigInt(world.clock.nowMs()) * 1_000_000n;
+  const command = init(CommandSchema, {
+    id: `set-${issuedAtNs}`,
+    issuedAtNs,
+    kind: { case: "setRetention", value },
+  });
+  await world.until(world.commands.submit(0, command));
+}
+
+test("each kind of run goes when it is due, and asking for one tells when and why it went", async () => {
+  const world = await worldWith(3, 2);
+  await world.clock.advance(MINUTE_MS);
+  expect(await counts(world)).toEqual({ completed: 3, failed: 2 });
+  await world.clock.advance(2 * MINUTE_MS);
+  expect(await counts(world)).toEqual({ completed: 0, failed: 2 });
+  await expect(world.until(world.queries.getRun("c1"))).rejects.toThrow(
+    /run c1 of workflow "one" ended COMPLETED at .+ and was pruned at .+: completed runs are kept 2 min/,
+  );
+  await world.clock.advance(8 * MINUTE_MS);
+  expect(await counts(world)).toEqual({ completed: 0, failed: 0 });
+});
+
+test("more than one command can take goes in several, within one sweep", async () => {
+  const runs = PRUNE_ROWS_MAX + 20;
+  const world = await worldWith(runs, 0);
+  await world.clock.advance(3 * MINUTE_MS);
+  expect(await counts(world)).toEqual({ completed: 0, failed: 0 });
+  const sweeps = new Set<bigint>();
+  let commands = 0;
+  for (let seq = 1; ; seq++) {
+    const entry = await world.log.entry(0, seq);
+    if (entry === undefined) break;
+    for (const { kind } of decode(CommandBatchSchema, entry.data).commands) {
+      if (kind.case !== "prune") continue;
+      commands += 1;
+      sweeps.add(kind.value.sweepNs);
+    }
+  }
+  expect(sweeps.size).toBe(1);
+  expect(commands).toBeLessThanOrEqual(3);
+});
+
+test("a policy that is shortened counts at once, not at the next sweep that was planned", async () => {
+  const world = await worldWith(2, 1);
+  await world.clock.advance(30_000);
+  await setRetention(world, 1);
+  await world.clock.advance(1_000);
+  expect(await counts(world)).toEqual({ completed: 0, failed: 1 });
+});
+
+test("where nothing is due, nothing is appended, however long it takes", async () => {
+  const world = await worldWith(0, 1);
+  const { lastSeq } = await world.log.info(0);
+  await world.clock.advance(9 * MINUTE_MS);
+  expect((await world.log.info(0)).lastSeq).toBe(lastSeq);
+});
+
+test("a node that starts again goes on where the last one stopped", async () => {
+  const world = await worldWith(2, 1);
+  await world.until(world.node?.stop() ?? Promise.resolve());
+  await world.clock.advance(3 * MINUTE_MS);
+  world.loseState();
+  await world.startNode();
+  await world.clock.advance(10_000);
+  expect(await counts(world)).toEqual({ completed: 0, failed: 1 });
+  expect(world.node?.status()[0]?.retentionBehindMs).toBe(0n);
+});
