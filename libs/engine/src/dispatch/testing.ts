@@ -3,9 +3,11 @@ import { hashDefinition, partitionOf } from "@holdfast/core";
 import {
   BatchMarkSchema,
   CommandSchema,
+  Effect,
   type FailureMode,
   FailureSchema,
   type Outcome,
+  PayloadSchema,
   QueueCapacitySchema,
   type Task,
   TaskRefSchema,
@@ -87,8 +89,18 @@ export class TestWorker {
     this.bus.publish(WORKER_BEAT, encode(WorkerBeatSchema, beat));
   }
 
-  succeed(task: Task): Promise<number> {
-    return this.report(task, { case: "success", value: init(TaskSuccessSchema, { effect: 1 }) });
+  /** `output`: as JSON. */
+  succeed(task: Task, output?: string): Promise<number> {
+    const inline =
+      output === undefined
+        ? undefined
+        : init(PayloadSchema, {
+            body: { case: "inline", value: new TextEncoder().encode(JSON.stringify(output)) },
+          });
+    return this.report(task, {
+      case: "success",
+      value: init(TaskSuccessSchema, { effect: Effect.VALUE, output: inline }),
+    });
   }
 
   fail(task: Task, mode: FailureMode, message: string): Promise<number> {
