@@ -198,7 +198,7 @@ describe("an undo", () => {
     await expect(run.result()).rejects.toThrow(/last: no; could not be undone: first \(CONFLICT: too late\)/);
     const { recommendation } = await holdfast.get(run.runId);
     expect(recommendation?.strategy).toBe(RecoveryStrategy.MANUAL);
-    expect(recommendation?.hint).toContain("what first did");
+    expect(recommendation?.hint).toContain(`what first of run ${run.runId} did: it still stands`);
   });
 });
 

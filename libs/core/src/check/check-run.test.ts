@@ -1,5 +1,5 @@
 /** A check finds what is broken, names the rule, and finds nothing where nothing is. */
-import { ActionStatus, ItemStatus, RunStatus } from "@holdfast/proto";
+import { ActionStatus, ItemStatus, RunStatus, UndoStatus } from "@holdfast/proto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { chunkKey, itemKey, runKey } from "../state/tables.js";
 import {
@@ -12,6 +12,7 @@ import {
   overInput,
   start,
   succeeded,
+  UNDO,
   workflow,
 } from "../testing/build.js";
 import { TestPartition } from "../testing/partition.js";
@@ -119,5 +120,52 @@ describe("finds", () => {
       }
     });
     expect(rules()).toEqual(["I8 after", "I8 after"]);
+  });
+});
+
+describe("of a run that is undone", () => {
+  beforeEach(() => {
+    const actions = [
+      action("first", { undo: UNDO }),
+      action("second", { after: ["first"], undo: UNDO }),
+      action("third", { after: ["second"], retry: ONE_ATTEMPT }),
+    ];
+    partition.send(define(workflow("undone", actions)));
+    partition.send(start("r2", "undone"));
+    for (const name of ["first", "second"]) partition.finish("r2", name, succeeded());
+    partition.finish("r2", "third", failed());
+  });
+  const messages = (alter: (run: ReturnType<TestPartition["run"]>) => void = () => undefined) => {
+    const run = partition.run("r2");
+    alter(run);
+    return checkRun(partition.view, "r2", run, partition.planOf("r2")).breaches.map(({ message }) => message);
+  };
+
+  test("finds nothing while it is undone, nor after", () => {
+    expect(messages()).toEqual([]);
+    for (const name of ["second", "first"]) {
+      partition.finish("r2", name, succeeded());
+      expect(messages()).toEqual([]);
+    }
+    expect(partition.run("r2").status).toBe(RunStatus.FAILED);
+  });
+
+  test("finds undos side by side, none under way, open actions, and an end too early", () => {
+    const [first, second] = partition.run("r2").actions;
+    if (first?.undo === undefined || second?.undo === undefined) throw new Error("nothing is undone");
+    first.undo.status = UndoStatus.RETRYING;
+    expect(messages()).toEqual(["the run is being undone, but 2 undos are under way: it should be one"]);
+    first.undo.status = UndoStatus.PENDING;
+    second.undo.status = UndoStatus.DONE;
+    expect(messages()).toEqual(["the run is being undone, but 0 undos are under way: it should be one"]);
+    second.undo.status = UndoStatus.RUNNING;
+    second.status = ActionStatus.RUNNING;
+    expect(messages()).toEqual(["the run is being undone, but 1 of its actions are open"]);
+    second.status = ActionStatus.COMPLETED;
+    expect(
+      messages((run) => {
+        run.status = RunStatus.FAILED;
+      }),
+    ).toContain("the run is FAILED, but is still being undone");
   });
 });

@@ -16,6 +16,10 @@ const ask = (fields: Partial<RecoveryQuestion>) =>
 describe("the first row that holds decides", () => {
   const { ABORT, MANUAL, RETRY_ALL, RETRY_FAILED, RETRY_FROM_CHECKPOINT } = RecoveryStrategy;
   const rows: readonly [string, Partial<RecoveryQuestion>, RecoveryStrategy][] = [
+    ["not undone", { notUndone: ["pay"], done: 1 }, MANUAL],
+    ["not undone and cancelled", { notUndone: ["pay"], cancelled: true }, MANUAL],
+    ["undone", { undone: ["pay"], done: 0, total: 2 }, RETRY_ALL],
+    ["undone and cancelled", { undone: ["pay"], cancelled: true }, ABORT],
     ["cancelled", { cancelled: true, mode: FailureMode.POLICY_SECURITY }, ABORT],
     ["nothing failed", { mode: FailureMode.UNSPECIFIED, done: 1 }, ABORT],
     ["a terminal mode", { mode: FailureMode.POLICY_SECURITY, done: 99, total: 100 }, MANUAL],
@@ -58,4 +62,13 @@ test("terminal modes among several are named in the hint, with their number", ()
   expect(said.strategy).toBe(RecoveryStrategy.RETRY_FAILED);
   expect(said.hint).toContain("2 with POLICY_SECURITY");
   expect(ask({ modes: modes.slice(0, 1) }).hint).not.toContain("forced");
+});
+
+test("what was undone is said to run again, and what could not be is named", () => {
+  expect(ask({ undone: ["pay", "book"] }).hint).toContain("What was undone (pay, book) runs again");
+  expect(ask({ undone: ["pay"], cancelled: true }).hint).toMatch(/ Undone: pay\.$/);
+  const said = ask({ notUndone: ["pay"], undone: ["book"] });
+  expect([said.reason, said.recoverable]).toEqual(["could not be undone: pay", false]);
+  expect(said.hint).toMatch(/what pay of run r1 did.*RETRY_ALL does it again\. What was undone \(book\)/);
+  expect(ask({ notUndone: ["pay"], cancelled: true }).hint).toContain("nothing is to be retried");
 });

@@ -42,8 +42,8 @@ export function recommend(question: RecoveryQuestion): Recommendation {
       MANUAL,
       `could not be undone: ${names}`,
       cancelled
-        ? `Mend by hand what ${names} did of ${subject}; it was cancelled, so nothing is to be retried.`
-        : `A person has to look at what ${names} did of ${subject} and still stands. A retry takes it for done, RETRY_ALL does it again.`,
+        ? `Mend by hand what ${names} of ${subject} did; it was cancelled, so nothing is to be retried.`
+        : `A person has to look at what ${names} of ${subject} did: it still stands, wholly or in part. A retry takes it for done; RETRY_ALL does it again.`,
     );
   }
   if (cancelled)

@@ -1,6 +1,6 @@
 /** What can be done about a run, and what to type for it: chosen by its status, so that each line shown does something. */
 import { isRunRetryable, isRunTerminal } from "@holdfast/core";
-import { RecoveryStrategy, RunStatus, type RunView } from "@holdfast/proto";
+import { RecoveryStrategy, RunStatus, type RunView, UndoStatus } from "@holdfast/proto";
 import type { Screen } from "./style.js";
 import { strategyWord } from "./status.js";
 import { cells, padText, safeText, wrapText } from "./text.js";
@@ -53,7 +53,9 @@ export function suggestionsFor(run: RunView): Suggestion[] {
     suggestions.push({ args: `items ${id} --failed`, does: "every failed item, with its input" });
   }
   if (isRunRetryable(summary.status)) {
-    suggestions.push({ args: `retry ${id}`, does: "run again what failed" });
+    const undone = run.actions.some((action) => action.undo?.status === UndoStatus.DONE);
+    const does = `run again what failed${undone ? ", and what was undone" : ""}`;
+    suggestions.push({ args: `retry ${id}`, does });
     suggestions.push({
       args: `retry-failed --workflow ${summary.workflow}`,
       does: "and in every such run",

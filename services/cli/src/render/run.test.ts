@@ -281,6 +281,17 @@ describe("a run that is undone", () => {
     expect(undone(undo, RunStatus.RUNNING)).toContain(line);
   });
 
+  it("says once why it failed and what was undone", () => {
+    const why = "pay: the card was refused";
+    const run = partialRun({ failure: { mode: FailureMode.PERMISSION, message: why } });
+    if (run.summary !== undefined) run.summary.detail = `${why}; undone: hotel`;
+    const [first] = run.actions;
+    if (first !== undefined) first.undo = create(UndoViewSchema, { status: UndoStatus.DONE });
+    const lines = renderRun(run, [], plainScreen(80));
+    expect(lines.filter((line) => line.includes(why))).toEqual([`  PERMISSION: ${why}; undone: hotel`]);
+    expect(text(lines)).toContain("run again what failed, and what was undone");
+  });
+
   it("offers no cancel while it is undone", () => {
     expect(text(undone({ status: UndoStatus.RUNNING }, RunStatus.RUNNING))).not.toContain("holdfast cancel");
     expect(text(undone({ status: UndoStatus.DONE }, RunStatus.RUNNING))).toContain("holdfast cancel");

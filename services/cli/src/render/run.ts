@@ -70,8 +70,12 @@ function renderHead(run: RunView, screen: Screen): string[] {
 /** What a person has to know beyond the status: why it failed, was cancelled, or did nothing. */
 function renderRemarks(run: RunView, screen: Screen): string[] {
   const remarks: string[] = [];
-  if (run.failure !== undefined) remarks.push(`${modeWord(run.failure.mode)}: ${failureText(run.failure)}`);
   const detail = safeText(run.summary?.detail ?? "");
+  if (run.failure !== undefined) {
+    const why = failureText(run.failure);
+    // A detail that goes on after the failure (what was undone, when it is recovered) says both.
+    remarks.push(`${modeWord(run.failure.mode)}: ${detail.startsWith(why) ? detail : why}`);
+  }
   const repeatsStatus = detail.toUpperCase() === runStatusWord(run.summary?.status ?? RunStatus.UNSPECIFIED);
   if (detail !== "" && !repeatsStatus && !remarks.some((remark) => remark.includes(detail)))
     remarks.push(detail);
