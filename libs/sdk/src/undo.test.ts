@@ -208,6 +208,10 @@ it.each([
     /undo of action a .* must be a handler function/,
   ],
   [
+    () => workflow("w").action("a", { undo: () => 1 } as never, () => 1),
+    /undo of action a of workflow w is not one of its options: pass \{ undo \} after the handler/,
+  ],
+  [
     () =>
       workflow("w")
         .action("output", () => 1)

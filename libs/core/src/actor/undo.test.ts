@@ -153,6 +153,8 @@ describe("a run that is about to fail", () => {
       expect(rejection(again)).toMatch(/^STALE_ATTEMPT/);
       expect(undoWord("pay")).toBe("RUNNING");
     }
+    const ofAnItem = partition.send(report("r1", { action: 1, item: 0, attempt: 3, outcome: succeeded() }));
+    expect(rejection(ofAnItem)).toMatch(/^STALE_ATTEMPT/);
     partition.finish("r1", "pay", succeeded());
     expect(partition.inFlight("r1")).toEqual(["reserve"]);
   });

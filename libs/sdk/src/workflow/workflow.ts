@@ -148,6 +148,7 @@ export class Workflow<In, Out, A extends Actions> {
   action<N extends string, R>(
     name: NewName<N, A>,
     handler: (args: { readonly input: Out }, context: ActionContext) => R,
+    beside?: Beside<UndoArgs<{ readonly input: Out }, R>>,
   ): Workflow<In, Out, With<A, N, Once<R, never>>>;
   /**
    * An action. Its handler gets the run's input, and the outputs of the actions in `after` by name. Beside it, `undo` may say how
@@ -167,12 +168,12 @@ export class Workflow<In, Out, A extends Actions> {
   action(
     name: string,
     options: AnyActionOptions | Handler,
-    handler?: Handler,
+    handler?: Handler | Beside<never>,
     beside?: Beside<never>,
   ): unknown {
-    return typeof options === "function"
-      ? this.#with({ name, over: "once", options: {} }, options)
-      : this.#with({ name, over: "once", options }, handler, beside);
+    if (typeof options !== "function")
+      return this.#with({ name, over: "once", options }, handler as Handler, beside);
+    return this.#with({ name, over: "once", options: {} }, options, handler as Beside<never> | undefined);
   }
 
   /**
@@ -277,6 +278,12 @@ export class Workflow<In, Out, A extends Actions> {
       throw new HoldfastError(
         "INVALID_DEFINITION",
         `action ${action.name} of workflow ${parts.name} needs a handler function`,
+      );
+    }
+    if ("undo" in action.options) {
+      throw new HoldfastError(
+        "INVALID_DEFINITION",
+        `undo of action ${action.name} of workflow ${parts.name} is not one of its options: pass { undo } after the handler`,
       );
     }
     if (undo !== undefined && typeof undo !== "function") {

@@ -249,7 +249,7 @@ describe("a run that is undone", () => {
     const run = partialRun();
     if (run.summary !== undefined) run.summary.status = status;
     const [, second] = run.actions;
-    if (second !== undefined) second.undo = create(UndoViewSchema, undo);
+    if (second !== undefined) second.undo = create(UndoViewSchema, { generation: 1, ...undo });
     return renderRun(run, [], plainScreen(80));
   };
   const times = { startedAt: at(3), endedAt: at(1), attempts: 2 };
@@ -276,6 +276,15 @@ describe("a run that is undone", () => {
     [
       { status: UndoStatus.FAILED, failure: { mode: FailureMode.CONFLICT, message: "too late" }, ...times },
       "      ✗ could not be undone: CONFLICT: too late · 2 attempts · 2.0 s",
+    ],
+    [
+      {
+        status: UndoStatus.FAILED,
+        failure: { mode: FailureMode.CONFLICT, message: "late" },
+        ...times,
+        generation: 3,
+      },
+      "      ✗ could not be undone: CONFLICT: late · 2 attempts · 2.0 s · in generation 3",
     ],
   ])("shows how far each undo came: %#", (undo, line) => {
     expect(undone(undo, RunStatus.RUNNING)).toContain(line);

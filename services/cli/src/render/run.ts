@@ -101,11 +101,12 @@ function renderLevels(run: RunView, screen: Screen): string[] {
     (most, action) => Math.max(most, actionStatusWord(action.status).length),
     0,
   );
+  const look = { nameWidth, statusWidth, generation: run.summary?.generation ?? 0 };
   return run.levels.flatMap((level) => [
     renderLevelLine(level, screen),
     ...run.actions
       .filter((action) => action.level === level.level)
-      .flatMap((action) => renderAction(action, nameWidth, statusWidth, screen)),
+      .flatMap((action) => renderAction(action, look, screen)),
   ]);
 }
 
@@ -114,7 +115,17 @@ function renderLevelLine(level: LevelView, screen: Screen): string {
   return `Level ${level.level}  ${screen.style(tone, padText(word, 6))}  ${formatTally(level.tally)}`;
 }
 
-function renderAction(action: ActionView, nameWidth: number, statusWidth: number, screen: Screen): string[] {
+interface Look {
+  readonly nameWidth: number;
+  readonly statusWidth: number;
+  readonly generation: number;
+}
+
+function renderAction(
+  action: ActionView,
+  { nameWidth, statusWidth, generation }: Look,
+  screen: Screen,
+): string[] {
   const tone = actionTone(action.status);
   const name = padText(cutText(safeText(action.name), nameWidth), nameWidth);
   const status = screen.style(tone, actionStatusWord(action.status));
@@ -130,7 +141,7 @@ function renderAction(action: ActionView, nameWidth: number, statusWidth: number
     for (const text of wrapText(remark, screen.width - indent.length))
       lines.push(indent + screen.style("dim", text));
   }
-  const undo = undoRemark(action.undo, screen);
+  const undo = undoRemark(action.undo, generation, screen);
   if (undo !== undefined) {
     for (const text of wrapText(undo.text, screen.width - indent.length))
       lines.push(indent + screen.style(undo.tone, text));

@@ -36,9 +36,10 @@ export const isBeingUndone = (actions: readonly ActionView[]): boolean =>
 /** Empty where the action was not to be undone. */
 export const undoWord = (undo: UndoView | undefined): string => WORDS[undo?.status ?? 0] ?? "";
 
-/** One line, or none: `undone · 2 attempts · 1.2 s`. */
+/** One line, or none: `undone · 2 attempts · 1.2 s`. `generation`: the run's, so that an undo of an earlier one says so. */
 export function undoRemark(
   undo: UndoView | undefined,
+  generation: number,
   screen: Screen,
 ): { text: string; tone: Tone } | undefined {
   const word = undoWord(undo);
@@ -52,6 +53,7 @@ export function undoRemark(
     undo.attempts === 0 ? "" : countOf(undo.attempts, "attempt"),
     formatTook(undo.startedAt, undo.endedAt, screen.nowMs),
     undo.retryAt === undefined ? "" : `tries again at ${formatMoment(undo.retryAt)}`,
+    undo.generation === generation ? "" : `in generation ${undo.generation}`,
     why !== "" || detail.toLowerCase() === word ? "" : detail,
   ].filter((part) => part !== "");
   return { text: `${MARKS[tone]} ${parts.join(" · ")}`, tone };
