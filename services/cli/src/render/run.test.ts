@@ -281,10 +281,11 @@ describe("a run that is undone", () => {
       {
         status: UndoStatus.FAILED,
         failure: { mode: FailureMode.CONFLICT, message: "late" },
-        ...times,
+        startedAt: at(3),
+        endedAt: at(1),
         generation: 3,
       },
-      "      ✗ could not be undone: CONFLICT: late · 2 attempts · 2.0 s · in generation 3",
+      "      ✗ could not be undone: CONFLICT: late · 2.0 s · in generation 3",
     ],
   ])("shows how far each undo came: %#", (undo, line) => {
     expect(undone(undo, RunStatus.RUNNING)).toContain(line);
