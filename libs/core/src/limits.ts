@@ -35,6 +35,8 @@ export const WAIT_MS_MAX = 315_360_000_000n;
 export const MESSAGES_A_COMMAND_MAX = 1_000;
 /** Messages that wait for one partition beyond which no more requests for it are taken. Answers always go out. */
 export const OUTBOX_MESSAGES_MAX = 100_000;
+/** How many runs may stand below each other, each begun by an action of the one above. */
+export const CHILD_DEPTH_MAX = 8;
 export const TIMERS_A_COMMAND_MAX = 1000;
 export const COMMAND_ID_CHARS_MAX = 128;
 export const RUN_ID_CHARS_MAX = 128;

@@ -35,6 +35,13 @@ export function resolveActionStatus(counts: ItemCounts, tolerate: ActionPlan["to
   return counts.succeeded === 0 ? ActionStatus.FAILED : ActionStatus.COMPLETED_WITH_FAILURES;
 }
 
+/** The ending of an action that is a child run. */
+export function resolveChildStatus(child: RunStatus): ActionStatus {
+  if (child === RunStatus.COMPLETED) return ActionStatus.COMPLETED;
+  if (child === RunStatus.COMPLETED_WITH_FAILURES) return ActionStatus.COMPLETED_WITH_FAILURES;
+  return child === RunStatus.CANCELLED ? ActionStatus.CANCELLED : ActionStatus.FAILED;
+}
+
 export interface EndedAction {
   readonly status: ActionStatus;
   readonly optional: boolean;

@@ -46,5 +46,6 @@ export const ITEM_OPEN_STATUSES: ReadonlySet<ItemStatus> = new Set([
 
 export const isCompleted = (status: ActionStatus): boolean => COMPLETED_STATUSES.has(status);
 export const isTerminal = (status: ActionStatus): boolean => TERMINAL_STATUSES.has(status);
+export const isRunCompleted = (status: RunStatus): boolean => RUN_COMPLETED_STATUSES.has(status);
 export const isRunTerminal = (status: RunStatus): boolean => RUN_TERMINAL_STATUSES.has(status);
 export const isRunRetryable = (status: RunStatus): boolean => RUN_RETRYABLE_STATUSES.has(status);

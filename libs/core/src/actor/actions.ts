@@ -26,6 +26,7 @@ import { modeName } from "../failure/modes.js";
 import { beyondTolerance, resolveActionStatus } from "../resolve.js";
 import { isCompleted, isTerminal } from "../status.js";
 import { type Actor, actionAt, addEvent, makeDetail, makeFailure, stateOf } from "./actor.js";
+import { askChild, cancelChild, startChild } from "./child.js";
 import {
   addItems,
   cancelOpenItems,
@@ -57,6 +58,8 @@ export function startAction(actor: Actor, action: ActionPlan): void {
   if (state.undo !== undefined) forgetUndo(actor, action);
   if (action.definition.wait !== undefined) {
     startWait(actor, action);
+  } else if (action.definition.child !== undefined) {
+    startChild(actor, action);
   } else if (action.forEach === undefined) {
     state.output = undefined;
     state.effect = Effect.UNSPECIFIED;
@@ -71,11 +74,17 @@ export function startAction(actor: Actor, action: ActionPlan): void {
     actionStatus: state.status,
   });
   if (action.definition.wait !== undefined) settleWait(actor, action);
+  else if (action.definition.child !== undefined) askChild(actor, action);
   else if (action.forEach !== undefined) settleItems(actor, action);
 }
 
 /** Sets off the next attempt of an action that is not over items. */
 export function beginAttempt(actor: Actor, action: ActionPlan): void {
+  if (action.definition.child !== undefined) {
+    startChild(actor, action);
+    askChild(actor, action);
+    return;
+  }
   const state = stateOf(actor, action);
   state.attempt += 1;
   state.status = ActionStatus.RUNNING;
@@ -236,6 +245,7 @@ export function cancelAction(actor: Actor, action: ActionPlan, reason: string): 
   if (isTerminal(state.status)) return;
   const detail = makeDetail(`cancelled: ${reason}`, Source.OPERATOR, actor.ctx.atNs);
   if (state.items !== undefined) cancelOpenItems(actor, action, reason, Source.OPERATOR);
+  else if (state.status === ActionStatus.WAITING) cancelChild(actor, action, reason);
   else if (state.status === ActionStatus.RUNNING) {
     const ref = init(TaskRefSchema, { runId: actor.runId, action: action.index, attempt: state.attempt });
     actor.ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason });

@@ -44,7 +44,7 @@ function isReady(actor: Actor, action: ActionPlan): boolean {
 function blockedBy(actor: Actor, action: ActionPlan): string | undefined {
   if (action.upstream.length === 0) return undefined;
   const rule = action.definition.trigger;
-  // An action over another's items, or over its output, can't run without them, whatever its rule.
+  // What works on another's items, or on its output, can't run without them, whatever its rule.
   const source = action.perItemOf ?? sourceOf(actor, action);
   if (source !== undefined && !isCompleted(stateOf(actor, actionAt(actor, source)).status))
     return upstreamText(actor, source);
@@ -56,7 +56,7 @@ function blockedBy(actor: Actor, action: ActionPlan): string | undefined {
 }
 
 function sourceOf(actor: Actor, action: ActionPlan): number | undefined {
-  const source = action.forEach?.source;
+  const source = action.definition.child?.input ?? action.forEach?.source;
   return source?.case === "outputOf" ? actor.plan.byName.get(source.value.action) : undefined;
 }
 

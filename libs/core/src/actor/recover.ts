@@ -33,7 +33,7 @@ export function planRecovery(actor: Actor): string | undefined {
 /** The pause is over. Does nothing where somebody was faster. */
 export function recover(actor: Actor, generation: number): boolean {
   const { run, plan, runId } = actor;
-  if (!isRunRetryable(run.status) || run.generation !== generation) return false;
+  if (!isRunRetryable(run.status) || run.generation !== generation || run.recoverAtNs === 0n) return false;
   const { strategy, reason } = recommendForRun(runId, plan, run);
   const before = run.recoveries;
   run.recoveries += 1;

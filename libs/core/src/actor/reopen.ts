@@ -24,6 +24,7 @@ import { beyondTolerance } from "../resolve.js";
 import { isRunRetryable } from "../status.js";
 import { type Actor, actionAt, addEvent, stateOf } from "./actor.js";
 import { advance } from "./advance.js";
+import { planChildRetry } from "./child.js";
 import { dropItems, reopenItems } from "./items.js";
 import { reopenRun } from "./run-end.js";
 import { forgetUndo, undoProgress } from "./undo.js";
@@ -33,6 +34,8 @@ export interface ReopenOptions {
   readonly force: boolean;
   readonly who: string;
   readonly reason: string;
+  /** Of what failed, this action alone. */
+  readonly only?: ActionPlan;
 }
 
 export interface Reopened {
@@ -73,8 +76,11 @@ export function reopen(actor: Actor, options: ReopenOptions): Reopened {
       reopenAfter(actor, action, "was undone and runs again");
       continue;
     }
+    const left = options.only !== undefined && options.only !== action;
+    if (left && stateOf(actor, action).status !== ActionStatus.SKIPPED) continue;
     const opened = reopenAction(actor, action, force);
     if (opened === undefined) continue;
+    planChildRetry(stateOf(actor, action).child, strategy, force);
     items += opened.items;
     if (opened.failed) actions += 1;
     if (strategy === RecoveryStrategy.RETRY_FROM_CHECKPOINT)
@@ -135,6 +141,7 @@ function beginAllOver(actor: Actor, action: ActionPlan): number {
   state.output = undefined;
   state.effect = Effect.UNSPECIFIED;
   state.steps = 0;
+  state.child = undefined;
   state.stepsSince = actor.run.generation;
   if (state.undo?.status === UndoStatus.DONE) forgetUndo(actor, action);
   return items;

@@ -7,16 +7,20 @@ import {
   PayloadSchema,
   RequestEndedSchema,
   type Requester,
+  RequestRefusedSchema,
   type RunEnded,
   RunEndedSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { FoldContext } from "../fold/context.js";
 import { sendToRun } from "../fold/messages/send.js";
+import { DETAIL_CHARS_MAX } from "../limits.js";
 import { isRunId } from "../names.js";
 import { itemTotals } from "../resolve.js";
 import { payloadKey } from "../state/tables.js";
+import { cutText } from "../text.js";
 import type { Actor } from "./actor.js";
+import type { Refusal } from "./begin-run.js";
 
 /** Of each end, also of later generations; what the news are worth to it now, the requester knows. */
 export function tellRequester(actor: Actor, ended: RunEnded): void {
@@ -34,6 +38,27 @@ export function tellRequester(actor: Actor, ended: RunEnded): void {
 /** Sends an answer to where a requester lives. */
 export function answerRequester(ctx: FoldContext, { of }: Requester, answer: PartitionMessage["kind"]): void {
   if (of.case === "action" && isRunId(of.value.runId)) sendToRun(ctx, of.value.runId, answer);
+}
+
+/** Whether it is the same actor that asks, be it in another attempt. */
+export function isSameRequester(a: Requester | undefined, b: Requester): boolean {
+  if (a?.of.case !== "action" || b.of.case !== "action") return false;
+  return a.of.value.runId === b.of.value.runId && a.of.value.action === b.of.value.action;
+}
+
+export function refuseRequest(
+  ctx: FoldContext,
+  requester: Requester,
+  runId: string,
+  { code, message }: Refusal,
+): void {
+  const value = init(RequestRefusedSchema, {
+    requester,
+    runId,
+    code,
+    message: cutText(message, DETAIL_CHARS_MAX),
+  });
+  answerRequester(ctx, requester, { case: "requestRefused", value });
 }
 
 /** What is kept beside the run's record can't be referred to from elsewhere: it is sent whole. */

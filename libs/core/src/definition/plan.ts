@@ -6,7 +6,7 @@
  */
 import type { ActionDefinition, ForEach, Tolerate, WorkflowDefinition } from "@holdfast/proto";
 import { RECOVERIES_DEFAULT, RECOVERIES_MAX, START_TO_CLOSE_DEFAULT_MS, WINDOW_DEFAULT } from "../limits.js";
-import { type ResolvedRetry, resolveRetry } from "../policy/retry.js";
+import { DEFAULT_RETRY, type ResolvedRetry, resolveRetry } from "../policy/retry.js";
 import { upstreamOf } from "./validate.js";
 
 export const DEFAULT_QUEUE = "default";
@@ -49,6 +49,8 @@ export interface ResolvedRecovery {
   readonly maxAttempts: number;
   readonly backoff: ResolvedRetry;
 }
+
+const ONCE: ResolvedRetry = { ...DEFAULT_RETRY, maxAttempts: 1 };
 
 const plans = new WeakMap<WorkflowDefinition, DefinitionPlan>();
 
@@ -102,7 +104,8 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
       ancestors: [...(ancestors[index] as Set<number>)].sort((a, b) => a - b),
       level: levelOf.get(index) as number,
       queue: action.queue || definition.queue || DEFAULT_QUEUE,
-      retry: resolveRetry(action.retry),
+      // A child has retries and recoveries of its own: it is asked again only where that is said.
+      retry: action.retry === undefined && action.child !== undefined ? ONCE : resolveRetry(action.retry),
       startToCloseMs: action.timeouts?.startToCloseMs || START_TO_CLOSE_DEFAULT_MS,
       tolerate: action.tolerate?.limit ?? { case: undefined },
       forEach: action.forEach,

@@ -3,6 +3,7 @@
  */
 import {
   type ActionDefinition,
+  type ChildRun,
   type RetryPolicy,
   TriggerRule,
   type Wait,
@@ -19,7 +20,7 @@ import {
   WAIT_MS_MAX,
   WINDOW_MAX,
 } from "../limits.js";
-import { nameProblem, quoted } from "../names.js";
+import { isDefinitionHash, nameProblem, quoted } from "../names.js";
 import { isPointer } from "../text.js";
 
 const PROBLEMS_MAX = 20;
@@ -31,6 +32,8 @@ export function upstreamOf(action: ActionDefinition): string[] {
   const names = new Set(action.after);
   if (source?.case === "itemsOf") names.add(source.value);
   if (source?.case === "outputOf") names.add(source.value.action);
+  const input = action.child?.input;
+  if (input?.case === "outputOf") names.add(input.value.action);
   return [...names];
 }
 
@@ -109,6 +112,7 @@ function actionProblems(
   }
   if (action.wait !== undefined) waitProblems(action, action.wait, say);
   if (action.undo !== undefined) say(undoProblem(action));
+  if (action.child !== undefined) childProblems(action, action.child, byName, say);
   if (action.forEach !== undefined) {
     const { source, window } = action.forEach;
     if (source.case === undefined)
@@ -202,8 +206,35 @@ function waitProblems(action: ActionDefinition, wait: Wait, say: Say): void {
 }
 
 function undoProblem(action: ActionDefinition): string | undefined {
-  if (action.wait === undefined) return undefined;
-  return `action ${quoted(action.name)} only waits: there is nothing to undo; declare the undo on an action with a handler`;
+  if (action.wait === undefined && action.child === undefined) return undefined;
+  const what =
+    action.wait === undefined
+      ? "is a child run: it has no handler that could undo it"
+      : "only waits: there is nothing to undo";
+  return `action ${quoted(action.name)} ${what}; declare the undo on an action with a handler`;
+}
+
+function childProblems(
+  action: ActionDefinition,
+  { workflow, definitionHash, input }: ChildRun,
+  byName: ReadonlyMap<string, ActionDefinition>,
+  say: Say,
+): void {
+  const subject = `action ${quoted(action.name)}`;
+  say(nameProblem("workflow", workflow));
+  if (definitionHash !== "" && !isDefinitionHash(definitionHash))
+    say(`${subject}: ${quoted(definitionHash)} is no definition's hash: leave it out for the latest`);
+  if (action.forEach !== undefined || action.wait !== undefined)
+    say(`${subject} is a child run, and is over items or waits: it can be one of them only`);
+  if (action.timeouts !== undefined || action.steps.length > 0)
+    say(`${subject} is a child run: time-outs and steps are its own workflow's to declare`);
+  const pointer = input.case === "outputOf" ? input.value.pointer : (input.value ?? "");
+  if (!isPointer(pointer)) say(`${subject}: ${quoted(pointer)} is no JSON pointer: use "" or "/rows/list"`);
+  if (input.case === "outputOf" && byName.get(input.value.action)?.forEach !== undefined) {
+    say(
+      `${subject} takes the output of ${quoted(input.value.action)}, which is over items: put an action between them that gathers what the child needs`,
+    );
+  }
 }
 
 /** Names the actions of one circle, in its order. */

@@ -13,11 +13,16 @@ import {
 import { decode, init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { arbitraryDefinition } from "../testing/arbitrary-definition.js";
 import { batch, define, UNDO } from "../testing/build.js";
 import { checkPartition } from "../testing/invariants.js";
 import { MemoryView, type StateBytes } from "../testing/memory-view.js";
-import { arbitraryMove, endingMove, type Move, Mover, WORKFLOWS } from "../testing/moves.js";
+import {
+  arbitraryDefinitions as definitions,
+  arbitraryMove,
+  endingMove,
+  type Move,
+  Mover,
+} from "../testing/moves.js";
 import { foldLogEntry, type LogEntry, TestPartition } from "../testing/partition.js";
 import { checkStep, mustBeSame } from "../testing/transitions.js";
 
@@ -26,7 +31,6 @@ const seed =
   process.env.HOLDFAST_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.HOLDFAST_SEED);
 const settings = { seed, numRuns: SEQUENCES, endOnFailure: false };
 
-const definitions = fc.tuple(...WORKFLOWS.map(arbitraryDefinition));
 const moves = fc
   .array(arbitraryMove, { minLength: 1, maxLength: 50, size: "max" })
   .map((drawn): Move[] => [{ kind: "start", pick: 0, how: 0, joined: false }, ...drawn]);

@@ -3,8 +3,10 @@ import {
   type ActionDefinition,
   type ApprovalTimeout,
   ApprovalWaitSchema,
+  type ChildRun,
   FailureMode,
   type ForEach,
+  OutputSourceSchema,
   RecoveryPolicySchema,
   SignalWaitSchema,
   TriggerRule,
@@ -16,6 +18,7 @@ import { init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import {
   action,
+  childRun,
   overInput,
   overItemsOf,
   overOutputOf,
@@ -43,7 +46,8 @@ interface Draft {
   readonly policy: "by-mode" | "only-validation" | "never-network";
   readonly place: number;
   readonly undo: boolean;
-  readonly wait: "none" | "sleep" | "signal" | "patient-signal" | "approval";
+  readonly wait: "none" | "sleep" | "signal" | "patient-signal" | "approval" | "child";
+  readonly childInput: "all" | "part" | "output" | "output-part";
 }
 
 const draft: fc.Arbitrary<Draft> = fc.record({
@@ -85,13 +89,22 @@ const draft: fc.Arbitrary<Draft> = fc.record({
     "signal" as const,
     "patient-signal" as const,
     "approval" as const,
+    "child" as const,
+    "child" as const,
+  ),
+  childInput: fc.constantFrom(
+    "all" as const,
+    "all" as const,
+    "part" as const,
+    "output" as const,
+    "output-part" as const,
   ),
 });
 
 export const SIGNAL = "go";
 
 function waitOf({ wait, maxAttempts }: Draft): Wait | undefined {
-  if (wait === "none") return undefined;
+  if (wait === "none" || wait === "child") return undefined;
   if (wait === "sleep") return init(WaitSchema, { for: { case: "sleepMs", value: 30n } });
   if (wait === "approval") {
     const onTimeout: ApprovalTimeout = maxAttempts - 1;
@@ -116,17 +129,37 @@ function forEachOf(drafts: readonly Draft[], index: number): ForEach | undefined
   return source === "items" ? overItemsOf(chosen, window) : overOutputOf(chosen, "/list", window);
 }
 
-function actionOf(drafts: readonly Draft[], index: number): ActionDefinition {
+/** A run of the workflow that children are of; where there is none, the action has a handler. */
+function childOf(drafts: readonly Draft[], index: number, childWorkflow: string): ChildRun | undefined {
+  const { wait, childInput, sourceOf } = drafts[index] as Draft;
+  if (wait !== "child" || childWorkflow === "" || forEachOf(drafts, index) !== undefined) return undefined;
+  // Now and then it is of a workflow that nobody knows.
+  const workflowName = sourceOf === 0 ? "unknown" : childWorkflow;
+  if (childInput === "part")
+    return childRun(workflowName, { input: { case: "inputPointer", value: "/rows" } });
+  const sources = drafts
+    .slice(0, index)
+    .flatMap((_, i) => (forEachOf(drafts, i) === undefined ? [nameOf(i)] : []));
+  const source = sources[sourceOf % Math.max(sources.length, 1)];
+  if (childInput === "all" || source === undefined) return childRun(workflowName);
+  const pointer = childInput === "output" ? "" : "/list";
+  const value = init(OutputSourceSchema, { action: source, pointer });
+  return childRun(workflowName, { input: { case: "outputOf", value } });
+}
+
+function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string): ActionDefinition {
   const from = drafts[index] as Draft;
   const forEach = forEachOf(drafts, index);
   const { tolerate, basisPoints } = from;
   const limit = tolerate === undefined || forEach === undefined ? undefined : tolerate;
   const wait = forEach === undefined ? waitOf(from) : undefined;
+  const child = childOf(drafts, index, childWorkflow);
   return action(nameOf(index), {
     after: drafts.slice(0, index).flatMap((_, i) => (((from.after >> i) & 1) === 1 ? [nameOf(i)] : [])),
     forEach,
     wait,
-    undo: from.undo && wait === undefined ? UNDO : undefined,
+    child,
+    undo: from.undo && wait === undefined && child === undefined ? UNDO : undefined,
     optional: from.optional,
     trigger: from.trigger,
     retry: retryPolicy({
@@ -146,15 +179,21 @@ function actionOf(drafts: readonly Draft[], index: number): ActionDefinition {
   });
 }
 
-/** The actions stand in any order, so that an action's index says nothing of its level. */
-export function arbitraryDefinition(name: string): fc.Arbitrary<WorkflowDefinition> {
+/**
+ * The actions stand in any order, so that an action's index says nothing of its level. Some are runs of `childWorkflow`, where that
+ * is named.
+ */
+export function arbitraryDefinition(name: string, childWorkflow = ""): fc.Arbitrary<WorkflowDefinition> {
   const recovery = fc.option(fc.record({ auto: fc.boolean(), maxAttempts: fc.integer({ min: 1, max: 3 }) }), {
     nil: undefined,
   });
   return fc
     .tuple(fc.array(draft, { minLength: 1, maxLength: ACTIONS_MAX }), recovery)
     .map(([drafts, policy]) => {
-      const actions = drafts.map((from, index) => ({ place: from.place, made: actionOf(drafts, index) }));
+      const actions = drafts.map((from, index) => ({
+        place: from.place,
+        made: actionOf(drafts, index, childWorkflow),
+      }));
       return workflow(
         name,
         actions.sort((a, b) => a.place - b.place).map(({ made }) => made),

@@ -3,6 +3,8 @@ import {
   type ActionDefinition,
   ActionDefinitionSchema,
   CancelRunSchema,
+  type ChildRun,
+  ChildRunSchema,
   type Command,
   type CommandBatch,
   CommandBatchSchema,
@@ -74,6 +76,10 @@ export const retryPolicy = (policy: Init<RetryPolicy>): RetryPolicy => init(Retr
 export const UNDO = init(UndoSchema);
 /** No second attempt: what fails has failed. */
 export const ONE_ATTEMPT = retryPolicy({ maxAttempts: 1 });
+
+/** A run of another workflow; its input is the run's. */
+export const childRun = (workflowName: string, fields: Init<ChildRun> = {}): ChildRun =>
+  init(ChildRunSchema, { workflow: workflowName, ...fields });
 
 export const action = (name: string, fields: Init<ActionDefinition> = {}): ActionDefinition =>
   init(ActionDefinitionSchema, { name, ...fields });

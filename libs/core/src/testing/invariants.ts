@@ -9,7 +9,6 @@ import {
   ActionStatus,
   type CountsRecord,
   ItemStatus,
-  type MessageMarkRecord,
   type RollupRecord,
   type RunEvent,
   type RunRecord,
@@ -30,19 +29,17 @@ import {
   eventChunkKey,
   expiryKey,
   itemKey,
-  markedPartition,
-  outboxKey,
   type Key,
   readExpiryKey,
   readStatusKey,
   runKey,
-  SENT_MARKS,
   statusKey,
   timerDue,
 } from "../state/tables.js";
 import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
+import { checkChild, checkOutbox } from "./message-invariants.js";
 import type { TestPartition } from "./partition.js";
 import { checkUndo, undoStatusOf } from "./undo-invariants.js";
 
@@ -81,21 +78,6 @@ export function checkPartition(partition: TestPartition): void {
   checkTimers(view, runs);
   checkBooks(view, runs);
   checkOutbox(view);
-}
-
-/** I12, the sender's side: from the first message that has not arrived to the last one sent, none is missing. */
-function checkOutbox(view: MemoryView): void {
-  const rows = new Set(view.keysOf("o"));
-  for (const key of view.keysOf(SENT_MARKS)) {
-    const { n, delivered } = view.get<MessageMarkRecord>(key) as MessageMarkRecord;
-    must(delivered <= n, "no more has arrived than was sent");
-    for (let at = delivered + 1n; at <= n; at++)
-      must(
-        rows.delete(outboxKey(markedPartition(key), at)),
-        `I12: message ${at} is kept until it has arrived`,
-      );
-  }
-  must(rows.size === 0, "what has arrived is kept no longer");
 }
 
 /** What a new owner would dispatch again. */
@@ -148,7 +130,10 @@ function checkRun(at: RunUnderTest, partition: TestPartition): void {
   } else {
     must(run.endedAtNs === 0n && run.failure === undefined, "a run that has not ended has no end");
   }
-  for (const action of plan.actions) checkAction(at, action, partition);
+  for (const action of plan.actions) {
+    checkAction(at, action, partition);
+    checkChild(at, action, partition);
+  }
   checkEvents(at, partition);
 }
 
@@ -157,11 +142,14 @@ function expectedRunStatus({ run, plan }: RunUnderTest): RunStatus {
     status: run.actions[index]?.status,
     optional: definition.optional,
   }));
-  if (all.some(({ status }) => status === ActionStatus.CANCELLED)) return RunStatus.CANCELLED;
-  if (all.some(({ status, optional }) => status === ActionStatus.FAILED && !optional))
+  // A child run can be cancelled without its parent.
+  const asked = run.cancel !== undefined;
+  if (asked && all.some(({ status }) => status === ActionStatus.CANCELLED)) return RunStatus.CANCELLED;
+  const failed = [ActionStatus.FAILED, ...(asked ? [] : [ActionStatus.CANCELLED])];
+  if (all.some(({ status, optional }) => failed.includes(status as ActionStatus) && !optional))
     return RunStatus.FAILED;
   const has = (wanted: ActionStatus): boolean => all.some(({ status }) => status === wanted);
-  return has(ActionStatus.COMPLETED_WITH_FAILURES) || has(ActionStatus.FAILED)
+  return [ActionStatus.COMPLETED_WITH_FAILURES, ...failed].some(has)
     ? RunStatus.COMPLETED_WITH_FAILURES
     : RunStatus.COMPLETED;
 }
@@ -260,7 +248,8 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
     for (const { index, forEach, definition } of plan.actions) {
       const state = run.actions[index] as ActionState;
       if (state.status === ActionStatus.WAITING) {
-        must(definition.wait !== undefined && (state.detail?.text ?? "") !== "", "what waits says for what");
+        const waits = definition.wait !== undefined || definition.child !== undefined;
+        must(waits && (state.detail?.text ?? "") !== "", "what waits says for what");
         if (state.retryAtNs > 0n) one(`WAIT ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
       }
       if (undoStatusOf(run, state) === UndoStatus.RETRYING)

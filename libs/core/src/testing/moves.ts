@@ -11,14 +11,11 @@ import {
   FailureSchema,
   ItemsLoadedSchema,
   OnConflict,
-  PayloadSchema,
   PruneKind,
   RecoveryStrategy,
   RetentionPolicySchema,
   SetRetentionSchema,
   SignalRunSchema,
-  TaskReportSchema,
-  TimersFiredSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
@@ -27,8 +24,6 @@ import {
   batch,
   cancel,
   command,
-  delivered,
-  delivery,
   failure,
   inline,
   json,
@@ -36,14 +31,15 @@ import {
   ownerStamp,
   pruning,
   report,
-  requestStart,
   retry,
   start,
   timersFired,
 } from "./build.js";
+import { GARBAGE } from "./garbage.js";
+import { letGo, ownMessages } from "./message-moves.js";
 import { OUTCOMES } from "./outcomes.js";
 import { runKey } from "../state/tables.js";
-import { SIGNAL } from "./arbitrary-definition.js";
+import { arbitraryDefinition, SIGNAL } from "./arbitrary-definition.js";
 import { isRunRetryable } from "../status.js";
 import { MS, type TestPartition } from "./partition.js";
 
@@ -70,6 +66,10 @@ export const MOVE_KINDS = [
   "signal",
   "decide",
   "decide",
+  "messages",
+  "messages",
+  "messages",
+  "let-go",
   "cancel",
   "prune",
   "retention",
@@ -112,6 +112,11 @@ export const endingMove: fc.Arbitrary<Move> = moveOf([
 ]);
 
 export const WORKFLOWS = ["first", "second"] as const;
+/** Any definitions of them; actions of the first may be runs of the second. */
+export const arbitraryDefinitions = fc.tuple(
+  arbitraryDefinition("first", "second"),
+  arbitraryDefinition("second"),
+);
 const RUNS = ["r1", "r2", "r3", "r4", "r5"] as const;
 const at = <T>(list: readonly T[], index: number): T => list[index % list.length] as T;
 
@@ -130,7 +135,17 @@ export class Mover {
   private correlation = 0n;
   private reported = new Set<DueTask>();
 
-  constructor(private readonly partition: TestPartition) {}
+  constructor(
+    private readonly partition: TestPartition,
+    /** Runs that are begun from outside. */
+    private readonly runs: readonly string[] = RUNS,
+  ) {}
+
+  /** Runs that there may be: those begun from outside, and their children. */
+  private known(): string[] {
+    const there = this.partition.view.keysOf("r").map((key) => key.slice(1));
+    return [...new Set([...this.runs, ...there])];
+  }
 
   /** Makes moves into entries: a move that is joined shares the entry of the one before, where their sender is the same. */
   entries(moves: readonly Move[], fold: (batchOf: CommandBatch) => void): void {
@@ -170,7 +185,7 @@ export class Mover {
     const { partition } = this;
     switch (kind) {
       case "start":
-        return start(at(RUNS, pick), at(WORKFLOWS, how), {
+        return start(at(this.runs, pick), at(WORKFLOWS, how), {
           input: inline({ rows: [1, 2, 3] }),
           onConflict: (how % 4) as OnConflict,
           notifyEnd: how % 2 === 0,
@@ -190,7 +205,7 @@ export class Mover {
       case "checkpoint":
         return this.checkpoint(pick, how);
       case "stale-report":
-        return report(at([...RUNS, "Łódź", "", "a\0b"], pick), {
+        return report(at([...this.runs, "Łódź", "", "a\0b"], pick), {
           action: at([0, 1, 5, 255, 65_537, 4_294_967_295], how),
           item: at([undefined, 0, 1, 70_000, 4_294_967_295], pick),
           attempt: at([0, 1_000, 4_294_967_295], how + pick),
@@ -210,10 +225,11 @@ export class Mover {
         );
       case "retry": {
         const strategy = at(STRATEGIES, how >> 2);
-        const failedRuns = RUNS.filter((runId) =>
+        const failedRuns = this.known().filter((runId) =>
           isRunRetryable(partition.view.get(runKey(runId))?.status ?? 0),
         );
-        const candidates = failedRuns.length > 0 && how % 8 !== 7 ? failedRuns : [...RUNS, "nobody", "Ł"];
+        const candidates =
+          failedRuns.length > 0 && how % 8 !== 7 ? failedRuns : [...this.known(), "nobody", "Ł"];
         return this.control(
           retry(at(candidates, pick), {
             force: how % 3 === 0,
@@ -223,7 +239,7 @@ export class Mover {
         );
       }
       case "signal": {
-        const runId = at([...RUNS, "nobody"], pick);
+        const runId = at([...this.known(), "nobody"], pick);
         const name = at([SIGNAL, SIGNAL, SIGNAL, "other", "no way"], how);
         return this.control({
           case: "signalRun",
@@ -231,7 +247,7 @@ export class Mover {
         });
       }
       case "decide": {
-        const runId = at([...RUNS, "nobody"], pick);
+        const runId = at([...this.known(), "nobody"], pick);
         const action = at(["", "a0", "a1", "a2", "a3", "zz"], how);
         const approved = how % 3 !== 0;
         return this.control({
@@ -265,7 +281,11 @@ export class Mover {
           }),
         });
       case "cancel":
-        return how % 3 === 0 ? this.control(cancel(at([...RUNS, "nobody"], pick))) : undefined;
+        return how % 3 === 0 ? this.control(cancel(at([...this.known(), "nobody"], pick))) : undefined;
+      case "messages":
+        return ownMessages(partition, pick, how);
+      case "let-go":
+        return letGo(partition);
       case "repeat-control":
         return this.controls.length === 0 ? undefined : at(this.controls, pick);
       case "garbage":
@@ -320,11 +340,17 @@ export class Mover {
     const request = this.partition.loads[pick % Math.max(this.partition.loads.length, 1)];
     if (request === undefined) return undefined;
     // The run may be pruned.
-    const state = this.partition.view.get(runKey(request.runId))?.actions[request.action]?.items;
+    const state = this.partition.view.get(runKey(request.runId))?.actions[request.action];
+    if (state?.child !== undefined) {
+      const { action, generation } = request;
+      const missing = { failure: failure(FailureMode.VALIDATION, "nothing there") };
+      const found = how % 4 === 3 ? missing : { input: inline(how), last: true };
+      return loaded(request.runId, { action, generation, ...found });
+    }
     return loaded(request.runId, {
       action: request.action,
       generation: request.generation,
-      firstIndex: state?.bound ?? 0,
+      firstIndex: state?.items?.bound ?? 0,
       items: Array.from({ length: how % 4 }, (_, i) => json({ row: i })),
       last: how % 3 !== 0,
     });
@@ -352,31 +378,5 @@ export class Mover {
 }
 
 const HOUR_NS = 3_600_000_000_000n;
-const OWNERS = new Set<string | undefined>(["itemsLoaded", "timersFired", "prune"]);
+const OWNERS = new Set<string | undefined>(["itemsLoaded", "timersFired", "prune", "messagesDelivered"]);
 const isOwners = ({ kind }: Command): boolean => OWNERS.has(kind.case);
-
-const GARBAGE: readonly ((partition: TestPartition) => Command)[] = [
-  () => command({ case: undefined }),
-  () => start("", "first"),
-  () => start("../../etc", "first"),
-  () => start("ok", "fir*st"),
-  () => start("ok", "unknown"),
-  () => start("ok", "first", { definitionHash: "Łódź" }),
-  () => start("ok", "first", { input: init(PayloadSchema, { body: { case: "stored", value: 4 } }) }),
-  () => command(retry("r1")),
-  () => command(retry("r1"), { id: "\u{1f9e8}", issuedAtNs: 1n }),
-  () => pruning({ kind: PruneKind.FAILED, workflow: "Ł", upToNs: 2n ** 64n - 1n }),
-  () => pruning({ kind: 77 as PruneKind, workflow: "first" }),
-  (partition) => command(retry("r1"), { id: "Ł", issuedAtNs: partition.nowNs }),
-  (partition) => command(retry("x".repeat(10_000)), { id: "long", issuedAtNs: partition.nowNs }),
-  () => command(cancel("r1"), { id: "ancient", issuedAtNs: 0n }),
-  () => command(cancel("r1"), { id: "future", issuedAtNs: 2n ** 64n - 1n }),
-  () => command({ case: "defineWorkflow", value: { $typeName: "holdfast.v1.DefineWorkflow", hash: "Ł" } }),
-  () => report("r1", { action: 0, outcome: { case: undefined } }),
-  () => command({ case: "taskReport", value: init(TaskReportSchema) }),
-  () => delivery([requestStart("r2", "first", "r1"), requestStart("r1", "second", "r3")]),
-  () => delivery([requestStart("r3", "first", "Ł"), { case: undefined }], { firstN: 3n }),
-  () => delivery([requestStart("r3", "nowhere", "r1")], { firstN: 9n, stored: 2n }),
-  () => delivered(0, 1n),
-  () => command({ case: "timersFired", value: init(TimersFiredSchema, { upToNs: 2n ** 64n - 1n }) }),
-];

@@ -5,6 +5,9 @@ import {
   type ActionState,
   type ActionView,
   ActionViewSchema,
+  type ChildState,
+  type ChildView,
+  ChildViewSchema,
   Effect,
   type EventView,
   EventViewSchema,
@@ -12,6 +15,8 @@ import {
   type LevelView,
   LevelViewSchema,
   ActionStatus,
+  type ParentView,
+  ParentViewSchema,
   type RunEvent,
   RunEventType,
   type RunRecord,
@@ -97,7 +102,21 @@ export function runView(shown: RunViewInput): RunView {
         ? partialOfRun(runId, plan, run)
         : undefined,
     recoveries: run.recoveries,
+    parent: parentView(run),
   });
+}
+
+function parentView({ requester }: RunRecord): ParentView | undefined {
+  if (requester?.of.case !== "action") return undefined;
+  const { runId, workflow, name } = requester.of.value;
+  return init(ParentViewSchema, { runId, workflow, action: name });
+}
+
+function childView(action: ActionPlan, child: ChildState | undefined): ChildView | undefined {
+  if (child === undefined) return undefined;
+  const { runId, status, tally, items, generation } = child;
+  const workflow = action.definition.child?.workflow ?? "";
+  return init(ChildViewSchema, { runId, workflow, status, tally, items, generation });
 }
 
 function levelView(
@@ -138,6 +157,7 @@ function actionView({ run, plan, full, stepsOf }: RunViewInput, action: ActionPl
     partial: partialOfAction(action, state, run, steps),
     steps: full ? steps.map(stepView) : [],
     undo: undoView(state),
+    child: childView(action, state.child),
   });
 }
 

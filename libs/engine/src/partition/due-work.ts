@@ -56,6 +56,8 @@ function addDueOf(state: PartitionState, runId: string, work: DueWork): void {
   for (const action of plan.actions) {
     const at = run.actions[action.index];
     const undoes = run.undo !== undefined && at?.undo?.status === UndoStatus.RUNNING;
+    if (at?.status === ActionStatus.WAITING && at.child?.status === RunStatus.UNSPECIFIED)
+      work.loads.push({ runId, action: action.index, generation: run.generation, fromIndex: 0 });
     if (at === undefined || (at.status !== ActionStatus.RUNNING && !undoes)) continue;
     const task = {
       runId,

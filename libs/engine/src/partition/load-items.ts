@@ -1,5 +1,5 @@
 /**
- * Brings an action's items from where they are kept into the log, in bounded chunks.
+ * Brings an action's items, or a child run's input, from where they are kept into the log, in bounded chunks.
  *
  * 1. Chunks come in order; the fold passes over one that it has had.
  * 2. What can't be items fails the action with a reason; what can't be had just now is tried again.
@@ -9,6 +9,7 @@ import {
   atPointer,
   canonicalJson,
   fromUtf8,
+  INLINE_PAYLOAD_BYTES_MAX,
   type Json,
   jsonKind,
   utf8,
@@ -20,6 +21,7 @@ import {
   FailureSchema,
   ItemsLoadedSchema,
   type Payload,
+  PayloadSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
@@ -91,6 +93,30 @@ async function readItems(
   return `${place} is ${jsonKind(found)}, not an array, so action ${action.name} has no items to work on`;
 }
 
+/** The command that brings the input of a child run: what stands at its pointer. Throws only for what may pass. */
+export async function loadChildInput(request: LoadRequest, payloads: PayloadStore): Promise<Command> {
+  const source = request.action.definition.child?.input;
+  const pointer = source?.case === "outputOf" ? source.value.pointer : (source?.value ?? "");
+  const where = source?.case === "outputOf" ? `the output of ${source.value.action}` : "the run's input";
+  let value: Uint8Array;
+  try {
+    const body = await bodyOf(request.payload, payloads);
+    const found = body.length === 0 ? undefined : atPointer(JSON.parse(fromUtf8(body)) as Json, pointer);
+    if (found === undefined)
+      return failed(request, `there is nothing at ${pointer} in ${where}, so the child run has no input`);
+    value = utf8(canonicalJson(found));
+  } catch (error) {
+    if (error instanceof PortError && error.retry !== "never") throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    return failed(request, `what stands at ${pointer} in ${where} could not be read: ${why}`);
+  }
+  const input =
+    value.length <= INLINE_PAYLOAD_BYTES_MAX
+      ? init(PayloadSchema, { body: { case: "inline", value } })
+      : init(PayloadSchema, { body: { case: "ref", value: await payloads.put(value) } });
+  return command(request, { firstIndex: 0, items: [], last: true, input });
+}
+
 async function bodyOf(payload: Payload | undefined, payloads: PayloadStore): Promise<Uint8Array> {
   if (payload?.body.case === "inline") return payload.body.value;
   if (payload?.body.case === "ref") return await payloads.get(payload.body.value);
@@ -99,7 +125,7 @@ async function bodyOf(payload: Payload | undefined, payloads: PayloadStore): Pro
 
 function command(
   request: LoadRequest,
-  fields: { firstIndex: number; items: Uint8Array[]; last: boolean },
+  fields: { firstIndex: number; items: Uint8Array[]; last: boolean; input?: Payload },
 ): Command {
   const { runId, action, generation } = request;
   return init(CommandSchema, {

@@ -5,13 +5,13 @@
  * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
  */
 import { runKey, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
-import { type Command, CommandSchema, TimersFiredSchema } from "@holdfast/proto";
+import { type Command, CommandSchema, RunStatus, TimersFiredSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import { Courier } from "./courier.js";
 import { bringInline, pinned } from "./compose.js";
 import { dueWorkOf, workflowNames } from "./due-work.js";
-import { loadItems } from "./load-items.js";
+import { loadChildInput, loadItems } from "./load-items.js";
 import { OwnerWriter } from "./owner-writer.js";
 import type { ProcessorDeps } from "./deps.js";
 import type { Processor } from "./processor.js";
@@ -263,26 +263,23 @@ export class Owner {
     const { payloads, limits } = this.deps;
     const found = pinned(this.state(), runId);
     const action = found?.plan.actions[index];
-    const items = found?.run.actions[index]?.items;
-    if (
-      found === undefined ||
-      action === undefined ||
-      items === undefined ||
-      items.loaded ||
-      found.run.generation !== generation
-    )
-      return;
-    const source = action.forEach?.source;
+    const state = found?.run.actions[index];
+    if (found === undefined || action === undefined || found.run.generation !== generation) return;
+    const items = state?.items;
+    const forChild = state?.child?.status === RunStatus.UNSPECIFIED;
+    if (!forChild && (items === undefined || items.loaded)) return;
+    const source = action.definition.child?.input ?? action.forEach?.source;
     const from = source?.case === "outputOf" ? found.plan.byName.get(source.value.action) : undefined;
     const payload =
       from === undefined
         ? bringInline(this.state(), runId, 0, found.run.input)
         : bringInline(this.state(), runId, from + 1, found.run.actions[from]?.output);
-    for await (const command of loadItems(
-      { runId, action, generation, fromIndex: items.bound, payload },
-      payloads,
-      limits,
-    )) {
+    const request = { runId, action, generation, fromIndex: items?.bound ?? 0, payload };
+    if (forChild) {
+      await this.writer.write(await loadChildInput(request, payloads));
+      return;
+    }
+    for await (const command of loadItems(request, payloads, limits)) {
       await this.writer.write(command);
       if (this.state().get(runKey(runId))?.generation !== generation) return;
     }

@@ -1,4 +1,7 @@
-/** ItemsLoaded: the next items of an action, in order. A chunk that is not the next one is a repetition and changes nothing. */
+/**
+ * ItemsLoaded: the next items of an action, in order, or the input of a child run. A chunk that is not the next one is a repetition
+ * and changes nothing.
+ */
 import {
   ActionStatus,
   type Command,
@@ -8,12 +11,22 @@ import {
   type ItemsLoaded,
   RejectCode,
   RunEventType,
+  RunStatus,
   Source,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { endAction, settleItems } from "../../actor/actions.js";
-import { type Actor, addEvent, loadActor, makeFailure, saveActor, stateOf } from "../../actor/actor.js";
+import {
+  type Actor,
+  addEvent,
+  loadActor,
+  makeFailure,
+  payloadProblem,
+  saveActor,
+  stateOf,
+} from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
+import { beginChild, refuseChild } from "../../actor/child.js";
 import { addItems, cancelOpenItems, itemsOf, releaseItems } from "../../actor/items.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { INPUTS_A_RECORD, ITEM_BYTES_MAX, ITEMS_MAX } from "../../limits.js";
@@ -26,6 +39,11 @@ export function itemsLoaded(ctx: FoldContext, command: Command, loaded: ItemsLoa
   const actor = loadActor(ctx, loaded.runId);
   const action = actor?.plan.actions[loaded.action];
   const state = actor?.run.actions[loaded.action];
+  if (actor !== undefined && action !== undefined && waitsForInput(actor, action, loaded)) {
+    childInputLoaded(actor, action, loaded);
+    ctx.accept(command, { runId: loaded.runId });
+    return;
+  }
   const current =
     actor !== undefined &&
     action !== undefined &&
@@ -61,6 +79,24 @@ export function itemsLoaded(ctx: FoldContext, command: Command, loaded: ItemsLoa
   if (isTerminal(stateOf(actor, action).status)) advance(actor);
   saveActor(actor);
   ctx.accept(command, { runId: loaded.runId });
+}
+
+/** Whether its child run can't be asked for until its input is there. */
+function waitsForInput(actor: Actor, action: ActionPlan, { generation }: ItemsLoaded): boolean {
+  const { status, child } = stateOf(actor, action);
+  const open = status === ActionStatus.WAITING && child?.status === RunStatus.UNSPECIFIED;
+  return open && generation === actor.run.generation;
+}
+
+function childInputLoaded(actor: Actor, action: ActionPlan, { failure, input }: ItemsLoaded): void {
+  const problem = payloadProblem(input);
+  if (failure !== undefined) refuseChild(actor, action, failure.mode, failure.message);
+  else if (problem !== undefined) {
+    const message = `the input of the child run can't be kept: ${problem.message}`;
+    refuseChild(actor, action, FailureMode.VALIDATION, message);
+  } else beginChild(actor, action, input);
+  if (isTerminal(stateOf(actor, action).status)) advance(actor);
+  saveActor(actor);
 }
 
 function overLimit(action: ActionPlan, loaded: ItemsLoaded): ItemsLoaded["failure"] {

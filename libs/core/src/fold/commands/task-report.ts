@@ -12,7 +12,6 @@ import {
   FailureMode,
   ItemStatus,
   RejectCode,
-  RunEventType,
   Source,
   type TaskReport,
   type TaskSuccess,
@@ -21,7 +20,6 @@ import type { Init } from "@holdfast/proto/codec";
 import { addMode, endAction, settleItems } from "../../actor/actions.js";
 import {
   type Actor,
-  addEvent,
   keepPayload,
   loadActor,
   makeDetail,
@@ -32,13 +30,13 @@ import {
 } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
 import { failedText, isCurrentAttempt, isUndoRunning, retryAt } from "../../actor/attempt.js";
+import { attemptFailed, pauseAfter } from "../../actor/failed-attempt.js";
 import { endAttempt, itemsOf, recordOf, releaseItems, setStatus } from "../../actor/items.js";
 import { undoReported } from "../../actor/undo.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { traitsOf } from "../../failure/modes.js";
 import { WORKER_CHARS_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
-import { nextAttemptInMs } from "../../policy/retry.js";
 import { isTerminal } from "../../status.js";
 import { cutText } from "../../text.js";
 import type { FoldContext } from "../context.js";
@@ -108,22 +106,6 @@ function effectOf({ effect, output }: TaskSuccess): Effect {
   return output?.body.case === undefined ? Effect.SILENT : Effect.VALUE;
 }
 
-/** Milliseconds to the next attempt, or undefined where this failure is final. */
-function pauseAfter(
-  actor: Actor,
-  action: ActionPlan,
-  failure: Failure,
-  attempts: number,
-  item: number,
-): number | undefined {
-  return nextAttemptInMs(action.retry, {
-    mode: failure.mode,
-    attempts,
-    retryAfterMs: failure.retryAfterMs,
-    key: `${actor.runId}/${action.index}/${item}`,
-  });
-}
-
 function reportAction(
   actor: Actor,
   action: ActionPlan,
@@ -142,22 +124,7 @@ function reportAction(
     endAction(actor, action, ActionStatus.COMPLETED);
     return;
   }
-  const failure = outcome.value as Failure;
-  const pauseMs = pauseAfter(actor, action, failure, state.attempt - state.attemptBase, -1);
-  state.failure = failure;
-  state.detail = makeDetail(failedText(failure), failure.source, ctx.atNs);
-  if (pauseMs === undefined) {
-    endAction(actor, action, ActionStatus.FAILED, failure);
-    return;
-  }
-  state.status = ActionStatus.RETRYING;
-  state.retryAtNs = retryAt(actor, action, undefined, state.attempt, pauseMs);
-  addEvent(actor, RunEventType.ATTEMPT_FAILED, {
-    action: action.index,
-    attempt: state.attempt,
-    actionStatus: state.status,
-    detail: state.detail.text,
-  });
+  attemptFailed(actor, action, outcome.value as Failure);
 }
 
 function reportItem(

@@ -12,6 +12,7 @@ import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../acto
 import { recover } from "../../actor/recover.js";
 import { undoAgain } from "../../actor/undo.js";
 import { patienceOver } from "../../actor/wait.js";
+import { isTerminal } from "../../status.js";
 import { outcomeKey, timerDue } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
 import type { Row } from "../scans.js";
@@ -47,9 +48,13 @@ function retry(actor: Actor, timer: TimerRecord): void {
   if (action === undefined) return;
   const state = stateOf(actor, action);
   if (timer.item === undefined) {
-    if (state.status === ActionStatus.RETRYING && state.attempt === timer.attempt)
-      beginAttempt(actor, action);
-    else undoAgain(actor, action, timer.attempt);
+    if (state.status !== ActionStatus.RETRYING || state.attempt !== timer.attempt) {
+      undoAgain(actor, action, timer.attempt);
+      return;
+    }
+    beginAttempt(actor, action);
+    // A child run may be refused at once.
+    if (isTerminal(state.status)) advance(actor);
     return;
   }
   if (state.status !== ActionStatus.RUNNING || statusOf(actor, action, timer.item) !== ItemStatus.RETRYING)

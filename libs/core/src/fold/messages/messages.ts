@@ -6,6 +6,10 @@ import type { PartitionMessage } from "@holdfast/proto";
 import { isRunId } from "../../names.js";
 import { runKey } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
+import { cancelRequested } from "./cancel-requested.js";
+import { requestEnded } from "./request-ended.js";
+import { requestRefused } from "./request-refused.js";
+import { retryRequested } from "./retry-requested.js";
 import { startRequested } from "./start-requested.js";
 
 /** Applies a message; false where its kind is not known. */
@@ -15,8 +19,16 @@ export function applyMessage(ctx: FoldContext, { kind }: PartitionMessage): bool
       startRequested(ctx, kind.value);
       return true;
     case "requestEnded":
+      requestEnded(ctx, kind.value);
+      return true;
     case "requestRefused":
-      // No actor of this partition waits for it any more.
+      requestRefused(ctx, kind.value);
+      return true;
+    case "retryRequested":
+      retryRequested(ctx, kind.value);
+      return true;
+    case "cancelRequested":
+      cancelRequested(ctx, kind.value);
       return true;
     default:
       return false;
@@ -29,6 +41,7 @@ export function messageKeys({ kind }: PartitionMessage, keys: Set<string>): void
     if (runId !== undefined && isRunId(runId)) keys.add(runKey(runId));
   };
   if (kind.case === "startRequested") add(kind.value.start?.runId);
+  else if (kind.case === "retryRequested" || kind.case === "cancelRequested") add(kind.value.runId);
   else if (kind.case !== undefined && kind.value.requester?.of.case === "action")
     add(kind.value.requester.of.value.runId);
 }

@@ -1,0 +1,145 @@
+/**
+ * What becomes of an action whose child run has ended, or can't be had.
+ *
+ * 1. The answer to the current attempt ends it, by the one resolver; the child's failure is the action's, its mode kept.
+ * 2. A child that is retried by itself, and then completes, heals its parent: one that has ended and can be retried goes on with
+ *    what is new. It never makes a parent worse, and a parent that was cancelled, or completed, stays as it is.
+ */
+import {
+  ActionStatus,
+  type ChildState,
+  type Failure,
+  FailureMode,
+  RecoveryStrategy,
+  RejectCode,
+  type RequestEnded,
+  type Requester,
+  type RequestRefused,
+  RunStatus,
+  Source,
+} from "@holdfast/proto";
+import type { ActionPlan } from "../definition/plan.js";
+import type { FoldContext } from "../fold/context.js";
+import { resolveChildStatus } from "../resolve.js";
+import { isRunCompleted, isRunRetryable, isTerminal } from "../status.js";
+import { endAction } from "./actions.js";
+import { type Actor, keepPayload, loadActor, makeDetail, makeFailure, stateOf } from "./actor.js";
+import { advance } from "./advance.js";
+import { askChild, refuseChild, startChild } from "./child.js";
+import { attemptFailed } from "./failed-attempt.js";
+import { reopen } from "./reopen.js";
+
+/** The action of this partition that a message answers; undefined where there is none. */
+export function requestingAction(
+  ctx: FoldContext,
+  requester: Requester | undefined,
+): { readonly actor: Actor; readonly action: ActionPlan; readonly attempt: number } | undefined {
+  if (requester?.of.case !== "action") return undefined;
+  const { runId, action: index, attempt } = requester.of.value;
+  const actor = loadActor(ctx, runId);
+  const action = actor?.plan.actions[index];
+  if (actor === undefined || action?.definition.child === undefined) return undefined;
+  return { actor, action, attempt };
+}
+
+/** False where it changed nothing. */
+export function childEnded(actor: Actor, action: ActionPlan, attempt: number, told: RequestEnded): boolean {
+  const { ended } = told;
+  const state = stateOf(actor, action);
+  const { child } = state;
+  if (ended === undefined || child === undefined || child.runId !== ended.runId) return false;
+  const open = state.status === ActionStatus.WAITING || state.status === ActionStatus.RETRYING;
+  if (open && attempt !== state.attempt) return false;
+  // While it waits, the same end may be the answer to another question; else only what is new counts.
+  if (state.status !== ActionStatus.WAITING && told.generation <= child.generation) return false;
+  note(child, told);
+  if (open) resolve(actor, action, told);
+  else if (isRunRetryable(actor.run.status) && isRunCompleted(ended.status)) heal(actor, action, told);
+  return true;
+}
+
+function note(child: ChildState, { ended, items, generation }: RequestEnded): void {
+  child.status = ended?.status ?? RunStatus.UNSPECIFIED;
+  child.tally = ended?.tally;
+  child.items = items;
+  child.generation = generation;
+}
+
+function resolve(actor: Actor, action: ActionPlan, told: RequestEnded): void {
+  const { ctx } = actor;
+  const state = stateOf(actor, action);
+  const { ended } = told;
+  if (ended === undefined || state.child === undefined) return;
+  state.child.taken = told.generation;
+  state.retryAtNs = 0n;
+  state.failure = undefined;
+  const status = resolveChildStatus(ended.status);
+  const failure = failureOf(actor, action, told);
+  if (status === ActionStatus.FAILED && failure !== undefined) {
+    attemptFailed(actor, action, failure);
+  } else {
+    state.effect = ended.effect;
+    state.output = keepPayload(actor, action.index + 1, ended.output);
+    const said = failure?.message ?? ended.detail;
+    const text = `run ${ended.runId} ${WORDS[status] ?? "ended"}${said === "" || said === "completed" ? "" : `: ${said}`}`;
+    state.detail = makeDetail(text, Source.ENGINE, ctx.atNs);
+    endAction(actor, action, status, failure);
+  }
+  if (isTerminal(state.status)) advance(actor);
+}
+
+const WORDS: Readonly<Partial<Record<ActionStatus, string>>> = {
+  [ActionStatus.COMPLETED]: "completed",
+  [ActionStatus.COMPLETED_WITH_FAILURES]: "completed with failures",
+  [ActionStatus.CANCELLED]: "was cancelled",
+};
+
+/** The child's own, where it failed wholly or in part. */
+function failureOf(actor: Actor, action: ActionPlan, { ended }: RequestEnded): Failure | undefined {
+  if (ended === undefined || ended.status === RunStatus.COMPLETED) return undefined;
+  const { attempt } = stateOf(actor, action);
+  const stamp = { atNs: actor.ctx.atNs, source: Source.ENGINE, attempt };
+  const message = ended.detail || `run ${ended.runId} failed`;
+  if (ended.failure === undefined) {
+    const mode = ended.status === RunStatus.CANCELLED ? FailureMode.CANCELLED : FailureMode.HANDLER_BUG;
+    return makeFailure({ mode, message, rawClass: "ChildRun" }, stamp);
+  }
+  const { source, worker } = ended.failure;
+  return makeFailure(ended.failure, { ...stamp, source: source || Source.ENGINE, worker });
+}
+
+/**
+ * The run had ended with the child's failure, and the child has completed since: the action begins anew, and asks the child, whose
+ * answer is there. So whatever else a new generation brings happens as it does with any retry.
+ */
+function heal(actor: Actor, action: ActionPlan, told: RequestEnded): void {
+  const reason = `run ${told.ended?.runId} was retried and has completed`;
+  reopen(actor, { strategy: RecoveryStrategy.UNSPECIFIED, force: true, who: "", reason, only: action });
+}
+
+/** False where it changed nothing. */
+export function childRefused(
+  actor: Actor,
+  action: ActionPlan,
+  attempt: number,
+  told: RequestRefused,
+): boolean {
+  const state = stateOf(actor, action);
+  if (state.status !== ActionStatus.WAITING || state.attempt !== attempt) return false;
+  if (state.child?.runId !== told.runId) return false;
+  if (told.code === RejectCode.RUN_NOT_FOUND) {
+    // What was to be retried is gone: another child takes its place.
+    state.child = undefined;
+    startChild(actor, action);
+    askChild(actor, action);
+  } else {
+    refuseChild(actor, action, MODE_OF[told.code] ?? FailureMode.VALIDATION, told.message);
+  }
+  if (isTerminal(state.status)) advance(actor);
+  return true;
+}
+
+const MODE_OF: Readonly<Partial<Record<RejectCode, FailureMode>>> = {
+  [RejectCode.UNKNOWN_WORKFLOW]: FailureMode.NOT_FOUND,
+  [RejectCode.RUN_EXISTS]: FailureMode.CONFLICT,
+};

@@ -1,0 +1,177 @@
+/**
+ * Actions that are runs of another workflow: asking for the child, for its retry, for its end. How it ended is child-end.ts.
+ *
+ * 1. The child lives in the partition that its id belongs to; everything between the two goes by messages.
+ * 2. An action asks with the number of its attempt, and only the answer to its current attempt ends that.
+ * 3. A child that failed is retried, not begun again, while it is there and its input is what it was.
+ */
+import {
+  ActionStatus,
+  CancelRequestedSchema,
+  type ChildState,
+  ChildStateSchema,
+  Effect,
+  FailureMode,
+  type Payload,
+  PayloadSchema,
+  RecoveryStrategy,
+  type Requester,
+  RequesterSchema,
+  RequestingActionSchema,
+  RetryRequestedSchema,
+  RunStatus,
+  Source,
+  StartRequestedSchema,
+  StartRunSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { ActionPlan } from "../definition/plan.js";
+import { hasRoomFor, sendToRun } from "../fold/messages/send.js";
+import { CHILD_DEPTH_MAX } from "../limits.js";
+import { isRunRetryable } from "../status.js";
+import { payloadKey } from "../state/tables.js";
+import { type Actor, actionAt, makeDetail, makeFailure, stateOf } from "./actor.js";
+import { childRunId } from "./child-id.js";
+import { attemptFailed } from "./failed-attempt.js";
+
+/** Begins an attempt: the action waits from now on. */
+export function startChild(actor: Actor, action: ActionPlan): void {
+  const state = stateOf(actor, action);
+  state.attempt += 1;
+  state.status = ActionStatus.WAITING;
+  state.retryAtNs = 0n;
+  state.output = undefined;
+  state.effect = Effect.UNSPECIFIED;
+  state.failure = undefined;
+  if (state.child === undefined || !isToBeRetried(actor, action, state.child)) {
+    state.child = init(ChildStateSchema, {
+      runId: childRunId(actor.runId, action.name, state.attempt),
+      since: actor.run.generation,
+    });
+  }
+  state.detail = makeDetail(
+    `waits for run ${state.child.runId} of ${action.definition.child?.workflow}`,
+    Source.ENGINE,
+    actor.ctx.atNs,
+  );
+}
+
+/** Sends what the attempt asks for; to be called after `startChild`. May fail the attempt at once. */
+export function askChild(actor: Actor, action: ActionPlan): void {
+  const { ctx, run } = actor;
+  const child = stateOf(actor, action).child as ChildState;
+  const depth = (run.requester?.depth ?? 0) + 1;
+  if (depth > CHILD_DEPTH_MAX) {
+    const message = `run ${actor.runId} stands ${depth - 1} runs deep already, and at most ${CHILD_DEPTH_MAX} may stand below each other: does "${action.definition.child?.workflow}" begin itself?`;
+    refuseChild(actor, action, FailureMode.VALIDATION, message);
+  } else if (!hasRoomFor(ctx, child.runId)) {
+    const message = `run ${child.runId} can't be asked for: its partition takes no messages, and too many wait for it already`;
+    refuseChild(actor, action, FailureMode.UNAVAILABLE, message);
+  } else if (child.status !== RunStatus.UNSPECIFIED) {
+    askAgain(actor, action, child);
+  } else if (needsOwner(action)) {
+    ctx.emit({
+      kind: "load-items",
+      runId: actor.runId,
+      action: action.index,
+      generation: run.generation,
+      fromIndex: 0,
+    });
+  } else {
+    beginChild(actor, action, inputOf(actor, action));
+  }
+}
+
+/** The child's input is known: it is asked for. */
+export function beginChild(actor: Actor, action: ActionPlan, input: Payload | undefined): void {
+  const { ctx, run, runId } = actor;
+  const definition = action.definition.child;
+  const child = stateOf(actor, action).child;
+  if (definition === undefined || child === undefined) throw new Error(`${action.name} is no child run`);
+  child.status = RunStatus.PENDING;
+  const start = init(StartRunSchema, {
+    runId: child.runId,
+    workflow: definition.workflow,
+    definitionHash: definition.definitionHash,
+    input,
+    priority: run.priority,
+    traceparent: run.traceparent,
+    origin: `run ${runId}, action ${action.name}`,
+  });
+  const value = init(StartRequestedSchema, { start, requester: requesterOf(actor, action) });
+  sendToRun(ctx, child.runId, { case: "startRequested", value });
+}
+
+/** The run is cancelled: so is the child. What it still says is noted, and changes nothing. */
+export function cancelChild(actor: Actor, action: ActionPlan, reason: string): void {
+  const { child } = stateOf(actor, action);
+  if (child === undefined || child.status === RunStatus.UNSPECIFIED) return;
+  const { runId } = child;
+  const value = init(CancelRequestedSchema, { runId, requester: requesterOf(actor, action), reason });
+  sendToRun(actor.ctx, runId, { case: "cancelRequested", value });
+}
+
+/** Ends the current attempt with a failure that is not the child's own. There is no such child then. */
+export function refuseChild(actor: Actor, action: ActionPlan, mode: FailureMode, message: string): void {
+  const state = stateOf(actor, action);
+  state.child = undefined;
+  const failure = { mode, message, rawClass: "ChildRun" };
+  const stamp = { atNs: actor.ctx.atNs, source: Source.ENGINE, attempt: state.attempt };
+  attemptFailed(actor, action, makeFailure(failure, stamp));
+}
+
+/** How the child is retried once its action begins anew. */
+export function planChildRetry(child: ChildState | undefined, retry: RecoveryStrategy, force: boolean): void {
+  if (child === undefined) return;
+  child.retry = retry;
+  child.force = force;
+}
+
+function isToBeRetried(actor: Actor, action: ActionPlan, child: ChildState): boolean {
+  const hasNews = child.generation > child.taken;
+  if (!isRunRetryable(child.status) && !hasNews) return false;
+  const source = sourceOf(actor, action);
+  return source === undefined || stateOf(actor, source).generation <= child.since;
+}
+
+function askAgain(actor: Actor, action: ActionPlan, child: ChildState): void {
+  const { runId, retry: strategy, force } = child;
+  planChildRetry(child, RecoveryStrategy.UNSPECIFIED, false);
+  const requester = requesterOf(actor, action);
+  const value = init(RetryRequestedSchema, { runId, requester, strategy, force });
+  sendToRun(actor.ctx, runId, { case: "retryRequested", value });
+}
+
+function requesterOf({ run, runId }: Actor, action: ActionPlan): Requester {
+  const value = init(RequestingActionSchema, {
+    runId,
+    action: action.index,
+    attempt: run.actions[action.index]?.attempt ?? 0,
+    workflow: run.workflow,
+    name: action.name,
+  });
+  return init(RequesterSchema, { of: { case: "action", value }, depth: (run.requester?.depth ?? 0) + 1 });
+}
+
+/** The action whose output is the child's input, or in it. */
+function sourceOf(actor: Actor, { definition }: ActionPlan): ActionPlan | undefined {
+  const input = definition.child?.input;
+  const index = input?.case === "outputOf" ? actor.plan.byName.get(input.value.action) : undefined;
+  return index === undefined ? undefined : actionAt(actor, index);
+}
+
+/** A part of a value: to find it the value would have to be read as JSON, which is not for a fold to do. */
+function needsOwner({ definition }: ActionPlan): boolean {
+  const input = definition.child?.input;
+  if (input?.case === "inputPointer") return input.value !== "";
+  return input?.case === "outputOf" && input.value.pointer !== "";
+}
+
+function inputOf(actor: Actor, action: ActionPlan): Payload | undefined {
+  const source = sourceOf(actor, action);
+  const slot = source === undefined ? 0 : source.index + 1;
+  const payload = source === undefined ? actor.run.input : stateOf(actor, source).output;
+  if (payload?.body.case !== "stored") return payload;
+  const value = actor.ctx.view.get(payloadKey(actor.runId, slot))?.body ?? new Uint8Array();
+  return init(PayloadSchema, { body: { case: "inline", value }, encoding: payload.encoding });
+}
