@@ -13,6 +13,7 @@ import {
 } from "./build.js";
 import { TestCluster } from "./cluster.js";
 import { checkPartition } from "./invariants.js";
+import { fromUtf8 } from "../text.js";
 
 const PARTITIONS = 4;
 const LEAF = workflow("leaf", [action("work", { retry: ONE_ATTEMPT })]);
@@ -64,5 +65,5 @@ export const load = (runId: string, name: string, count: number): void => {
   cluster.settle();
 };
 export const textOf = (payload: Payload | undefined): string =>
-  payload?.body.case === "inline" ? new TextDecoder().decode(payload.body.value) : `${payload?.body.case}`;
+  payload?.body.case === "inline" ? fromUtf8(payload.body.value) : `${payload?.body.case}`;
 export const allHold = (): void => cluster.partitions.forEach(checkPartition);
