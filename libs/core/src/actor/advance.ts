@@ -29,8 +29,7 @@ export function advance(actor: Actor): void {
     }
     if (!isTerminal(stateOf(actor, action).status)) open += 1;
   }
-  // A run that is being undone was here already: it ends after its last undo.
-  if (open === 0 && run.undo === undefined) endRun(actor);
+  if (open === 0) endRun(actor);
 }
 
 function isReady(actor: Actor, action: ActionPlan): boolean {

@@ -79,6 +79,8 @@ function countEffect(counts: CountsRecord, run: RunRecord): void {
  * come, which goes on with what they did.
  */
 export function endRun(actor: Actor): void {
+  // It is being undone for this very end already, and nothing that comes meanwhile may begin that anew.
+  if (actor.run.undo !== undefined) return;
   const text = decideEnd(actor);
   const recovery = planRecovery(actor);
   if (recovery === undefined && beginUndo(actor)) return;
