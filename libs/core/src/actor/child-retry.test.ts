@@ -20,6 +20,7 @@ import {
   retry,
   retryPolicy,
   succeeded,
+  UNDO,
   workflow,
 } from "../testing/build.js";
 
@@ -260,6 +261,57 @@ describe("a child that recovers by itself", () => {
     cluster.pass(500);
     expect([status("p"), status(child)]).toEqual(["CANCELLED", "FAILED"]);
     expect(run(child).recoverAtNs).toBe(0n);
+    allHold();
+  });
+});
+
+describe("a child that can be undone", () => {
+  const undoing = (auto: boolean): string => {
+    const backoff = retryPolicy({ initialBackoffMs: 50, jitterMilli: 0 });
+    setUp(
+      workflow(
+        "kind",
+        [action("first", { undo: UNDO }), action("work", { after: ["first"], retry: ONE_ATTEMPT })],
+        { recovery: init(RecoveryPolicySchema, { auto, maxAttempts: 1, backoff }) },
+      ),
+      workflow("over-kind", [action("sub", { child: childRun("kind") })]),
+    );
+    const child = begin("over-kind");
+    finish(child, "first");
+    finish(child, "work", failed(FailureMode.NETWORK));
+    return child;
+  };
+
+  test("has not ended for its parent before it is undone, which the parent's cancel does not stop", () => {
+    const child = undoing(false);
+    expect([status(child), of("p", "sub")]).toEqual(["RUNNING", "WAITING"]);
+    const before = run(child).nextEvent;
+    control("p", cancel("p"));
+    expect([status("p"), status(child), run(child).nextEvent]).toEqual(["CANCELLED", "RUNNING", before]);
+    allHold();
+    finish(child, "first");
+    expect([status(child), run(child).actions[0]?.undo?.times]).toEqual(["FAILED", 1]);
+    allHold();
+  });
+
+  test("is told to its parent as it ended", () => {
+    const child = undoing(false);
+    finish(child, "first");
+    expect([status(child), status("p")]).toEqual(["FAILED", "FAILED"]);
+    expect(run("p").failure?.mode).toBe(FailureMode.NETWORK);
+    allHold();
+  });
+
+  test("is undone where the recovery that was to come is called off, in a generation of its own", () => {
+    const child = undoing(true);
+    expect([status(child), run(child).generation]).toEqual(["FAILED", 1]);
+    control("p", cancel("p"));
+    expect([status(child), run(child).generation, run(child).undo?.total]).toEqual(["RUNNING", 2, 1]);
+    allHold();
+    cluster.pass(500);
+    finish(child, "first");
+    expect([status(child), run(child).recoverAtNs]).toEqual(["FAILED", 0n]);
+    expect(run(child).detail?.text).toContain("; undone: first");
     allHold();
   });
 });

@@ -31,7 +31,7 @@ import { failedText } from "./attempt.js";
 import { fileExpiry, unfileExpiry } from "./expiry.js";
 import { planRecovery } from "./recover.js";
 import { tellRequester } from "./requester.js";
-import { beginUndo } from "./undo.js";
+import { beginUndo, hasUndos } from "./undo.js";
 
 type RunCount = "active" | "completed" | "completedWithFailures" | "failed" | "cancelled";
 
@@ -92,6 +92,22 @@ export function endUndoneRun(actor: Actor): void {
   bookEnd(actor, decideEnd(actor), undefined);
 }
 
+/**
+ * A run has failed, and the recovery that was to come does not come: it has ended for good. Where something is to be undone, that
+ * takes a generation of its own, since this one has ended.
+ */
+export function callOffRecovery(actor: Actor): void {
+  const { run } = actor;
+  run.recoverAtNs = 0n;
+  if (run.status !== RunStatus.FAILED || !hasUndos(actor)) {
+    tellEnd(actor, endedOf(actor));
+    return;
+  }
+  reopenRun(actor);
+  decideEnd(actor);
+  beginUndo(actor);
+}
+
 /** How the run ended. A sentence that says why. */
 function decideEnd(actor: Actor): string {
   const { run, plan, ctx } = actor;
@@ -149,8 +165,12 @@ function bookEnd(actor: Actor, text: string, recovery: string | undefined): void
     countEffect(counts, run);
   });
   addEvent(actor, RunEventType.RUN_ENDED, { runStatus: status, detail: text });
-  if (recovery !== undefined) return;
-  const ended = endedOf(actor, tally);
+  if (recovery === undefined) tellEnd(actor, endedOf(actor, tally));
+}
+
+/** Everybody who waits for the run's end is told of it. */
+function tellEnd(actor: Actor, ended: RunEnded): void {
+  const { run, ctx } = actor;
   for (const waiter of run.waiters) {
     ctx.sendTo(
       waiter.inbox,

@@ -7,6 +7,7 @@
  * 4. Nothing stops it: whoever would cancel or retry the run is told to wait.
  */
 import {
+  type ActionState,
   Effect,
   type Failure,
   FailureMode,
@@ -28,13 +29,19 @@ import { failedText, retryAt } from "./attempt.js";
 import { emitDispatch } from "./items.js";
 import { endUndoneRun } from "./run-end.js";
 
-/** Takes a run whose end was just decided back for its compensation. False where there is nothing to undo. */
-export function beginUndo(actor: Actor): boolean {
-  const { run, plan } = actor;
-  if (run.status !== RunStatus.FAILED && run.status !== RunStatus.CANCELLED) return false;
-  const states = plan.undoOrder
+/** What completed and can be undone. */
+const toUndo = (actor: Actor): ActionState[] =>
+  actor.plan.undoOrder
     .map((index) => stateOf(actor, actionAt(actor, index)))
     .filter((state) => isCompleted(state.status));
+
+export const hasUndos = (actor: Actor): boolean => toUndo(actor).length > 0;
+
+/** Takes a run whose end was just decided back for its compensation. False where there is nothing to undo. */
+export function beginUndo(actor: Actor): boolean {
+  const { run } = actor;
+  if (run.status !== RunStatus.FAILED && run.status !== RunStatus.CANCELLED) return false;
+  const states = toUndo(actor);
   if (states.length === 0) return false;
   for (const state of states) {
     state.undo = init(UndoStateSchema, {

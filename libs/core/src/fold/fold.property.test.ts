@@ -126,13 +126,17 @@ test("sequences get somewhere: runs end in every way, are retried and heal", () 
   expect(seen.get("3:2") ?? 0).toBeGreaterThan(20);
 });
 
-/** Nothing waits for signals or people, and all can be undone. */
+/** Nothing waits for signals or people, and all that has a handler can be undone. */
 const undoable = definitions.map((drawn) =>
   drawn.map((definition) =>
     init(WorkflowDefinitionSchema, {
       ...definition,
       actions: definition.actions.map((drawnAction) =>
-        init(ActionDefinitionSchema, { ...drawnAction, wait: undefined, undo: UNDO }),
+        init(ActionDefinitionSchema, {
+          ...drawnAction,
+          wait: undefined,
+          undo: drawnAction.child === undefined ? UNDO : undefined,
+        }),
       ),
     }),
   ),

@@ -2,8 +2,8 @@
 import type { CancelRequested } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
 import { cancelActor } from "../../actor/cancel.js";
-import { isSameRequester, tellRequester } from "../../actor/requester.js";
-import { endedOf } from "../../actor/run-end.js";
+import { isSameRequester } from "../../actor/requester.js";
+import { callOffRecovery } from "../../actor/run-end.js";
 import { isRunTerminal } from "../../status.js";
 import type { FoldContext } from "../context.js";
 
@@ -11,13 +11,12 @@ export function cancelRequested(ctx: FoldContext, { runId, requester, reason }: 
   const actor = loadActor(ctx, runId);
   if (actor === undefined || requester === undefined) return;
   const { run } = actor;
-  if (!isSameRequester(run.requester, requester)) return;
+  // A compensation goes on: whoever wanted the run is told of the end that it leads to.
+  if (!isSameRequester(run.requester, requester) || run.undo !== undefined) return;
   if (!isRunTerminal(run.status)) {
     const who = requester.of.case === "action" ? `run ${requester.of.value.runId}` : "";
     cancelActor(actor, { who, reason });
-  } else if (run.recoverAtNs > 0n) {
-    run.recoverAtNs = 0n;
-    tellRequester(actor, endedOf(actor));
-  } else return;
+  } else if (run.recoverAtNs > 0n) callOffRecovery(actor);
+  else return;
   saveActor(actor);
 }
