@@ -24,6 +24,7 @@ export type {
   ActionOptions,
   Approval,
   ApprovalOptions,
+  ChildOptions,
   ForEachOptions,
   RetryOptions,
   SignalOptions,

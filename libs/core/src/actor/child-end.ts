@@ -48,13 +48,16 @@ export function childEnded(actor: Actor, action: ActionPlan, attempt: number, to
   const state = stateOf(actor, action);
   const { child } = state;
   if (ended === undefined || child === undefined || child.runId !== ended.runId) return false;
-  const open = state.status === ActionStatus.WAITING || state.status === ActionStatus.RETRYING;
-  if (open && attempt !== state.attempt) return false;
+  const waiting = state.status === ActionStatus.WAITING;
+  const pausing = state.status === ActionStatus.RETRYING;
+  if ((waiting || pausing) && attempt !== state.attempt) return false;
   // While it waits, the same end may be the answer to another question; else only what is new counts.
-  if (state.status !== ActionStatus.WAITING && told.generation <= child.generation) return false;
+  if (!waiting && told.generation <= child.generation) return false;
   note(child, told);
-  if (open) resolve(actor, action, told);
-  else if (isRunRetryable(actor.run.status) && isRunCompleted(ended.status)) heal(actor, action, told);
+  const completed = isRunCompleted(ended.status);
+  // In a pause before it asks again it takes what completed; a failure it knows already.
+  if (waiting || (pausing && completed)) resolve(actor, action, told);
+  else if (isRunRetryable(actor.run.status) && completed) heal(actor, action, told);
   return true;
 }
 
@@ -125,8 +128,14 @@ export function childRefused(
   told: RequestRefused,
 ): boolean {
   const state = stateOf(actor, action);
-  if (state.status !== ActionStatus.WAITING || state.attempt !== attempt) return false;
   if (state.child?.runId !== told.runId) return false;
+  if (state.status !== ActionStatus.WAITING) {
+    // Cancelled meanwhile: there is no such child, and none is to be shown.
+    if (state.child.status !== RunStatus.PENDING) return false;
+    state.child = undefined;
+    return true;
+  }
+  if (state.attempt !== attempt) return false;
   if (told.code === RejectCode.RUN_NOT_FOUND) {
     // What was to be retried is gone: another child takes its place.
     state.child = undefined;

@@ -105,6 +105,7 @@ function compileAction({ name, over, options, undo = false }: DeclaredAction): A
     failureMessage: options.failureMessage ?? "",
     steps: [...(options.steps ?? [])],
     wait: options.wait,
+    child: options.child,
     undo: undo ? init(UndoSchema) : undefined,
   });
 }

@@ -1,5 +1,5 @@
 /** What a workflow and its actions may declare, as users write it. */
-import type { Wait } from "@holdfast/proto";
+import type { ChildRun, Wait } from "@holdfast/proto";
 import type { FailureModeName } from "../action-error.js";
 import type { Duration } from "../duration.js";
 import type { InputOption } from "./schema.js";
@@ -74,6 +74,23 @@ export interface ApprovalOptions<After extends string, T extends Trigger> {
   readonly optional?: boolean;
 }
 
+/** An action that is a run of another workflow; its output is that run's. */
+export interface ChildOptions<W, From extends string, After extends string, T extends Trigger> {
+  /** The workflow, or its name. It must be registered by the time the action begins: by a worker that has it. */
+  readonly workflow: W | string;
+  /** Always the workflow as it is given here; default: the latest that is registered when the child begins. */
+  readonly pinned?: boolean;
+  /** A dotted path or JSON pointer into the run's input; default: the whole input. */
+  readonly input?: string;
+  /** The child's input is the output of an action, or a part of it. */
+  readonly outputOf?: { readonly action: From; readonly path?: string };
+  /** The child is retried so often if it fails; default: not at all, since its own actions are. */
+  readonly retry?: RetryOptions;
+  readonly after?: readonly After[];
+  readonly trigger?: T;
+  readonly optional?: boolean;
+}
+
 /** What dependants get of an approval that was given. */
 export interface Approval {
   readonly approved: true;
@@ -116,4 +133,5 @@ export interface AnyActionOptions extends ForEachOptions<string, Trigger> {
   readonly itemsOf?: string;
   readonly outputOf?: { readonly action: string; readonly path?: string };
   readonly wait?: Wait;
+  readonly child?: ChildRun;
 }

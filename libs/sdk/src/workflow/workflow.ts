@@ -14,6 +14,7 @@ import type {
   AnyActionOptions,
   Approval,
   ApprovalOptions,
+  ChildOptions,
   ForEachOptions,
   SignalOptions,
   SleepOptions,
@@ -46,6 +47,7 @@ import type {
   UndoItemsArgs,
 } from "./types.js";
 
+import { childRun } from "./children.js";
 import { approvalWait, signalWait, sleepWait } from "./waits.js";
 
 /** Runs one action, or one item of it. `args` is what the action depends on. */
@@ -262,6 +264,27 @@ export class Workflow<In, Out, A extends Actions> {
     return this.#waiting(name, options, approvalWait(name, options)) as never;
   }
 
+  /**
+   * An action that is a run of another workflow. It waits for that run and takes its output, its partial result or its failure;
+   * its retry retries what failed of the child. It needs no worker of its own; the child's actions do.
+   */
+  child<
+    N extends string,
+    W extends ChildWorkflow,
+    const From extends OnceNames<A> = never,
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: ChildOptions<W, From, After, T>,
+  ): Workflow<In, Out, With<A, N, Once<WorkflowOutput<W>, After | From>>> {
+    const { after = [], trigger = "all_completed", optional = false, retry } = options;
+    const child = childRun(name, options);
+    const declared: AnyActionOptions = { after, trigger, optional, child, ...(retry && { retry }) };
+    const action: DeclaredAction = { name, over: "once", options: declared };
+    return new Workflow({ ...this.#parts, actions: [...this.#parts.actions, action] }) as never;
+  }
+
   #waiting(name: string, options: WaitingOptions, wait: Wait): Workflow<In, Out, never> {
     const { after = [], trigger = "all_completed", optional = false } = options;
     const action: DeclaredAction = { name, over: "once", options: { after, trigger, optional, wait } };
@@ -310,6 +333,11 @@ export class Workflow<In, Out, A extends Actions> {
     return this.#compiled;
   }
 }
+
+/** What may be begun as a child. */
+type ChildWorkflow = Pick<AnyWorkflow, "name" | "hash"> & {
+  readonly "~types": { readonly input: unknown; readonly output: unknown };
+};
 
 // A workflow whatever its types are.
 export type AnyWorkflow = Pick<

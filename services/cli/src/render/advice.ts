@@ -1,6 +1,7 @@
 /** What can be done about a run, and what to type for it: chosen by its status, so that each line shown does something. */
 import { isRunRetryable, isRunTerminal } from "@holdfast/core";
 import { RecoveryStrategy, RunStatus, type RunView, UndoStatus } from "@holdfast/proto";
+import { familySuggestions } from "./family.js";
 import type { Screen } from "./style.js";
 import { strategyWord } from "./status.js";
 import { cells, padText, safeText, wrapText } from "./text.js";
@@ -44,9 +45,10 @@ export function suggestionsFor(run: RunView): Suggestion[] {
   const id = summary.runId;
   if (isOpen(summary.status)) {
     const watch = { args: `run ${id} --watch`, does: "follow it until it ends" };
+    const family = familySuggestions(run);
     // A compensation can't be stopped.
-    if (isBeingUndone(run.actions)) return [watch];
-    return [watch, { args: `cancel ${id}`, does: "stop it; what succeeded stays" }];
+    if (isBeingUndone(run.actions)) return [watch, ...family];
+    return [watch, ...family, { args: `cancel ${id}`, does: "stop it; what succeeded stays" }];
   }
   const suggestions: Suggestion[] = [];
   if (run.actions.some((action) => (action.items?.failed ?? 0) > 0)) {
@@ -61,6 +63,7 @@ export function suggestionsFor(run: RunView): Suggestion[] {
       does: "and in every such run",
     });
   }
+  suggestions.push(...familySuggestions(run));
   if (suggestions.length === 0)
     suggestions.push({ args: `run ${id} --json`, does: "all of it, for a program" });
   return suggestions;

@@ -13,6 +13,7 @@ import {
   type RunView,
 } from "@holdfast/proto";
 import { renderRecommendation, renderRetryable, renderSuggestions } from "./advice.js";
+import { childRemark, parentFact, saysChildOnly } from "./family.js";
 import { failureText, renderFailedItems } from "./item.js";
 import { formatSteps } from "./steps.js";
 import { actionStatusWord, actionTone, MARKS, modeWord, runStatusWord, runTone } from "./status.js";
@@ -57,7 +58,8 @@ function renderHead(run: RunView, screen: Screen): string[] {
       ? ""
       : `${summary.endedAt === undefined ? "running for" : "took"} ${formatTook(summary.startedAt, summary.endedAt, screen.nowMs)}`,
     run.recoveries === 0 ? "" : `recovered by itself ${countOf(run.recoveries, "time")}`,
-    run.origin === "" ? "" : `from ${safeText(run.origin)}`,
+    parentFact(run),
+    run.origin === "" || run.parent !== undefined ? "" : `from ${safeText(run.origin)}`,
   ].filter((fact) => fact !== "");
   return [
     `${screen.style("strong", `Run ${safeText(summary.runId)}`)}  ${status}`,
@@ -170,10 +172,12 @@ function actionRemarks(action: ActionView, screen: Screen): string[] {
     remarks.push(`${modeWord(action.failure.mode)}: ${failureText(action.failure)}`);
   }
   const detail = safeText(action.detail);
-  const repeatsStatus = detail.toUpperCase() === actionStatusWord(action.status);
+  const repeatsStatus = detail.toUpperCase() === actionStatusWord(action.status) || saysChildOnly(action);
   if (detail !== "" && !summedUp && !repeatsStatus && !remarks.some((remark) => remark.includes(detail))) {
     remarks.push(detail);
   }
+  const child = childRemark(action.child);
+  if (child !== "") remarks.push(child);
   // Over items, each item has steps of its own.
   const steps = action.items === undefined ? formatSteps(action.partial, action.steps) : "";
   if (steps !== "" && action.status !== ActionStatus.COMPLETED) remarks.push(steps);

@@ -1,0 +1,125 @@
+/** Actions that are runs of other workflows, against the real engine in memory. */
+import { FailureMode, RunStatus } from "@holdfast/proto";
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
+import { ActionError, createWorker, type Holdfast, typed, type Worker, workflow } from "./index.js";
+import { startTestCluster, type TestCluster } from "./testing/index.js";
+import type { WorkflowOutput } from "./workflow/workflow.js";
+
+let cluster: TestCluster;
+let holdfast: Holdfast;
+let worker: Worker | undefined;
+
+beforeEach(async () => {
+  cluster = await startTestCluster();
+  holdfast = cluster.holdfast;
+});
+
+afterEach(async () => {
+  await worker?.stop();
+  worker = undefined;
+  await cluster.close();
+});
+
+const lineOf = typed<{ id: string; n: number }>();
+const ship = workflow("ship", { input: lineOf }).action("pack", ({ input }) => ({
+  parcel: `${input.id}/${input.n}`,
+}));
+const rows = workflow("rows", { input: typed<number[]>() }).forEach("load", { items: "" }, ({ item }) => {
+  if (item === 2) throw new ActionError("NOT_FOUND", "no such row");
+  return item;
+});
+
+const order = workflow("order", { input: typed<{ line: { id: string; n: number }; rows: number[] }>() })
+  .child("shipped", { workflow: ship, input: "line" })
+  .child("loaded", { workflow: rows, input: "/rows" })
+  .action("done", { after: ["shipped", "loaded"] }, ({ shipped }) => shipped.parcel);
+
+describe("a child run", () => {
+  it("gives what comes after it its output, of the type that it has", async () => {
+    expectTypeOf<WorkflowOutput<typeof order>>().toEqualTypeOf<string>();
+    worker = await createWorker({ connection: holdfast, workflows: [ship, rows, order], stopTimeout: 50 });
+    const run = await holdfast.start(order, { line: { id: "o-1", n: 3 }, rows: [1, 3] });
+    expect(await run.result()).toBe("o-1/3");
+    const view = await holdfast.get(run.runId);
+    const child = view.actions[0]?.child;
+    expect(child).toMatchObject({ workflow: "ship", status: RunStatus.COMPLETED });
+    expect((await holdfast.get(child?.runId ?? "")).parent).toMatchObject({
+      runId: run.runId,
+      action: "shipped",
+    });
+  });
+
+  it("that failed in part leaves its parent completed with failures, and shows what it has", async () => {
+    worker = await createWorker({ connection: holdfast, workflows: [ship, rows, order], stopTimeout: 50 });
+    const run = await holdfast.start(order, { line: { id: "o-1", n: 3 }, rows: [1, 2, 3] });
+    const ended = await holdfast.wait(run.runId);
+    expect(ended.status).toBe(RunStatus.COMPLETED_WITH_FAILURES);
+    const loaded = (await holdfast.get(run.runId)).actions[1];
+    expect(loaded?.child).toMatchObject({ items: { succeeded: 2, failed: 1 }, tally: { partial: 1 } });
+    expect(loaded?.failure?.mode).toBe(FailureMode.NOT_FOUND);
+  });
+
+  it("gets an action's output, or a part of it", async () => {
+    const flow = workflow("flow", { input: typed<string>() })
+      .action("plan", ({ input }) => ({ lines: [{ id: input, n: 1 }] }))
+      .child("shipped", { workflow: ship, outputOf: { action: "plan", path: "lines.0" } })
+      .action("done", { after: ["shipped"] }, ({ shipped }) => shipped.parcel);
+    worker = await createWorker({ connection: holdfast, workflows: [ship, flow], stopTimeout: 50 });
+    expect(await (await holdfast.start(flow, "x")).result()).toBe("x/1");
+  });
+
+  it("of a workflow that is known by name alone is typed as unknown, and fails where nobody has it", async () => {
+    const flow = workflow("flow").child("sub", { workflow: "elsewhere" });
+    expectTypeOf<WorkflowOutput<typeof flow>>().toBeUnknown();
+    const ended = await holdfast.wait((await holdfast.start(flow, null)).runId);
+    expect(ended.status).toBe(RunStatus.FAILED);
+    expect(ended.failure).toMatchObject({ mode: FailureMode.NOT_FOUND });
+    expect(ended.failure?.message).toContain('workflow "elsewhere" is not registered');
+  });
+
+  it("is cancelled with its parent", async () => {
+    const sleeper = workflow("sleeper").sleep("long", { for: "1h" });
+    const flow = workflow("flow").child("sub", { workflow: sleeper });
+    worker = await createWorker({ connection: holdfast, workflows: [sleeper, flow], stopTimeout: 50 });
+    const run = await holdfast.start(flow, null);
+    await vi.waitFor(async () => {
+      const child = (await holdfast.get(run.runId)).actions[0]?.child?.runId ?? "";
+      expect((await holdfast.get(child)).summary?.status).toBe(RunStatus.RUNNING);
+    });
+    await holdfast.cancel(run.runId, { reason: "enough" });
+    const child = (await holdfast.get(run.runId)).actions[0]?.child?.runId ?? "";
+    await vi.waitFor(async () =>
+      expect((await holdfast.get(child)).summary).toMatchObject({ status: RunStatus.CANCELLED }),
+    );
+  });
+});
+
+describe("a child run is refused where it is declared", () => {
+  it.each([
+    ["without a workflow", {}, /give the workflow/],
+    ["with a bad name", { workflow: "a*" }, /workflow name "a\*" is not valid/],
+    ["pinned by name", { workflow: "a", pinned: true }, /only a workflow can be pinned/],
+    ["with two inputs", { workflow: "a", input: "", outputOf: { action: "b" } }, /not both/],
+    ["with the output of nobody", { workflow: "a", outputOf: { action: "b" } }, /does not have/],
+  ])("%s", (_what, options, why) => {
+    expect(() => workflow("flow").child("sub", options as never).definition).toThrow(why);
+  });
+
+  it("with the output of an action over items", () => {
+    const flow = workflow("flow", { input: typed<number[]>() }).forEach(
+      "each",
+      { items: "" },
+      ({ item }) => item,
+    );
+    const options = { workflow: "a", outputOf: { action: "each" } };
+    expect(() => flow.child("sub", options as never).definition).toThrow(/which is over items/);
+  });
+});
+
+it("is pinned to the workflow that was given", () => {
+  const flow = workflow("flow").child("sub", { workflow: ship, pinned: true });
+  expect(flow.definition.actions[0]?.child?.definitionHash).toBe(ship.hash);
+  expect(workflow("flow").child("sub", { workflow: ship }).definition.actions[0]?.child?.definitionHash).toBe(
+    "",
+  );
+});
