@@ -13,8 +13,8 @@ export const load = workflow("load", { input: typed<number[]>() }).forEach(
   { items: "", retry: { maxAttempts: 5, initialBackoff: "50ms" } },
   async ({ item, index }, ctx) => {
     effect(`row ${index}`);
-    while (index > 0 && existsSync(process.env[HOLD_ROWS_FILE] ?? "") && !ctx.signal.aborted)
-      await pause(LOOK_MS);
+    const file = index === 0 ? "" : (process.env[HOLD_ROWS_FILE] ?? "");
+    while (existsSync(file) && !ctx.signal.aborted) await pause(LOOK_MS);
     if (ctx.signal.aborted) throw new ActionError("CANCELLED", "told to stop");
     if (item < 0) throw new ActionError("VALIDATION", `row ${index} is negative`);
     return item;

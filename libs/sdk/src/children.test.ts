@@ -1,7 +1,17 @@
 /** Actions that are runs of other workflows, against the real engine in memory. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { FailureMode, RunStatus } from "@holdfast/proto";
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
-import { ActionError, createWorker, type Holdfast, typed, type Worker, workflow } from "./index.js";
+import {
+  ActionError,
+  type AnyWorkflow,
+  createWorker,
+  type Holdfast,
+  typed,
+  type Worker,
+  workflow,
+} from "./index.js";
 import { startTestCluster, type TestCluster } from "./testing/index.js";
 import type { WorkflowOutput } from "./workflow/workflow.js";
 
@@ -114,6 +124,29 @@ describe("a child run is refused where it is declared", () => {
     const options = { workflow: "a", outputOf: { action: "each" } };
     expect(() => flow.child("sub", options as never).definition).toThrow(/which is over items/);
   });
+});
+
+it("is declared as the documentation says, and does what that says", async () => {
+  const page = await readFile(new URL("../../../docs/children.md", import.meta.url), "utf8");
+  const sample = /```ts\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const folder = await mkdtemp(join(import.meta.dirname, ".children-"));
+  try {
+    const file = join(folder, "sample.ts");
+    await writeFile(
+      file,
+      `import { typed, workflow } from "../index.js";\n${sample}\nexport const all = [load, nightly];\n`,
+    );
+    const { all } = (await import(file)) as { all: AnyWorkflow[] };
+    worker = await createWorker({ connection: holdfast, workflows: all, stopTimeout: 50 });
+    const run = await holdfast.start("nightly", { rows: [1, 2] });
+    expect(await run.result()).toBe("told");
+    expect((await holdfast.get(run.runId)).actions[0]?.child?.items).toMatchObject({
+      total: 2,
+      succeeded: 2,
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 it("is pinned to the workflow that was given", () => {

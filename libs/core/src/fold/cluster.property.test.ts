@@ -230,7 +230,9 @@ test("sequences get somewhere: children begin, end in every way, are retried and
     }),
     { ...settings, numRuns: 300, seed: 11 },
   );
-  for (const status of ["RUNNING", "COMPLETED", "COMPLETED_WITH_FAILURES", "FAILED", "CANCELLED"])
-    expect(ends.get(`child ${status}`) ?? 0, status).toBeGreaterThan(3);
-  expect(ends.get("child retried") ?? 0).toBeGreaterThan(3);
+  const wanted = ["RUNNING", "COMPLETED", "COMPLETED_WITH_FAILURES", "FAILED", "CANCELLED"];
+  const rare = [...wanted.map((status) => `child ${status}`), "child retried"].filter(
+    (what) => (ends.get(what) ?? 0) <= 3,
+  );
+  expect(rare).toEqual([]);
 });
