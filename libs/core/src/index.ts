@@ -1,5 +1,8 @@
 /** The workflow actor: definitions, the fold, policies, views. No I/O, no host API, no clock. */
 export { modesText } from "./actor/actions.js";
+export { isAttemptRunning } from "./actor/attempt.js";
+export { handleText } from "./actor/batch.js";
+export { runningCancel } from "./actor/batch-cancel.js";
 export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
 export { keptUntilNs, retryableUntilNs } from "./actor/expiry.js";
 export { checkBooks, type RowsFound } from "./check/check-books.js";

@@ -37,6 +37,26 @@ export const MESSAGES_A_COMMAND_MAX = 1_000;
 export const OUTBOX_MESSAGES_MAX = 100_000;
 /** How many runs may stand below each other, each begun by an action of the one above. */
 export const CHILD_DEPTH_MAX = 8;
+/** Items of one job of an external batch action. */
+export const BATCH_ITEMS_DEFAULT = 10_000;
+export const BATCH_ITEMS_MAX = 100_000;
+/** Items that one command fails at the end of their job. */
+export const BATCH_CLOSED_AT_ONCE_MAX = 1_000;
+/** Results of one BatchResults or of one check's report. */
+export const BATCH_RESULTS_A_COMMAND_MAX = 1_000;
+/** What names a job to the outside system, as JSON. */
+export const BATCH_HANDLE_BYTES_MAX = 4 * 1024;
+export const BATCH_HANDLE_SHOWN_CHARS = 64;
+export const BATCH_PROGRESS_CHARS_MAX = 256;
+/** The pauses between checks. */
+export const BATCH_POLL_DEFAULT_MS = 5_000;
+export const BATCH_POLL_FACTOR_MILLI = 1_500;
+export const BATCH_POLL_MAX_DEFAULT_MS = 60_000;
+/** Attempts to tell the outside system that a job is not wanted, and jobs of an action that wait for theirs. */
+export const BATCH_CANCEL_ATTEMPTS = 3;
+export const BATCH_CANCELS_MAX = 4;
+/** How long after its start-to-close time nothing may be heard of such an attempt before the next is made. */
+export const BATCH_CANCEL_GRACE_MS = 60_000;
 export const TIMERS_A_COMMAND_MAX = 1000;
 export const COMMAND_ID_CHARS_MAX = 128;
 export const RUN_ID_CHARS_MAX = 128;

@@ -45,6 +45,7 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
     "there is nothing to recover: it was cancelled by request",
   ),
   [RejectCode.NOT_WAITING]: row("FAILED_PRECONDITION", "nothing waits for this"),
+  [RejectCode.NO_SUCH_RESULT]: row("FAILED_PRECONDITION", "the job does not work on these items any more"),
   [RejectCode.MESSAGE_GAP]: row("ABORTED", "messages that come before these are missing"),
   [RejectCode.STALE_SENDER]: row("ABORTED", "the sender's log was made anew"),
 };

@@ -27,6 +27,7 @@ import { beyondTolerance, resolveActionStatus } from "../resolve.js";
 import { isCompleted, isTerminal } from "../status.js";
 import { type Actor, actionAt, addEvent, makeDetail, makeFailure, stateOf } from "./actor.js";
 import { askChild, cancelChild, startChild } from "./child.js";
+import { leaveJob, startBatch, submitting } from "./batch.js";
 import {
   addItems,
   cancelOpenItems,
@@ -56,6 +57,7 @@ export function startAction(actor: Actor, action: ActionPlan): void {
   state.failure = undefined;
   state.detail = undefined;
   if (state.undo !== undefined) forgetUndo(actor, action);
+  if (action.batch !== undefined) startBatch(actor, action);
   if (action.definition.wait !== undefined) {
     startWait(actor, action);
   } else if (action.definition.child !== undefined) {
@@ -78,7 +80,7 @@ export function startAction(actor: Actor, action: ActionPlan): void {
   else if (action.forEach !== undefined) settleItems(actor, action);
 }
 
-/** Sets off the next attempt of an action that is not over items. */
+/** Sets off the next attempt of an action that is not over items, or to submit a job. */
 export function beginAttempt(actor: Actor, action: ActionPlan): void {
   if (action.definition.child !== undefined) {
     startChild(actor, action);
@@ -91,6 +93,7 @@ export function beginAttempt(actor: Actor, action: ActionPlan): void {
   state.retryAtNs = 0n;
   state.failure = undefined;
   state.detail = undefined;
+  if (action.batch !== undefined) submitting(actor, action);
   emitDispatch(actor, action, -1, state.attempt);
 }
 
@@ -137,15 +140,14 @@ export function settleItems(actor: Actor, action: ActionPlan): void {
   const state = stateOf(actor, action);
   const items = itemsOf(actor, action);
   const counts = items.counts ?? init(ItemCountsSchema);
-  if (state.status !== ActionStatus.RUNNING || !items.loaded) return;
+  // Over items, what waits does so for its job.
+  const isUnderWay = state.status === ActionStatus.RUNNING || state.status === ActionStatus.WAITING;
+  if (!isUnderWay || !items.loaded) return;
   const tooMany = beyondTolerance(action.tolerate, counts.failed, counts.total);
   if (tooMany && openItems(counts) > 0) {
-    cancelOpenItems(
-      actor,
-      action,
-      `${counts.failed} failed items are more than action ${action.name} tolerates`,
-      Source.ENGINE,
-    );
+    const reason = `${counts.failed} failed items are more than action ${action.name} tolerates`;
+    leaveJob(actor, action, reason);
+    cancelOpenItems(actor, action, reason, Source.ENGINE);
   }
   if (openItems(counts) > 0) return;
   const status = resolveActionStatus(counts, action.tolerate);
@@ -194,6 +196,7 @@ export function endAction(
 ): void {
   const { ctx } = actor;
   const state = stateOf(actor, action);
+  leaveJob(actor, action);
   state.status = status;
   state.endedAtNs = ctx.atNs;
   state.generation = actor.run.generation;
@@ -244,9 +247,10 @@ export function cancelAction(actor: Actor, action: ActionPlan, reason: string): 
   const state = stateOf(actor, action);
   if (isTerminal(state.status)) return;
   const detail = makeDetail(`cancelled: ${reason}`, Source.OPERATOR, actor.ctx.atNs);
+  leaveJob(actor, action, reason);
   if (state.items !== undefined) cancelOpenItems(actor, action, reason, Source.OPERATOR);
   else if (state.status === ActionStatus.WAITING) cancelChild(actor, action, reason);
-  else if (state.status === ActionStatus.RUNNING) {
+  else if (state.status === ActionStatus.RUNNING && action.batch === undefined) {
     const ref = init(TaskRefSchema, { runId: actor.runId, action: action.index, attempt: state.attempt });
     actor.ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason });
     actor.ctx.emit({

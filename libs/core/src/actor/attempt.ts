@@ -3,6 +3,7 @@
  * one is made.
  */
 import {
+  type ActionState,
   ActionStatus,
   type Failure,
   ItemStatus,
@@ -15,6 +16,7 @@ import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
 import { modeName } from "../failure/modes.js";
 import { type Actor, stateOf } from "./actor.js";
+import { isAttemptAtJob } from "./batch.js";
 import { recordOf, statusOf } from "./items.js";
 
 const MS = 1_000_000n;
@@ -27,12 +29,18 @@ export interface AttemptRef {
 export function isCurrentAttempt(actor: Actor, action: ActionPlan, { item, attempt }: AttemptRef): boolean {
   const state = stateOf(actor, action);
   if (actor.run.status !== RunStatus.RUNNING) return false;
-  if (state.status !== ActionStatus.RUNNING)
-    return item === undefined && state.attempt === attempt && isUndoRunning(actor, action);
-  if (item === undefined) return action.forEach === undefined && state.attempt === attempt;
+  if (item === undefined) return state.attempt === attempt && isAttemptRunning(action, state);
+  if (state.status !== ActionStatus.RUNNING || action.batch !== undefined) return false;
   if (action.forEach === undefined || state.items === undefined || item >= state.items.bound) return false;
   if (statusOf(actor, action, item) !== ItemStatus.RUNNING) return false;
   return (recordOf(actor, action, item)?.attempt ?? 1) === attempt;
+}
+
+/** Of a running run: the action's own current attempt (not one of an item's) is under way, to do it, to undo it, or at its job. */
+export function isAttemptRunning(action: ActionPlan, state: ActionState): boolean {
+  if (state.undo?.status === UndoStatus.RUNNING) return true;
+  if (action.batch !== undefined) return isAttemptAtJob(state);
+  return state.status === ActionStatus.RUNNING && action.forEach === undefined;
 }
 
 /** Its current attempt is one to undo it. */

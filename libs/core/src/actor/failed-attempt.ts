@@ -22,15 +22,24 @@ export function pauseAfter(
   });
 }
 
-export function attemptFailed(actor: Actor, action: ActionPlan, failure: Failure): void {
+/** `attempts`: how many were made in this generation, where that is not what the action counts. */
+export function attemptFailed(actor: Actor, action: ActionPlan, failure: Failure, attempts?: number): void {
   const state = stateOf(actor, action);
-  const pauseMs = pauseAfter(actor, action, failure, state.attempt - state.attemptBase, -1);
-  state.failure = failure;
-  state.detail = makeDetail(failedText(failure), failure.source, actor.ctx.atNs);
-  if (pauseMs === undefined) {
-    endAction(actor, action, ActionStatus.FAILED, failure);
+  const made = attempts ?? state.attempt - state.attemptBase;
+  const pauseMs = pauseAfter(actor, action, failure, made, -1);
+  if (pauseMs !== undefined) {
+    backOff(actor, action, failure, pauseMs);
     return;
   }
+  state.detail = makeDetail(failedText(failure), failure.source, actor.ctx.atNs);
+  endAction(actor, action, ActionStatus.FAILED, failure);
+}
+
+/** The action's next attempt is made after a pause. */
+export function backOff(actor: Actor, action: ActionPlan, failure: Failure, pauseMs: number): void {
+  const state = stateOf(actor, action);
+  state.failure = failure;
+  state.detail = makeDetail(failedText(failure), failure.source, actor.ctx.atNs);
   state.status = ActionStatus.RETRYING;
   state.retryAtNs = retryAt(actor, action, undefined, state.attempt, pauseMs);
   addEvent(actor, RunEventType.ATTEMPT_FAILED, {

@@ -29,6 +29,7 @@ import { ITEM_OPEN_STATUSES } from "../status.js";
 import { chunkKey, chunkOf, countsKey, inputsKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { type Actor, makeDetail, stateOf } from "./actor.js";
+import { beginJob } from "./batch.js";
 
 export const STATUS_MASK = 0x0f;
 export const HAS_RECORD = 0x80;
@@ -219,34 +220,67 @@ function nextPending(actor: Actor, action: ActionPlan, items: ItemsState): numbe
   return undefined;
 }
 
-/** Lets PENDING items out to workers as long as the window has room. A fresh attempt clears what the last one left. */
+/** Lets PENDING items out to workers as long as the window has room, or into the next job of an external batch action. */
 export function releaseItems(actor: Actor, action: ActionPlan): void {
+  if (action.batch !== undefined) {
+    beginJob(actor, action);
+    return;
+  }
   const items = itemsOf(actor, action);
   const counts = items.counts as ItemCounts;
   // What will not be borne is not begun: it is about to be cancelled.
   if (items.loaded && beyondTolerance(action.tolerate, counts.failed, counts.total)) return;
   while (counts.running < action.window && counts.pending > 0) {
-    const item = nextPending(actor, action, items);
-    if (item === undefined) return;
-    const record = recordOf(actor, action, item);
-    if (record !== undefined) {
-      if (record.generation < stateOf(actor, action).stepsSince) record.steps = 0;
-      if (record.generation !== actor.run.generation) {
-        record.generation = actor.run.generation;
-        record.attemptBase = record.attempt;
-      }
-      record.attempt += 1;
-      record.output = undefined;
-      record.failure = undefined;
-      record.detail = undefined;
-      record.effect = Effect.UNSPECIFIED;
-      record.retryAtNs = 0n;
-      putRecord(actor, action, item, record);
-    }
-    setStatus(actor, action, item, ItemStatus.RUNNING);
-    items.cursor = item + 1;
-    emitDispatch(actor, action, item, record?.attempt ?? 1);
+    const taken = takePending(actor, action);
+    if (taken === undefined) return;
+    emitDispatch(actor, action, taken.item, taken.attempt);
   }
+}
+
+/** Makes the next PENDING item RUNNING. A fresh attempt clears what the last one left. */
+export function takePending(
+  actor: Actor,
+  action: ActionPlan,
+): { readonly item: number; readonly attempt: number } | undefined {
+  const items = itemsOf(actor, action);
+  const item = nextPending(actor, action, items);
+  if (item === undefined) return undefined;
+  const record = recordOf(actor, action, item);
+  if (record !== undefined) {
+    if (record.generation < stateOf(actor, action).stepsSince) record.steps = 0;
+    if (record.generation !== actor.run.generation) {
+      record.generation = actor.run.generation;
+      record.attemptBase = record.attempt;
+    }
+    record.attempt += 1;
+    record.output = undefined;
+    record.failure = undefined;
+    record.detail = undefined;
+    record.effect = Effect.UNSPECIFIED;
+    record.retryAtNs = 0n;
+    putRecord(actor, action, item, record);
+  }
+  setStatus(actor, action, item, ItemStatus.RUNNING);
+  items.cursor = item + 1;
+  return { item, attempt: record?.attempt ?? 1 };
+}
+
+/** The lowest item from `from` on that is in one of these dispositions. */
+export function nextItemWhere(
+  actor: Actor,
+  action: ActionPlan,
+  from: number,
+  wanted: ReadonlySet<ItemStatus>,
+): number | undefined {
+  const { bound } = itemsOf(actor, action);
+  for (let item = from; item < bound; ) {
+    const first = chunkOf(item) * ITEMS_A_CHUNK;
+    const statuses = chunkAt(actor, action, chunkOf(item))?.statuses;
+    for (let at = item - first; at < (statuses?.length ?? 0); at++)
+      if (wanted.has((statuses?.[at] as number) & STATUS_MASK)) return first + at;
+    item = first + ITEMS_A_CHUNK;
+  }
+  return undefined;
 }
 
 export function emitDispatch(actor: Actor, action: ActionPlan, item: number, attempt: number): void {
@@ -277,9 +311,12 @@ export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string
     const status: ItemStatus = byte & STATUS_MASK;
     if (!ITEM_OPEN_STATUSES.has(status)) return;
     if (status === ItemStatus.RUNNING) {
-      const attempt = recordOf(actor, action, item)?.attempt ?? 1;
-      running.push(init(TaskRefSchema, { runId: actor.runId, action: action.index, item, attempt }));
-      actor.ctx.emit({ kind: "closed", runId: actor.runId, action: action.index, item, attempt });
+      // No worker has the items of a job.
+      if (action.batch === undefined) {
+        const attempt = recordOf(actor, action, item)?.attempt ?? 1;
+        running.push(init(TaskRefSchema, { runId: actor.runId, action: action.index, item, attempt }));
+        actor.ctx.emit({ kind: "closed", runId: actor.runId, action: action.index, item, attempt });
+      }
       endAttempt(actor, action, item, { endedAtNs: actor.ctx.atNs, detail });
     }
     setStatus(actor, action, item, ItemStatus.CANCELLED);

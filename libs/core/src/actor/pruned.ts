@@ -33,6 +33,7 @@ import {
   stepKey,
   tombstoneKey,
 } from "../state/tables.js";
+import { cancelsClosed } from "./batch-cancel.js";
 import { expiryClassOf } from "./expiry.js";
 
 export interface Leaving {
@@ -58,6 +59,7 @@ export function queueOfRun(ctx: Pick<FoldContext, "view">, run: RunRecord): stri
 export function pruneRun(ctx: FoldContext, leaving: Leaving): void {
   const { runId, run, cause, policy } = leaving;
   const { view, atNs } = ctx;
+  for (const closed of cancelsClosed(runId, run)) ctx.emit(closed);
   const queue = queueOfRun(ctx, run);
   const items = itemsOfRun(run);
   countOut(ctx, run, items);
@@ -118,14 +120,15 @@ function countOut(ctx: FoldContext, run: RunRecord, items: { succeeded: bigint; 
 }
 
 /**
- * A run of one generation without items, and without steps of an undo, has no record that its own doesn't tell of. Of any other there
- * may be more than it knows (steps and items of earlier generations), so those are looked for, by the sweep.
+ * A run of one generation without items, jobs, and steps of an undo, has no record that its own doesn't tell of. Of any other there
+ * may be more than it knows (steps and items of earlier generations and jobs), so those are looked for, by the sweep.
  */
 function removeRecords({ view, atNs }: FoldContext, runId: string, run: RunRecord): void {
   const plain =
     run.generation === 1 &&
     run.actions.every(
-      ({ items, steps, undo }) => items === undefined && steps < 64 && (undo?.steps ?? 0) === 0,
+      ({ items, steps, undo, batch }) =>
+        items === undefined && batch === undefined && steps < 64 && (undo?.steps ?? 0) === 0,
     );
   if (!plain) {
     view.put(garbageKey(runId), init(GarbageRecordSchema, { prunedAtNs: atNs }));

@@ -5,7 +5,15 @@
  * I4: every item is in exactly one disposition, and the counts are the dispositions.
  * I8: what failed has a detail. I13: what waits for its next attempt says when that is.
  */
-import { ActionStatus, ItemCountsSchema, RunStatus, type RunRecord, UndoStatus } from "@holdfast/proto";
+import {
+  type ActionState,
+  ActionStatus,
+  BatchPhase,
+  ItemCountsSchema,
+  RunStatus,
+  type RunRecord,
+  UndoStatus,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { COUNT_OF, type CountName, eachItem, HAS_RECORD, openItems, STATUS_MASK } from "../actor/items.js";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
@@ -87,6 +95,7 @@ function checkAction(view: View, runId: string, run: RunRecord, action: ActionPl
     say("I8", action.name, "it is FAILED without a failure");
   if (state.status === ActionStatus.RETRYING && state.retryAtNs === 0n)
     say("I13", action.name, "it is RETRYING, but not at any time");
+  checkJob(action, state, say);
   if (state.items === undefined) return 0;
   const { counts = init(ItemCountsSchema), bound } = state.items;
   const found = init(ItemCountsSchema);
@@ -110,6 +119,18 @@ function checkAction(view: View, runId: string, run: RunRecord, action: ActionPl
     say("I3", action.name, "it is RUNNING, but none of its items is open");
   }
   return found.total;
+}
+
+/** A job is under way only while its action waits for it, and is checked at a time. */
+function checkJob(action: ActionPlan, { batch, status, retryAtNs, items }: ActionState, say: Say): void {
+  if (batch === undefined) return;
+  const phase = BatchPhase[batch.phase] ?? String(batch.phase);
+  if (isTerminal(status) && batch.phase !== BatchPhase.UNSPECIFIED)
+    say("I3", action.name, `it is ${ActionStatus[status]}, but a job of it is ${phase}`);
+  if (batch.phase === BatchPhase.SUBMITTED && retryAtNs === 0n)
+    say("I13", action.name, "its job is to be checked, but not at any time");
+  if (batch.phase === BatchPhase.UNSPECIFIED && (items?.counts?.running ?? 0) > 0)
+    say("I4", action.name, `${items?.counts?.running} items are at work, but there is no job`);
 }
 
 const NAMES: readonly CountName[] = Object.values(COUNT_OF);

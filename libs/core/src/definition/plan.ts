@@ -6,6 +6,7 @@
  */
 import type { ActionDefinition, ForEach, Tolerate, WorkflowDefinition } from "@holdfast/proto";
 import { RECOVERIES_DEFAULT, RECOVERIES_MAX, START_TO_CLOSE_DEFAULT_MS, WINDOW_DEFAULT } from "../limits.js";
+import { type ResolvedBatch, resolveBatch } from "../policy/batch.js";
 import { DEFAULT_RETRY, type ResolvedRetry, resolveRetry } from "../policy/retry.js";
 import { upstreamOf } from "./validate.js";
 
@@ -28,6 +29,8 @@ export interface ActionPlan {
   /** The action whose successes are this one's items. */
   readonly perItemOf: number | undefined;
   readonly window: number;
+  /** It is an external batch action. */
+  readonly batch: ResolvedBatch | undefined;
 }
 
 export interface DefinitionPlan {
@@ -95,6 +98,7 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
   const leaves = order.filter((i) => dependants[i]?.length === 0);
   const actions = definition.actions.map((action, index): ActionPlan => {
     const source = action.forEach?.source;
+    const batch = resolveBatch(action);
     return {
       index,
       name: action.name,
@@ -110,7 +114,8 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
       tolerate: action.tolerate?.limit ?? { case: undefined },
       forEach: action.forEach,
       perItemOf: source?.case === "itemsOf" ? byName.get(source.value) : undefined,
-      window: action.forEach?.window || WINDOW_DEFAULT,
+      window: batch?.itemsAJob ?? (action.forEach?.window || WINDOW_DEFAULT),
+      batch,
     };
   });
   return {

@@ -22,6 +22,7 @@ import {
 } from "../limits.js";
 import { isDefinitionHash, nameProblem, quoted } from "../names.js";
 import { isPointer } from "../text.js";
+import { batchProblems } from "./validate-batch.js";
 
 const PROBLEMS_MAX = 20;
 const UINT32_MAX = 0xffff_ffff;
@@ -113,6 +114,10 @@ function actionProblems(
   if (action.wait !== undefined) waitProblems(action, action.wait, say);
   if (action.undo !== undefined) say(undoProblem(action));
   if (action.child !== undefined) childProblems(action, action.child, byName, say);
+  if (action.batch !== undefined) {
+    for (const problem of batchProblems(action, action.batch)) say(problem);
+    if (action.batch.poll !== undefined) retryProblems(action.name, action.batch.poll, say);
+  }
   if (action.forEach !== undefined) {
     const { source, window } = action.forEach;
     if (source.case === undefined)
@@ -161,7 +166,7 @@ function actionProblems(
 }
 
 /** Numbers that a builder may have got wrong; from the wire they can't be. */
-function numbersOf({ retry, timeouts, tolerate, forEach }: ActionDefinition): [string, number][] {
+function numbersOf({ retry, timeouts, tolerate, forEach, batch }: ActionDefinition): [string, number][] {
   return [
     ["max_attempts", retry?.maxAttempts ?? 0],
     ["initial_backoff_ms", retry?.initialBackoffMs ?? 0],
@@ -173,6 +178,9 @@ function numbersOf({ retry, timeouts, tolerate, forEach }: ActionDefinition): [s
     ["schedule_to_start_ms", timeouts?.scheduleToStartMs ?? 0],
     ["tolerate", tolerate?.limit.value ?? 0],
     ["window", forEach?.window ?? 0],
+    ["batch.poll.initial_backoff_ms", batch?.poll?.initialBackoffMs ?? 0],
+    ["batch.poll.max_backoff_ms", batch?.poll?.maxBackoffMs ?? 0],
+    ["batch.poll.factor_milli", batch?.poll?.factorMilli ?? 0],
   ];
 }
 

@@ -32,6 +32,7 @@ import {
   tombstoneKey,
 } from "../state/tables.js";
 import type { View } from "../state/view.js";
+import { batchResults } from "./commands/batch-results.js";
 import { cancelRun } from "./commands/cancel-run.js";
 import { checkpointStep } from "./commands/checkpoint-step.js";
 import { decideApproval } from "./commands/decide-approval.js";
@@ -78,6 +79,12 @@ export function prefetch(batch: CommandBatch, applied: AppliedRecord, keys: Set<
         keys.add(runKey(kind.value.runId));
         if (kind.value.item !== undefined)
           keys.add(chunkKey(kind.value.runId, kind.value.action, chunkOf(kind.value.item)));
+        break;
+      case "batchResults":
+        if (!isRunId(kind.value.runId)) break;
+        keys.add(runKey(kind.value.runId));
+        for (const { index } of kind.value.results)
+          keys.add(chunkKey(kind.value.runId, kind.value.action, chunkOf(index)));
         break;
       case "retryRun":
       case "cancelRun":
@@ -144,6 +151,8 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       return checkpointStep(ctx, command, kind.value);
     case "taskReport":
       return taskReport(ctx, command, kind.value);
+    case "batchResults":
+      return batchResults(ctx, command, kind.value);
     case "itemsLoaded":
       return ownersOnly(ctx, command) ? itemsLoaded(ctx, command, kind.value) : undefined;
     case "timersFired":

@@ -4,6 +4,8 @@ import {
   type ApprovalTimeout,
   ApprovalWaitSchema,
   type ChildRun,
+  type Batch,
+  BatchSchema,
   FailureMode,
   type ForEach,
   OutputSourceSchema,
@@ -46,6 +48,7 @@ interface Draft {
   readonly policy: "by-mode" | "only-validation" | "never-network";
   readonly place: number;
   readonly undo: boolean;
+  readonly batch: "none" | "patient" | "hasty";
   readonly wait: "none" | "sleep" | "signal" | "patient-signal" | "approval" | "child";
   readonly childInput: "all" | "part" | "output" | "output-part";
 }
@@ -79,6 +82,13 @@ const draft: fc.Arbitrary<Draft> = fc.record({
     "never-network" as const,
   ),
   place: fc.nat(1000),
+  batch: fc.constantFrom(
+    "none" as const,
+    "none" as const,
+    "none" as const,
+    "patient" as const,
+    "hasty" as const,
+  ),
   undo: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
   wait: fc.constantFrom(
     "none" as const,
@@ -113,6 +123,16 @@ function waitOf({ wait, maxAttempts }: Draft): Wait | undefined {
   }
   const value = init(SignalWaitSchema, { name: SIGNAL, timeoutMs: wait === "signal" ? 80n : 0n });
   return init(WaitSchema, { for: { case: "signal", value } });
+}
+
+function batchOf({ batch, window }: Draft, overItems: boolean): Batch | undefined {
+  if (batch === "none") return undefined;
+  return init(BatchSchema, {
+    poll: retryPolicy({ initialBackoffMs: 15, factorMilli: 1500, maxBackoffMs: 60, jitterMilli: 0 }),
+    timeoutMs: batch === "hasty" ? 150n : 0n,
+    itemsAJob: overItems ? window : 0,
+    cancellable: window % 2 === 0,
+  });
 }
 
 const nameOf = (index: number): string => `a${index}`;
@@ -154,12 +174,16 @@ function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string
   const limit = tolerate === undefined || forEach === undefined ? undefined : tolerate;
   const wait = forEach === undefined ? waitOf(from) : undefined;
   const child = childOf(drafts, index, childWorkflow);
+  const isWorked = wait === undefined && child === undefined;
+  const batch = isWorked ? batchOf(from, forEach !== undefined) : undefined;
+  if (batch !== undefined && forEach !== undefined) forEach.window = 0;
   return action(nameOf(index), {
     after: drafts.slice(0, index).flatMap((_, i) => (((from.after >> i) & 1) === 1 ? [nameOf(i)] : [])),
     forEach,
     wait,
     child,
-    undo: from.undo && wait === undefined && child === undefined ? UNDO : undefined,
+    batch,
+    undo: from.undo && isWorked ? UNDO : undefined,
     optional: from.optional,
     trigger: from.trigger,
     retry: retryPolicy({

@@ -2,6 +2,7 @@
 import {
   type ActionDefinition,
   ActionDefinitionSchema,
+  BatchSchema,
   CancelRunSchema,
   type ChildRun,
   ChildRunSchema,
@@ -74,6 +75,10 @@ export const tolerateBasisPoints = (value: number): Tolerate =>
 export const retryPolicy = (policy: Init<RetryPolicy>): RetryPolicy => init(RetryPolicySchema, policy);
 /** Has an undo handler. */
 export const UNDO = init(UndoSchema);
+/** An outside system does it, in jobs that are checked every second. */
+export const BATCH = init(BatchSchema, {
+  poll: init(RetryPolicySchema, { initialBackoffMs: 1_000, maxBackoffMs: 1_000, jitterMilli: 0 }),
+});
 /** No second attempt: what fails has failed. */
 export const ONE_ATTEMPT = retryPolicy({ maxAttempts: 1 });
 

@@ -37,6 +37,7 @@ import {
   timerDue,
 } from "../state/tables.js";
 import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
+import { cancelTimers, checkBatch, jobTimers, openJobAttempts } from "./batch-invariants.js";
 import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import { checkChild, checkOutbox } from "./message-invariants.js";
@@ -84,8 +85,10 @@ export function checkPartition(partition: TestPartition): void {
 function openAttempts({ view, runId, run, plan }: RunUnderTest): string[] {
   return plan.actions.flatMap((action) => {
     const state = run.actions[action.index] as ActionState;
+    const atJobs = openJobAttempts({ view, runId, run, plan }, action, state);
+    if (action.batch !== undefined && undoStatusOf(run, state) !== UndoStatus.RUNNING) return atJobs;
     if (undoStatusOf(run, state) === UndoStatus.RUNNING)
-      return [taskKey(runId, action.index, -1, state.attempt)];
+      return [...atJobs, taskKey(runId, action.index, -1, state.attempt)];
     if (state.status !== ActionStatus.RUNNING) return [];
     if (action.forEach === undefined) return [taskKey(runId, action.index, -1, state.attempt)];
     return itemBytes({ view, runId, run, plan }, action).flatMap((byte, item) => {
@@ -194,6 +197,7 @@ function checkAction(at: RunUnderTest, action: ActionPlan, partition: TestPartit
     const openAncestor = action.ancestors.find((i) => !isTerminal(run.actions[i]?.status as ActionStatus));
     must(openAncestor === undefined, `${what}: begun only when all its ancestors have ended`);
   }
+  checkBatch(at, action);
   if (action.forEach === undefined) must(state.items === undefined, `${what}: has no items`);
   else if (state.items !== undefined) checkItems(at, action);
   if (
@@ -248,17 +252,26 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
     for (const { index, forEach, definition } of plan.actions) {
       const state = run.actions[index] as ActionState;
       if (state.status === ActionStatus.WAITING) {
-        const waits = definition.wait !== undefined || definition.child !== undefined;
+        const { wait, child, batch } = definition;
+        const waits = wait !== undefined || child !== undefined || batch !== undefined;
         must(waits && (state.detail?.text ?? "") !== "", "what waits says for what");
-        if (state.retryAtNs > 0n) one(`WAIT ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
+        if (state.retryAtNs > 0n && batch === undefined)
+          one(`WAIT ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
       }
+      const at = { view, runId, run, plan };
+      const action = plan.actions[index] as ActionPlan;
+      for (const name of jobTimers(at, action, state)) one(name);
+      for (const name of cancelTimers(at, action, state))
+        must(
+          [...timers.keys()].some((timer) => timer.startsWith(name)),
+          `a timer: ${name}`,
+        );
       if (undoStatusOf(run, state) === UndoStatus.RETRYING)
         one(`RETRY ${runId}/${index}/-1/${state.attempt}@${state.undo?.retryAtNs}`);
       if (state.status === ActionStatus.RETRYING)
         one(`RETRY ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
       if (forEach === undefined || state.items === undefined) continue;
-      const at = { view, runId, run, plan };
-      itemBytes(at, plan.actions[index] as ActionPlan).forEach((byte, item) => {
+      itemBytes(at, action).forEach((byte, item) => {
         if ((byte & STATUS_MASK) !== ItemStatus.RETRYING) return;
         const record = view.get(itemKey(runId, index, item));
         one(`RETRY ${runId}/${index}/${item}/${record?.attempt}@${record?.retryAtNs}`);

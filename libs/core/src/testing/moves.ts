@@ -37,6 +37,7 @@ import {
 } from "./build.js";
 import { GARBAGE } from "./garbage.js";
 import { letGo, ownMessages } from "./message-moves.js";
+import { jobOutcome, someBatchResults } from "./batch-moves.js";
 import { OUTCOMES } from "./outcomes.js";
 import { runKey } from "../state/tables.js";
 import { arbitraryDefinition, SIGNAL } from "./arbitrary-definition.js";
@@ -51,6 +52,8 @@ export const MOVE_KINDS = [
   "report-undo",
   "report-undo",
   "report-twice",
+  "results",
+  "results",
   "checkpoint",
   "stale-report",
   "load",
@@ -202,6 +205,8 @@ export class Mover {
         );
       case "report-twice":
         return this.lastReport;
+      case "results":
+        return someBatchResults(partition, pick, how);
       case "checkpoint":
         return this.checkpoint(pick, how);
       case "stale-report":
@@ -309,7 +314,9 @@ export class Mover {
     if (task === undefined) return undefined;
     this.reported.add(task);
     // Half of all succeed, so that runs get somewhere.
-    const outcome = (how % 2 === 0 ? (OUTCOMES[0] as (typeof OUTCOMES)[number]) : at(OUTCOMES, how >> 1))();
+    const outcome =
+      jobOutcome(this.partition, task, how) ??
+      (how % 2 === 0 ? (OUTCOMES[0] as (typeof OUTCOMES)[number]) : at(OUTCOMES, how >> 1))();
     this.lastReport = report(task.runId, {
       action: task.action,
       item: task.item < 0 ? undefined : task.item,

@@ -37,6 +37,7 @@ import { completionMilli } from "../recovery/recommend.js";
 import { recommendForRun } from "../recovery/recommend-run.js";
 import { itemTotals, tallyOf } from "../resolve.js";
 import { isRunTerminal } from "../status.js";
+import { batchView } from "./batch-view.js";
 import { partialOfAction, partialOfRun, stepView } from "./partial-result.js";
 import { timestamp } from "./timestamp.js";
 
@@ -134,7 +135,7 @@ function levelView(
 
 function actionView({ run, plan, full, stepsOf }: RunViewInput, action: ActionPlan): ActionView {
   const state = run.actions[action.index] as ActionState;
-  const steps = state.steps === 0 ? [] : stepsOf(action.index);
+  const steps = (state.batch?.steps ?? state.steps) === 0 ? [] : stepsOf(action.index);
   return init(ActionViewSchema, {
     name: action.name,
     status: state.status,
@@ -158,6 +159,7 @@ function actionView({ run, plan, full, stepsOf }: RunViewInput, action: ActionPl
     steps: full ? steps.map(stepView) : [],
     undo: undoView(state),
     child: childView(action, state.child),
+    batch: batchView(state),
   });
 }
 

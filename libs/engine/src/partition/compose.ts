@@ -27,6 +27,7 @@ import {
   ActionStatus,
   type ActionState,
   ItemStatus,
+  JobStep,
   type NamedPayload,
   NamedPayloadSchema,
   type Payload,
@@ -35,6 +36,7 @@ import {
   RunStatus,
   StepResultSchema,
   type Task,
+  type TaskJob,
   TaskSchema,
   type TaskUndo,
   TaskUndoSchema,
@@ -42,6 +44,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { PayloadStore } from "../ports/registry.js";
+import { itemsOfJob, jobTask } from "./jobs.js";
 import { readSteps } from "./steps.js";
 
 export interface Pinned {
@@ -85,6 +88,9 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
   if (found === undefined || action === undefined || state === undefined) return undefined;
   const { run, plan } = found;
   const undo = due.item < 0 && state.undo?.status === UndoStatus.RUNNING ? state.undo : undefined;
+  const job = due.item < 0 && action.batch !== undefined ? jobTask(state, due.attempt) : undefined;
+  // Nothing waits for a job to be cancelled: it is, whatever became of the run.
+  if (job?.step === JobStep.CANCEL || job?.step === JobStep.CHECK) return taskAtJob(deps, due, found, job);
   if (run.status !== RunStatus.RUNNING) return undefined;
   if (undo === undefined && state.status !== ActionStatus.RUNNING) return undefined;
   const byte = due.item < 0 ? 0 : itemByte(view, due);
@@ -93,10 +99,11 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
   const record = (byte & HAS_RECORD) === 0 ? undefined : view.get(itemKey(due.runId, due.action, due.item));
   const { attempt, attemptBase, steps } = due.item < 0 ? state : (record ?? FIRST_ATTEMPT);
   if (attempt !== due.attempt) return undefined;
-  const base = undo?.attemptBase ?? attemptBase;
+  const base =
+    undo?.attemptBase ?? (job === undefined ? attemptBase : due.attempt - 1 - (state.batch?.tries ?? 0));
   const stepsOf =
     undo === undefined
-      ? { ...due, bound: steps, since: state.stepsSince }
+      ? { ...due, bound: job === undefined ? steps : (state.batch?.steps ?? 0), since: state.stepsSince }
       : { ...due, item: UNDO_STEPS, bound: undo.steps, since: undo.generation };
   const upstream: NamedPayload[] = [];
   const gather: ActionPlan[] = [];
@@ -133,9 +140,47 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
       init(StepResultSchema, { index, name, result }),
     ),
     undo: state.undo === undefined ? undefined : taskUndo(view, due.runId, found, action, undo !== undefined),
+    job,
   });
   const undoesItems = undo !== undefined && action.forEach !== undefined;
-  return gather.length === 0 && !undoesItems ? task : gatherOutputs(deps, found, task, gather);
+  const submitsItems = job !== undefined && action.forEach !== undefined;
+  return gather.length === 0 && !undoesItems && !submitsItems
+    ? task
+    : gatherOutputs(deps, found, task, gather);
+}
+
+/** A check or a cancel needs nothing but the job's handle. */
+function taskAtJob(deps: ComposeDeps, due: DueTask, { run, plan }: Pinned, job: TaskJob): Task | undefined {
+  const action = plan.actions[due.action] as ActionPlan;
+  const { attemptBase, batch, stepsSince } = run.actions[due.action] as ActionState;
+  const { view, partition, epoch } = deps;
+  const { runId, attempt, action: index } = due;
+  const isCheck = job.step === JobStep.CHECK;
+  if (isCheck && run.status !== RunStatus.RUNNING) return undefined;
+  const steps = isCheck
+    ? { ...due, bound: batch?.steps ?? 0, since: stepsSince }
+    : { ...due, bound: 0, since: 0 };
+  return init(TaskSchema, {
+    runId,
+    action: index,
+    attempt,
+    partition,
+    epoch,
+    workflow: run.workflow,
+    actionName: action.name,
+    startToCloseMs: action.startToCloseMs,
+    traceparent: run.traceparent,
+    generation: run.generation,
+    queue: action.queue,
+    attemptsLeft: Math.max(
+      0,
+      action.retry.maxAttempts - (isCheck ? (batch?.tries ?? 0) + 1 : attempt - attemptBase),
+    ),
+    steps: readSteps(view, steps).map(([at, { name, result }]) =>
+      init(StepResultSchema, { index: at, name, result }),
+    ),
+    job,
+  });
 }
 
 const named = (source: ActionPlan, state: ActionState, payload: Payload | undefined): NamedPayload =>
@@ -175,7 +220,7 @@ function taskUndo(
  */
 async function gatherOutputs(
   deps: ComposeDeps,
-  { run }: Pinned,
+  { run, plan }: Pinned,
   task: Task,
   sources: readonly ActionPlan[],
 ): Promise<Task> {
@@ -186,6 +231,9 @@ async function gatherOutputs(
   const own = run.actions[task.action] as ActionState;
   if (task.undo?.now === true && own.items !== undefined)
     task.undo.outputs = await outputsOf(deps, task.runId, task.action, own, true);
+  const action = plan.actions[task.action];
+  if (task.job !== undefined && own.items !== undefined && action !== undefined)
+    task.job.items = await itemsOfJob({ ...deps, runId: task.runId, action, bound: own.items.bound });
   return task;
 }
 

@@ -1,11 +1,12 @@
 /**
- * Finds what must be done from state alone: tasks that are due (also those that undo), items to be loaded. For a new owner, and for work that had no
+ * Finds what must be done from state alone: tasks that are due (also those that undo, or submit or check a job), items to be loaded. For a new owner, and for work that had no
  * room in memory. Looks at active runs page by page.
  */
 import {
   type DueTask,
   eachItem,
   HAS_RECORD,
+  isAttemptRunning,
   itemKey,
   readStatusKey,
   runKey,
@@ -13,7 +14,7 @@ import {
   statusPrefix,
   prefixEnd,
 } from "@holdfast/core";
-import { ActionStatus, ItemStatus, RunStatus, UndoStatus } from "@holdfast/proto";
+import { ActionStatus, ItemStatus, RunStatus } from "@holdfast/proto";
 import { pinned } from "./compose.js";
 import type { PartitionState } from "./state.js";
 
@@ -55,10 +56,11 @@ function addDueOf(state: PartitionState, runId: string, work: DueWork): void {
   const { run, plan } = found;
   for (const action of plan.actions) {
     const at = run.actions[action.index];
-    const undoes = run.undo !== undefined && at?.undo?.status === UndoStatus.RUNNING;
-    if (at?.status === ActionStatus.WAITING && at.child?.status === RunStatus.UNSPECIFIED)
+    if (at === undefined) continue;
+    if (at.status === ActionStatus.WAITING && at.child?.status === RunStatus.UNSPECIFIED)
       work.loads.push({ runId, action: action.index, generation: run.generation, fromIndex: 0 });
-    if (at === undefined || (at.status !== ActionStatus.RUNNING && !undoes)) continue;
+    const own = isAttemptRunning(action, at);
+    if (at.status !== ActionStatus.RUNNING && !own) continue;
     const task = {
       runId,
       action: action.index,
@@ -67,7 +69,7 @@ function addDueOf(state: PartitionState, runId: string, work: DueWork): void {
       priority: run.priority,
       startToCloseMs: action.startToCloseMs,
     };
-    if (undoes || action.forEach === undefined) {
+    if (own) {
       work.tasks.push({ ...task, item: -1, attempt: at.attempt });
       continue;
     }
@@ -75,7 +77,7 @@ function addDueOf(state: PartitionState, runId: string, work: DueWork): void {
     if (!at.items.loaded) {
       work.loads.push({ runId, action: action.index, generation: run.generation, fromIndex: at.items.bound });
     }
-    if ((at.items.counts?.running ?? 0) === 0) continue;
+    if (action.batch !== undefined || (at.items.counts?.running ?? 0) === 0) continue;
     eachItem(state, runId, action.index, at.items.bound, (item, byte) => {
       if ((byte & STATUS_MASK) !== ItemStatus.RUNNING) return;
       const attempt =

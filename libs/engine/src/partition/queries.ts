@@ -135,7 +135,8 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
     retryableUntilNs: retryableUntilNs(view, run),
     olderEvents: full ? olderEvents(view, runId, run) : [],
     stepsOf: (action) => {
-      const { steps: bound, stepsSince: since } = run.actions[action] as ActionState;
+      const { steps, stepsSince: since, batch } = run.actions[action] as ActionState;
+      const bound = batch?.steps ?? steps;
       return readSteps(view, { runId, action, item: -1, bound, since }).map(([, step]) => step);
     },
     full,

@@ -2,7 +2,7 @@
  * CheckpointStep: a step of a running attempt is done. Later attempts get its result and skip it.
  *
  * 1. Only the current attempt's steps count. The same step again changes nothing.
- * 2. Steps of an undo are kept apart from those of what it undoes.
+ * 2. Steps of an undo are kept apart from those of what it undoes; those of a submit or a check are forgotten with the next one.
  */
 import {
   type CheckpointStep,
@@ -77,18 +77,20 @@ function placeOf(
   action: ActionPlan,
   item: number | undefined,
 ): { readonly item: number; readonly bound: number; readonly since: number } {
-  const { steps, stepsSince, undo } = stateOf(actor, action);
+  const { steps, stepsSince, undo, batch } = stateOf(actor, action);
   if (item !== undefined)
     return { item, bound: recordOf(actor, action, item)?.steps ?? 0, since: stepsSince };
   if (undo !== undefined && isUndoRunning(actor, action))
     return { item: UNDO_STEPS, bound: undo.steps, since: undo.generation };
+  if (batch !== undefined) return { item: -1, bound: batch.steps, since: stepsSince };
   return { item: -1, bound: steps, since: stepsSince };
 }
 
 function raiseBound(actor: Actor, action: ActionPlan, { item, index, attempt }: CheckpointStep): void {
   if (item === undefined) {
     const state = stateOf(actor, action);
-    const holder = state.undo !== undefined && isUndoRunning(actor, action) ? state.undo : state;
+    const undo = isUndoRunning(actor, action) ? state.undo : undefined;
+    const holder = undo ?? state.batch ?? state;
     if (index < holder.steps) return;
     holder.steps = index + 1;
     saveActor(actor);

@@ -8,6 +8,8 @@ import { ActionStatus, ItemStatus, RunStatus, TimerKind, type TimerRecord } from
 import { beginAttempt } from "../../actor/actions.js";
 import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
+import { batchDue } from "../../actor/batch.js";
+import { cancelDue } from "../../actor/batch-cancel.js";
 import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
 import { recover } from "../../actor/recover.js";
 import { undoAgain } from "../../actor/undo.js";
@@ -16,6 +18,13 @@ import { isTerminal } from "../../status.js";
 import { outcomeKey, timerDue } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
 import type { Row } from "../scans.js";
+
+/** Of an action whose items go on; over items, what waits or backs off does so for its job. */
+const ITEMS_RETRIED: ReadonlySet<ActionStatus> = new Set([
+  ActionStatus.RUNNING,
+  ActionStatus.WAITING,
+  ActionStatus.RETRYING,
+]);
 
 /** `due`: the earliest timers of the state, in order, at least all that may fire now up to the limit. */
 export function timersFired(ctx: FoldContext, upToNs: bigint, due: readonly Row[]): void {
@@ -33,6 +42,10 @@ function fire(ctx: FoldContext, timer: TimerRecord): void {
   }
   const actor = loadActor(ctx, timer.runId);
   if (actor === undefined) return;
+  if (timer.kind === TimerKind.BATCH) {
+    batch(actor, timer);
+    return;
+  }
   if (timer.kind === TimerKind.START && actor.run.status === RunStatus.PENDING) advance(actor);
   else if (timer.kind === TimerKind.RETRY && actor.run.status === RunStatus.RUNNING) retry(actor, timer);
   else if (timer.kind === TimerKind.WAIT) {
@@ -40,6 +53,16 @@ function fire(ctx: FoldContext, timer: TimerRecord): void {
     if (action === undefined || !patienceOver(actor, action, timer.attempt)) return;
     advance(actor);
   } else if (timer.kind !== TimerKind.RECOVER || !recover(actor, timer.attempt)) return;
+  saveActor(actor);
+}
+
+function batch(actor: Actor, { action: index, attempt }: TimerRecord): void {
+  const action = actor.plan.actions[index];
+  if (action === undefined) return;
+  if (!cancelDue(actor, action, attempt)) {
+    if (actor.run.status !== RunStatus.RUNNING || !batchDue(actor, action, attempt)) return;
+    if (isTerminal(stateOf(actor, action).status)) advance(actor);
+  }
   saveActor(actor);
 }
 
@@ -57,8 +80,7 @@ function retry(actor: Actor, timer: TimerRecord): void {
     if (isTerminal(state.status)) advance(actor);
     return;
   }
-  if (state.status !== ActionStatus.RUNNING || statusOf(actor, action, timer.item) !== ItemStatus.RETRYING)
-    return;
+  if (!ITEMS_RETRIED.has(state.status) || statusOf(actor, action, timer.item) !== ItemStatus.RETRYING) return;
   if (recordOf(actor, action, timer.item)?.attempt !== timer.attempt) return;
   const items = itemsOf(actor, action);
   setStatus(actor, action, timer.item, ItemStatus.PENDING);

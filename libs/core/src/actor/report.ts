@@ -1,0 +1,158 @@
+/**
+ * How an attempt of an action or item ended, whoever says so: one way for all, so that work that is done inline and work that an
+ * outside system does end alike.
+ *
+ * 1. What can't be kept as it was said is a failure that says why.
+ * 2. Every attempt that ends leaves a detail.
+ */
+import {
+  ActionStatus,
+  Effect,
+  type Failure,
+  FailureMode,
+  ItemStatus,
+  Source,
+  type TaskReport,
+  type TaskSuccess,
+} from "@holdfast/proto";
+import type { Init } from "@holdfast/proto/codec";
+import type { ActionPlan } from "../definition/plan.js";
+import { traitsOf } from "../failure/modes.js";
+import type { FoldContext } from "../fold/context.js";
+import { addMode, endAction, settleItems } from "./actions.js";
+import { type Actor, keepPayload, makeDetail, makeFailure, payloadProblem, stateOf } from "./actor.js";
+import { failedText, retryAt } from "./attempt.js";
+import { attemptFailed, pauseAfter } from "./failed-attempt.js";
+import { endAttempt, itemsOf, recordOf, releaseItems, setStatus } from "./items.js";
+
+/** Without a batch report, which ends no attempt by itself. */
+export type Outcome = Exclude<TaskReport["outcome"], { case: "batch" }>;
+
+/** Who reports of which attempt. */
+export interface Reporter {
+  readonly worker: string;
+  readonly attempt: number;
+}
+
+/** The outcome as it counts. */
+export function checkedOutcome(ctx: FoldContext, outcome: Outcome, by: Reporter, ofItem: boolean): Outcome {
+  const stamped = (failure: Init<Failure>, source: Source): Outcome => ({
+    case: "failure",
+    value: makeFailure(failure, { atNs: ctx.atNs, source, ...by }),
+  });
+  const failed = (message: string): Outcome =>
+    stamped({ mode: FailureMode.HANDLER_BUG, message, rawClass: "Report" }, Source.ENGINE);
+  if (outcome.case === undefined) return failed("the worker's report says neither success nor failure");
+  if (outcome.case === "success") {
+    const problem = payloadProblem(outcome.value.output);
+    if (problem !== undefined) return failed(`the output can't be kept: ${problem.message}`);
+  }
+  if (outcome.case === "skip" && !ofItem) return failed("only an item can be skipped by its handler");
+  if (outcome.case !== "failure") return outcome;
+  // Only the owner may say that a worker was lost or a time-out passed without it.
+  const source = ctx.batch.owner === undefined ? Source.WORKER : outcome.value.source || Source.ENGINE;
+  // Counts by mode are the fold's own to make: a worker's could hide a terminal mode.
+  return stamped({ ...outcome.value, modes: [] }, source);
+}
+
+/** What a success did, also where its worker did not say: a value did something, nothing at all is silent. */
+function effectOf({ effect, output }: TaskSuccess): Effect {
+  if (effect === Effect.VALUE || effect === Effect.NONE_WITH_REASON || effect === Effect.SILENT)
+    return effect;
+  return output?.body.case === undefined ? Effect.SILENT : Effect.VALUE;
+}
+
+/** The current attempt of an action that is not over items has ended; `attempts`: how many were made in this generation, if not all. */
+export function reportAction(
+  actor: Actor,
+  action: ActionPlan,
+  worker: string,
+  outcome: Outcome,
+  attempts?: number,
+): void {
+  const { ctx } = actor;
+  const state = stateOf(actor, action);
+  state.worker = worker;
+  if (outcome.case === "success") {
+    const { output, reason, detail } = outcome.value;
+    state.output = keepPayload(actor, action.index + 1, output);
+    state.effect = effectOf(outcome.value);
+    const text = detail || reason;
+    if (text !== "") state.detail = makeDetail(text, Source.WORKER, ctx.atNs);
+    endAction(actor, action, ActionStatus.COMPLETED);
+    return;
+  }
+  attemptFailed(actor, action, outcome.value as Failure, attempts);
+}
+
+export interface ItemReporter extends Reporter {
+  readonly startedAtNs: bigint;
+}
+
+/** The current attempt of an item has ended. May end the action. */
+export function reportItem(
+  actor: Actor,
+  action: ActionPlan,
+  item: number,
+  by: ItemReporter,
+  outcome: Outcome,
+): void {
+  const { ctx } = actor;
+  const items = itemsOf(actor, action);
+  const common = { startedAtNs: by.startedAtNs, endedAtNs: ctx.atNs, worker: by.worker };
+  if (outcome.case === "success") {
+    const { output, reason, detail } = outcome.value;
+    const effect = effectOf(outcome.value);
+    const text = detail || reason;
+    endAttempt(actor, action, item, {
+      ...common,
+      output,
+      effect,
+      detail: text === "" ? undefined : makeDetail(text, Source.WORKER, ctx.atNs),
+    });
+    setStatus(actor, action, item, ItemStatus.SUCCEEDED);
+    items.healed += 1;
+    if (effect === Effect.NONE_WITH_REASON) items.noEffect += 1;
+    else if (effect === Effect.SILENT) items.silent += 1;
+    else items.withEffect += 1;
+  } else if (outcome.case === "skip") {
+    endAttempt(actor, action, item, {
+      ...common,
+      detail: makeDetail(outcome.value.reason || "skipped by its handler", Source.WORKER, ctx.atNs),
+    });
+    setStatus(actor, action, item, ItemStatus.SKIPPED);
+  } else {
+    failItem(actor, action, item, by, outcome.value as Failure);
+  }
+  releaseItems(actor, action);
+  settleItems(actor, action);
+}
+
+/** `final`: whatever the retry policy says. Neither lets other items out nor ends the action. */
+export function failItem(
+  actor: Actor,
+  action: ActionPlan,
+  item: number,
+  by: ItemReporter,
+  failure: Failure,
+  final = false,
+): void {
+  const before = recordOf(actor, action, item);
+  const attempts = by.attempt - (before?.attemptBase ?? 0);
+  const pauseMs = final ? undefined : pauseAfter(actor, action, failure, attempts, item);
+  const retryAtNs = pauseMs === undefined ? 0n : retryAt(actor, action, item, by.attempt, pauseMs);
+  endAttempt(actor, action, item, {
+    startedAtNs: by.startedAtNs,
+    endedAtNs: actor.ctx.atNs,
+    worker: by.worker,
+    failure,
+    retryAtNs,
+    detail: makeDetail(failedText(failure), failure.source, actor.ctx.atNs),
+  });
+  if (pauseMs !== undefined) {
+    setStatus(actor, action, item, ItemStatus.RETRYING);
+    return;
+  }
+  setStatus(actor, action, item, ItemStatus.FAILED, traitsOf(failure.mode).terminal);
+  addMode(itemsOf(actor, action).modes, failure.mode, 1);
+}
