@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { chunkKey, itemKey, runKey } from "../state/tables.js";
 import {
   action,
+  childRun,
   define,
   failed,
   inline,
@@ -103,6 +104,16 @@ describe("finds", () => {
       run.status = RunStatus.RUNNING;
     });
     expect(rules()).toEqual(["I3"]);
+  });
+
+  test("a wait for a run that was never asked for", () => {
+    partition.send(define(workflow("p", [action("sub", { child: childRun("w") })])));
+    partition.send(start("r2", "p"));
+    const run = partition.run("r2");
+    const found = () => checkRun(partition.view, "r2", run, partition.planOf("r2")).breaches;
+    expect(found()).toEqual([]);
+    if (run.actions[0] !== undefined) run.actions[0].child = undefined;
+    expect(found()).toEqual([expect.objectContaining({ rule: "I10", action: "sub" })]);
   });
 
   test("a failure without a reason, and a pause without an end", () => {

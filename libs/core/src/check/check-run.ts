@@ -3,7 +3,7 @@
  *
  * I3: a run is terminal exactly when all its actions are, and its status is the resolver's.
  * I4: every item is in exactly one disposition, and the counts are the dispositions.
- * I8: what failed has a detail. I13: what waits for its next attempt says when that is.
+ * I8: what failed has a detail. I10: what waits for another run has asked for one. I13: what waits for its next attempt says when that is.
  */
 import {
   type ActionState,
@@ -23,7 +23,7 @@ import type { View } from "../state/view.js";
 import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 
 export interface FoundBreach {
-  readonly rule: "I3" | "I4" | "I8" | "I13";
+  readonly rule: "I3" | "I4" | "I8" | "I10" | "I13";
   /** Empty: of the run itself. */
   readonly action: string;
   readonly message: string;
@@ -96,6 +96,9 @@ function checkAction(view: View, runId: string, run: RunRecord, action: ActionPl
   if (state.status === ActionStatus.RETRYING && state.retryAtNs === 0n)
     say("I13", action.name, "it is RETRYING, but not at any time");
   checkJob(action, state, say);
+  const waits = state.status === ActionStatus.WAITING && action.definition.child !== undefined;
+  if (waits && (state.child?.runId ?? "") === "")
+    say("I10", action.name, "it waits for a run, but has asked for none");
   if (state.items === undefined) return 0;
   const { counts = init(ItemCountsSchema), bound } = state.items;
   const found = init(ItemCountsSchema);

@@ -1,5 +1,6 @@
 import {
   FailureMode,
+  OutputSourceSchema,
   TimeoutsSchema,
   TriggerRule,
   WaitSchema,
@@ -12,6 +13,7 @@ import { describe, expect, test } from "vitest";
 import { arbitraryDefinition } from "../testing/arbitrary-definition.js";
 import {
   action,
+  childRun,
   overInput,
   overItemsOf,
   overOutputOf,
@@ -88,6 +90,59 @@ describe("a definition is refused with what is wrong with it", () => {
       workflow("w", [action("a", { forEach: overInput() }), action("b", { forEach: overOutputOf("a") })]),
       /"a", which is over items: take its items/,
     ],
+    ["a child of no name", workflow("w", [action("a", { child: childRun("w*") })]), /workflow name "w\*"/],
+    [
+      "a child pinned to nonsense",
+      workflow("w", [action("a", { child: childRun("c", { definitionHash: "latest" }) })]),
+      /"latest" is no definition's hash/,
+    ],
+    [
+      "a child over items",
+      workflow("w", [action("a", { child: childRun("c"), forEach: overInput() })]),
+      /it can be one of them only/,
+    ],
+    [
+      "a child with a time-out",
+      workflow("w", [
+        action("a", { child: childRun("c"), timeouts: init(TimeoutsSchema, { startToCloseMs: 5 }) }),
+      ]),
+      /its own workflow's to declare/,
+    ],
+    [
+      "a child with an undo",
+      workflow("w", [action("a", { child: childRun("c"), undo: UNDO })]),
+      /is a child run: it has no handler that could undo it/,
+    ],
+    [
+      "a child's bad pointer",
+      workflow("w", [
+        action("a", { child: childRun("c", { input: { case: "inputPointer", value: "rows" } }) }),
+      ]),
+      /"rows" is no JSON pointer/,
+    ],
+    [
+      "a child of the output of items",
+      workflow("w", [
+        action("a", { forEach: overInput() }),
+        action("b", {
+          child: childRun("c", {
+            input: { case: "outputOf", value: init(OutputSourceSchema, { action: "a" }) },
+          }),
+        }),
+      ]),
+      /put an action between them/,
+    ],
+    [
+      "a child of its own output",
+      workflow("w", [
+        action("a", {
+          child: childRun("c", {
+            input: { case: "outputOf", value: init(OutputSourceSchema, { action: "a" }) },
+          }),
+        }),
+      ]),
+      /"a" waits for itself/,
+    ],
     [
       "a huge window",
       workflow("w", [action("a", { forEach: overInput("", 16_385) })]),
@@ -161,7 +216,7 @@ describe("a definition is refused with what is wrong with it", () => {
 
 test("right definitions have no problems, and their plans agree with them", () => {
   fc.assert(
-    fc.property(arbitraryDefinition("w"), (definition) => {
+    fc.property(arbitraryDefinition("w", "child"), (definition) => {
       expect(definitionProblems(definition)).toEqual([]);
       const plan = planOf(definition);
       expect([...plan.order].sort((a, b) => a - b)).toEqual(definition.actions.map((_, i) => i));
@@ -193,7 +248,7 @@ test("the edges of what is allowed are allowed", () => {
 describe("a definition's hash", () => {
   test("does not depend on how it travelled", () => {
     fc.assert(
-      fc.property(arbitraryDefinition("w"), (definition) => {
+      fc.property(arbitraryDefinition("w", "child"), (definition) => {
         const travelled = decode(WorkflowDefinitionSchema, encode(WorkflowDefinitionSchema, definition));
         expect(hashDefinition(travelled)).toBe(hashDefinition(definition));
       }),
