@@ -1,4 +1,5 @@
 import {
+  BatchSchema,
   FailureMode,
   OutputSourceSchema,
   TimeoutsSchema,
@@ -99,6 +100,11 @@ describe("a definition is refused with what is wrong with it", () => {
     [
       "a child over items",
       workflow("w", [action("a", { child: childRun("c"), forEach: overInput() })]),
+      /it can be one of them only/,
+    ],
+    [
+      "a child that is a batch",
+      workflow("w", [action("a", { child: childRun("c"), batch: init(BatchSchema) })]),
       /it can be one of them only/,
     ],
     [

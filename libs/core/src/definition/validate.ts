@@ -232,8 +232,8 @@ function childProblems(
   say(nameProblem("workflow", workflow));
   if (definitionHash !== "" && !isDefinitionHash(definitionHash))
     say(`${subject}: ${quoted(definitionHash)} is no definition's hash: leave it out for the latest`);
-  if (action.forEach !== undefined || action.wait !== undefined)
-    say(`${subject} is a child run, and is over items or waits: it can be one of them only`);
+  if (action.forEach !== undefined || action.wait !== undefined || action.batch !== undefined)
+    say(`${subject} is a child run, and is over items, waits or is a batch: it can be one of them only`);
   if (action.timeouts !== undefined || action.steps.length > 0)
     say(`${subject} is a child run: time-outs and steps are its own workflow's to declare`);
   const pointer = input.case === "outputOf" ? input.value.pointer : (input.value ?? "");
