@@ -27,8 +27,13 @@ export type Effect =
       readonly item: number;
       readonly attempt: number;
     }
-  /** Workers should stop what they do of these; their reports would change nothing. */
-  | { readonly kind: "cancel-tasks"; readonly tasks: readonly TaskRef[]; readonly reason: string }
+  /** Workers should stop what they do of these. Their reports change nothing, or with a grace may still end it well. */
+  | {
+      readonly kind: "cancel-tasks";
+      readonly tasks: readonly TaskRef[];
+      readonly reason: string;
+      readonly graceMs: number;
+    }
   | { readonly kind: "reply"; readonly inbox: string; readonly outcome: Outcome }
   /** Bring the items of an action, from `fromIndex` on, as ItemsLoaded commands. */
   | {
@@ -41,6 +46,8 @@ export type Effect =
   | { readonly kind: "timer"; readonly dueNs: bigint }
   /** Ended runs may be due for pruning sooner than was thought. */
   | { readonly kind: "sweep" }
+  /** Due tasks that were held back may go: of a run, or of whatever there is. */
+  | { readonly kind: "due-again"; readonly runId: string }
   | { readonly kind: "event"; readonly workflow: string; readonly runId: string; readonly event: RunEvent }
   /** There are messages for a partition: they are to be appended to its log. */
   | { readonly kind: "messages"; readonly to: number }

@@ -86,3 +86,8 @@ export const PRUNE_ROWS_MAX = 500;
 export const PRUNE_GARBAGE_MAX = 2_000;
 /** Sweeps whose record is kept. */
 export const SWEEPS_KEPT_MAX = 100;
+/** How long what is under way of a cancelled run may still end well. */
+export const CANCEL_GRACE_DEFAULT_MS = 10_000;
+export const CANCEL_GRACE_MS_MAX = 3_600_000;
+/** Workflows that are paused at once. */
+export const PAUSED_WORKFLOWS_MAX = 1_000;

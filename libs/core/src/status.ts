@@ -44,8 +44,12 @@ export const ITEM_OPEN_STATUSES: ReadonlySet<ItemStatus> = new Set([
   ItemStatus.RETRYING,
 ]);
 
+/** Begun, and not ended: reports of its attempts count. */
+export const RUN_LIVE_STATUSES: ReadonlySet<RunStatus> = new Set([RunStatus.RUNNING, RunStatus.PAUSED]);
+
 export const isCompleted = (status: ActionStatus): boolean => COMPLETED_STATUSES.has(status);
 export const isTerminal = (status: ActionStatus): boolean => TERMINAL_STATUSES.has(status);
 export const isRunCompleted = (status: RunStatus): boolean => RUN_COMPLETED_STATUSES.has(status);
+export const isRunLive = (status: RunStatus): boolean => RUN_LIVE_STATUSES.has(status);
 export const isRunTerminal = (status: RunStatus): boolean => RUN_TERMINAL_STATUSES.has(status);
 export const isRunRetryable = (status: RunStatus): boolean => RUN_RETRYABLE_STATUSES.has(status);

@@ -5,6 +5,7 @@ export { ActionError, type ActionErrorOptions, type FailureModeName } from "./ac
 export { Holdfast } from "./client/holdfast.js";
 export type {
   CancelOptions,
+  ChangeOptions,
   ControlOptions,
   DecisionOptions,
   ConnectOptions,

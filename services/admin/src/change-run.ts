@@ -1,6 +1,13 @@
-/** RetryRun and CancelRun: one run, one command, one answer; the same request id gets the same answer. */
-import { cancelRunCommand, retryRunCommand } from "@holdfast/engine";
-import { type CancelRunRequest, RecoveryStrategy, type RetryRunRequest } from "@holdfast/proto";
+/** RetryRun, CancelRun, PauseRun and ResumeRun: one run, one command, one answer; the same request id gets the same answer. */
+import { cancelRunCommand, pauseRunCommand, resumeRunCommand, retryRunCommand } from "@holdfast/engine";
+import {
+  type CancelRunRequest,
+  type Command,
+  type PauseRunRequest,
+  RecoveryStrategy,
+  type ResumeRunRequest,
+  type RetryRunRequest,
+} from "@holdfast/proto";
 import type { CallContext } from "@holdfast/rpc";
 import { commandId, submit } from "./control-command.js";
 import { refusedError } from "./errors.js";
@@ -43,7 +50,35 @@ export async function cancelRun(parts: AdminParts, request: CancelRunRequest, co
     who: context.who,
     reason: check.reason(request.reason),
     nowMs: parts.clock.nowMs(),
+    graceMs: request.graceMs,
   });
+  return await changed(parts, runId, command);
+}
+
+export async function pauseRun(parts: AdminParts, request: PauseRunRequest, context: CallContext) {
+  const runId = check.runId(request.runId);
+  const command = pauseRunCommand({
+    id: commandId("pause", runId, check.requestId(request.requestId)),
+    runId,
+    who: context.who,
+    reason: check.reason(request.reason),
+    nowMs: parts.clock.nowMs(),
+  });
+  return await changed(parts, runId, command);
+}
+
+export async function resumeRun(parts: AdminParts, request: ResumeRunRequest, context: CallContext) {
+  const runId = check.runId(request.runId);
+  const command = resumeRunCommand({
+    id: commandId("resume", runId, check.requestId(request.requestId)),
+    runId,
+    who: context.who,
+    nowMs: parts.clock.nowMs(),
+  });
+  return await changed(parts, runId, command);
+}
+
+async function changed(parts: AdminParts, runId: string, command: Command) {
   const { accepted, rejected } = await submit(parts, runId, command);
   if (accepted === undefined) throw refusedError(rejected);
   return { runId, status: accepted.status };

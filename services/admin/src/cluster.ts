@@ -4,8 +4,17 @@ import type { CallContext } from "@holdfast/rpc";
 import { type AdminParts, withinDeadline } from "./parts.js";
 import type { WorkerRoster } from "./worker-roster.js";
 
-export async function listWorkflows(parts: AdminParts) {
-  const registered = await parts.definitions.list();
+/** A silent partition holds the answer up no longer than this. */
+const STATUS_MS_MAX = 1_500;
+
+export async function listWorkflows(parts: AdminParts, context: CallContext) {
+  const [registered, statuses] = await Promise.all([
+    parts.definitions.list(),
+    parts.queries.status(withinDeadline(context, parts.clock, STATUS_MS_MAX)),
+  ]);
+  const paused = new Map(
+    statuses.flatMap((status) => status.paused.map(({ workflow, text }) => [workflow, text] as const)),
+  );
   const workflows = registered.map(({ hash, definition }) => ({
     name: definition.name,
     definitionHash: hash,
@@ -14,12 +23,10 @@ export async function listWorkflows(parts: AdminParts) {
       ...new Set(definition.actions.map(({ queue }) => queue || definition.queue || DEFAULT_QUEUE)),
     ].toSorted(),
     inputSchema: definition.inputSchema,
+    paused: paused.get(definition.name) ?? "",
   }));
   return { workflows: workflows.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
 }
-
-/** A silent partition holds the answer up no longer than this. */
-const STATUS_MS_MAX = 1_500;
 
 /** Answers even where partitions are silent: their state then says so. */
 export async function describeCluster(parts: AdminParts, roster: WorkerRoster, context: CallContext) {

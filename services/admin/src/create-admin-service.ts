@@ -1,10 +1,11 @@
 /** The admin service: every rpc of AdminService, each in the file that is named for it. */
 import { AdminService } from "@holdfast/proto";
 import { serve, type ServedService, type ServiceHandlers } from "@holdfast/rpc";
-import { cancelRun, retryRun } from "./change-run.js";
+import { cancelRun, pauseRun, resumeRun, retryRun } from "./change-run.js";
 import { check } from "./check.js";
 import { describeCluster, listWorkflows } from "./cluster.js";
 import type { AdminParts } from "./parts.js";
+import { pauseWorkflow, resumeWorkflow } from "./pause-workflow.js";
 import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
 import { listRejected, replayRejected } from "./rejected-work.js";
 import { retryFailed } from "./retry-failed.js";
@@ -29,10 +30,14 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     retryRun: (request, context) => retryRun(parts, request, context),
     retryFailed: (request, context) => retryFailed(parts, request, context),
     cancelRun: (request, context) => cancelRun(parts, request, context),
+    pauseRun: (request, context) => pauseRun(parts, request, context),
+    resumeRun: (request, context) => resumeRun(parts, request, context),
+    pauseWorkflow: (request, context) => pauseWorkflow(parts, request, context),
+    resumeWorkflow: (request, context) => resumeWorkflow(parts, request, context),
     signalRun: (request, context) => signalRun(parts, request, context),
     decideApproval: (request, context) => decideApproval(parts, request, context),
     getCounts: (request, context) => getCounts(parts, request, context),
-    listWorkflows: () => listWorkflows(parts),
+    listWorkflows: (_request, context) => listWorkflows(parts, context),
     listRejected: (request) => listRejected(parts, request),
     replayRejected: (request) => replayRejected(parts, request),
     check: (_request, context) => check(parts, context),

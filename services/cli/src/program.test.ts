@@ -63,6 +63,8 @@ describe("help and usage", () => {
       "retry",
       "retry-failed",
       "cancel",
+      "pause",
+      "resume",
       "signal",
       "approve",
       "reject",

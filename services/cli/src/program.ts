@@ -4,6 +4,7 @@
  */
 import { RpcError } from "@holdfast/rpc";
 import { Command, CommanderError } from "commander";
+import { registerCancel, registerPause } from "./commands/control.js";
 import { registerItems } from "./commands/items.js";
 import { registerLocal } from "./commands/local.js";
 import { registerOverview } from "./commands/overview.js";
@@ -11,7 +12,7 @@ import type { Register } from "./commands/register.js";
 import { registerRejected } from "./commands/rejected.js";
 import { registerCheck } from "./commands/check.js";
 import { registerDecisions, registerSignal } from "./commands/wake.js";
-import { registerCancel, registerRetry, registerRetryFailed } from "./commands/retry.js";
+import { registerRetry, registerRetryFailed } from "./commands/retry.js";
 import { registerRun, registerRuns } from "./commands/runs.js";
 import { registerStart } from "./commands/start.js";
 import { createContext, DEFAULT_ADMIN_ADDRESS, type GlobalOptions } from "./context.js";
@@ -65,6 +66,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerRetry(program, register);
   registerRetryFailed(program, register);
   registerCancel(program, register);
+  registerPause(program, register);
   registerSignal(program, register);
   registerDecisions(program, register);
   registerRejected(program, register);

@@ -98,9 +98,28 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       const counts = { matched: 1n, retried: refused ? 0n : 1n, refused: refused ? 1n : 0n };
       yield { kind: { case: "outcome", value: counts } };
     },
-    cancelRun: async ({ runId }) => {
+    cancelRun: async ({ runId, graceMs }) => {
       findRun(state.run, runId);
+      state.asked.push(`cancelRun ${runId} ${graceMs ?? "default"}`);
       return { runId, status: RunStatus.CANCELLED };
+    },
+    pauseRun: async ({ runId, reason }) => {
+      findRun(state.run, runId);
+      state.asked.push(`pauseRun ${runId} ${reason}`);
+      return { runId, status: RunStatus.PAUSED };
+    },
+    resumeRun: async ({ runId }) => {
+      findRun(state.run, runId);
+      state.asked.push(`resumeRun ${runId}`);
+      return { runId, status: RunStatus.RUNNING };
+    },
+    pauseWorkflow: async ({ workflow, reason }) => {
+      state.asked.push(`pauseWorkflow ${workflow} ${reason}`);
+      return {};
+    },
+    resumeWorkflow: async ({ workflow }) => {
+      state.asked.push(`resumeWorkflow ${workflow}`);
+      return {};
     },
     signalRun: async ({ runId, name }) => {
       findRun(state.run, runId);

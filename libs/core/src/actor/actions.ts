@@ -25,7 +25,16 @@ import type { ActionPlan } from "../definition/plan.js";
 import { modeName } from "../failure/modes.js";
 import { beyondTolerance, resolveActionStatus } from "../resolve.js";
 import { isCompleted, isTerminal } from "../status.js";
-import { type Actor, actionAt, addEvent, makeDetail, makeFailure, stateOf } from "./actor.js";
+import {
+  type Actor,
+  actionAt,
+  addEvent,
+  cancelText,
+  isCancelling,
+  makeDetail,
+  makeFailure,
+  stateOf,
+} from "./actor.js";
 import { askChild, cancelChild, startChild } from "./child.js";
 import { leaveJob, startBatch, submitting } from "./batch.js";
 import {
@@ -142,7 +151,12 @@ export function settleItems(actor: Actor, action: ActionPlan): void {
   const counts = items.counts ?? init(ItemCountsSchema);
   // Over items, what waits does so for its job.
   const isUnderWay = state.status === ActionStatus.RUNNING || state.status === ActionStatus.WAITING;
-  if (!isUnderWay || !items.loaded) return;
+  if (!isUnderWay) return;
+  if (isCancelling(actor)) {
+    if (counts.running > 0) return;
+    if (!items.loaded || counts.cancelled > 0) return endCancelled(actor, action);
+  }
+  if (!items.loaded) return;
   const tooMany = beyondTolerance(action.tolerate, counts.failed, counts.total);
   if (tooMany && openItems(counts) > 0) {
     const reason = `${counts.failed} failed items are more than action ${action.name} tolerates`;
@@ -216,7 +230,7 @@ export function endAction(
   if (!isCompleted(status)) return;
   const isNews = state.items === undefined || state.items.healed > 0;
   if (state.items !== undefined) state.items.healed = 0;
-  if (isNews && actor.run.generation > 1) reopenDependants(actor, action);
+  if (isNews && actor.run.generation > 1 && !isCancelling(actor)) reopenDependants(actor, action);
 }
 
 function endText(actor: Actor, action: ActionPlan): string {
@@ -242,6 +256,14 @@ function reopenDependants(actor: Actor, action: ActionPlan): void {
   }
 }
 
+/** Ends an action of a run that is being cancelled, of which nothing is under way any more. */
+export function endCancelled(actor: Actor, action: ActionPlan, last = ""): void {
+  const state = stateOf(actor, action);
+  state.failure = undefined;
+  state.detail = makeDetail(cancelText(actor) + last, Source.OPERATOR, actor.ctx.atNs);
+  endAction(actor, action, ActionStatus.CANCELLED, undefined, Source.OPERATOR);
+}
+
 /** Ends an action because the run was cancelled; items that had succeeded stay succeeded. */
 export function cancelAction(actor: Actor, action: ActionPlan, reason: string): void {
   const state = stateOf(actor, action);
@@ -252,7 +274,7 @@ export function cancelAction(actor: Actor, action: ActionPlan, reason: string): 
   else if (state.status === ActionStatus.WAITING) cancelChild(actor, action, reason);
   else if (state.status === ActionStatus.RUNNING && action.batch === undefined) {
     const ref = init(TaskRefSchema, { runId: actor.runId, action: action.index, attempt: state.attempt });
-    actor.ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason });
+    actor.ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason, graceMs: 0 });
     actor.ctx.emit({
       kind: "closed",
       runId: actor.runId,

@@ -36,6 +36,7 @@ import {
 } from "../limits.js";
 import { isRunId } from "../names.js";
 import { definitionKey, eventChunkKey, payloadKey, runKey } from "../state/tables.js";
+import { isRunLive } from "../status.js";
 import { cutText } from "../text.js";
 
 export interface Actor {
@@ -64,6 +65,14 @@ export function saveActor(actor: Actor): void {
 export const stateOf = (actor: Actor, action: ActionPlan): ActionState =>
   actor.run.actions[action.index] as ActionState;
 export const actionAt = (actor: Actor, index: number): ActionPlan => actor.plan.actions[index] as ActionPlan;
+
+/** Whether a run is being cancelled: it lives on only for what is under way. */
+export const isCancelling = ({ run }: Pick<Actor, "run">): boolean =>
+  run.cancel !== undefined && run.undo === undefined && isRunLive(run.status);
+
+/** Why something of a run that is being cancelled ended without success. */
+export const cancelText = ({ run }: Pick<Actor, "run">): string =>
+  `cancelled: ${run.cancel?.reason || "no reason given"}`;
 
 export function makeDetail(text: string, source: Source, atNs: bigint): Detail {
   return init(DetailSchema, { text: cutText(text, DETAIL_CHARS_MAX), source, atNs });

@@ -2,7 +2,8 @@
  * Moves a run on after anything in it changed: starts what is ready, skips what can't run, ends the run when all has ended.
  *
  * 1. An action starts only when all its ancestors have ended, so that healing reaches it once.
- * 2. One pass in topological order is enough: what ends in the pass is upstream only of what comes later in it.
+ * 2. Nothing of a paused run starts; it may end.
+ * 3. One pass in topological order is enough: what ends in the pass is upstream only of what comes later in it.
  */
 import { ActionStatus, RunEventType, RunStatus, Source, TriggerRule } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
@@ -19,10 +20,11 @@ export function advance(actor: Actor): void {
     run.startedAtNs = actor.ctx.atNs;
     addEvent(actor, RunEventType.RUN_STARTED, { runStatus: run.status });
   }
+  const paused = run.status === RunStatus.PAUSED;
   let open = 0;
   for (const index of plan.order) {
     const action = actionAt(actor, index);
-    if (stateOf(actor, action).status === ActionStatus.PENDING && isReady(actor, action)) {
+    if (!paused && stateOf(actor, action).status === ActionStatus.PENDING && isReady(actor, action)) {
       const blocked = blockedBy(actor, action);
       if (blocked === undefined) startAction(actor, action);
       else skipAction(actor, action, blocked);

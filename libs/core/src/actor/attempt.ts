@@ -7,7 +7,6 @@ import {
   ActionStatus,
   type Failure,
   ItemStatus,
-  RunStatus,
   TimerKind,
   TimerRecordSchema,
   UndoStatus,
@@ -15,6 +14,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
 import { modeName } from "../failure/modes.js";
+import { isRunLive } from "../status.js";
 import { type Actor, stateOf } from "./actor.js";
 import { isAttemptAtJob } from "./batch.js";
 import { recordOf, statusOf } from "./items.js";
@@ -28,7 +28,7 @@ export interface AttemptRef {
 
 export function isCurrentAttempt(actor: Actor, action: ActionPlan, { item, attempt }: AttemptRef): boolean {
   const state = stateOf(actor, action);
-  if (actor.run.status !== RunStatus.RUNNING) return false;
+  if (!isRunLive(actor.run.status)) return false;
   if (item === undefined) return state.attempt === attempt && isAttemptRunning(action, state);
   if (state.status !== ActionStatus.RUNNING || action.batch !== undefined) return false;
   if (action.forEach === undefined || state.items === undefined || item >= state.items.bound) return false;

@@ -306,6 +306,7 @@ test("a job is shown: which one, how far, when it was and will be checked", () =
     partition: 0,
     seq: 1n,
     retryableUntilNs: 0n,
+    workflowPaused: "",
     olderEvents: [],
     stepsOf: () => [],
     full: true,

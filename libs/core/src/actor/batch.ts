@@ -217,7 +217,7 @@ export function leaveJob(actor: Actor, action: ActionPlan, why?: string): void {
   const reason = why ?? "it has ended";
   if (isAttemptAtJob(state)) {
     const ref = init(TaskRefSchema, { runId, action: action.index, attempt: state.attempt });
-    ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason });
+    ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason, graceMs: 0 });
     ctx.emit({ kind: "closed", runId, action: action.index, item: -1, attempt: state.attempt });
   }
   // What was said of the job is no more so.

@@ -1,24 +1,104 @@
-/** Ends what is open of a run because somebody asked for it; what had succeeded stays in the ledger. */
-import { CancelRequestSchema, RunEventType } from "@holdfast/proto";
+/**
+ * Cancelling a run: nothing of it begins any more, and attempts under way have a grace in which they may still end well.
+ *
+ * 1. What has not begun, waits or backs off is cancelled at once; what had succeeded stays (I4).
+ * 2. Within the grace a success counts; any other end of an attempt is the end of what it was for.
+ * 3. The grace ends by timer, whatever workers do; a later cancel can shorten it, never lengthen it.
+ */
+import {
+  ActionStatus,
+  CancelRequestSchema,
+  RunEventType,
+  RunStatus,
+  Source,
+  type TaskRef,
+  TaskRefSchema,
+  TimerKind,
+  TimerRecordSchema,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import type { ActionPlan } from "../definition/plan.js";
 import { WHO_CHARS_MAX } from "../limits.js";
-import { cutText } from "../text.js";
+import { cutText, timeText } from "../text.js";
 import { cancelAction } from "./actions.js";
-import { type Actor, addEvent } from "./actor.js";
+import { type Actor, addEvent, isCancelling, makeDetail, stateOf } from "./actor.js";
+import { cancelIdleItems, runningItems } from "./items.js";
 import { endRun } from "./run-end.js";
+
+const MS = 1_000_000n;
 
 const REASON_CHARS_MAX = 512;
 
-/** Of a run that has not ended. */
-export function cancelActor(actor: Actor, asked: { readonly who: string; readonly reason: string }): void {
-  const { run, ctx } = actor;
+export interface CancelWish {
+  readonly who: string;
+  readonly reason: string;
+  /** At most CANCEL_GRACE_MS_MAX. */
+  readonly graceMs: number;
+}
+
+/** The run must not have ended, and must not be undone. */
+export function cancelActor(actor: Actor, { graceMs, ...asked }: CancelWish): void {
+  const { run, plan, ctx } = actor;
   const who = cutText(asked.who, WHO_CHARS_MAX);
   const reason = cutText(asked.reason || "no reason given", REASON_CHARS_MAX);
-  run.cancel = init(CancelRequestSchema, { who, reason, atNs: ctx.atNs });
   addEvent(actor, RunEventType.CANCEL_REQUESTED, {
     runStatus: run.status,
     detail: who === "" ? reason : `by ${who}: ${reason}`,
   });
-  for (const action of actor.plan.actions) cancelAction(actor, action, reason);
+  const forceAtNs = ctx.atNs + BigInt(graceMs) * MS;
+  if (run.cancel !== undefined) {
+    if (forceAtNs < run.cancel.forceAtNs) forceAt(actor, forceAtNs);
+    return;
+  }
+  run.cancel = init(CancelRequestSchema, { who, reason, atNs: ctx.atNs, forceAtNs });
+  run.pause = undefined;
+  if (run.status === RunStatus.PAUSED) run.status = RunStatus.RUNNING;
+  const underWay: TaskRef[] = [];
+  for (const action of plan.actions) {
+    const refs = graceMs === 0 ? [] : runningOf(actor, action);
+    if (refs.length === 0) cancelAction(actor, action, reason);
+    else {
+      cancelIdleItems(actor, action);
+      underWay.push(...refs);
+    }
+  }
+  if (underWay.length === 0) {
+    endRun(actor);
+    return;
+  }
+  ctx.emit({ kind: "cancel-tasks", tasks: underWay, reason, graceMs });
+  forceAt(actor, forceAtNs);
+}
+
+/** The attempts of an action that workers may have. */
+function runningOf(actor: Actor, action: ActionPlan): TaskRef[] {
+  const { runId } = actor;
+  const state = stateOf(actor, action);
+  // A job is the outside system's: it is told to stop, and not waited for.
+  if (state.status !== ActionStatus.RUNNING || action.batch !== undefined) return [];
+  if (state.items !== undefined) return runningItems(actor, action);
+  return [init(TaskRefSchema, { runId, action: action.index, attempt: state.attempt })];
+}
+
+function forceAt(actor: Actor, forceAtNs: bigint): void {
+  const { run, runId, ctx } = actor;
+  if (run.cancel === undefined) return;
+  run.cancel.forceAtNs = forceAtNs;
+  const by = run.cancel.who === "" ? "" : ` by ${run.cancel.who}`;
+  const text = `cancelling${by}: ${run.cancel.reason}; what still runs has until ${timeText(forceAtNs)}`;
+  run.detail = makeDetail(text, Source.OPERATOR, ctx.atNs);
+  ctx.setTimer(
+    forceAtNs,
+    init(TimerRecordSchema, { kind: TimerKind.CANCEL, runId, attempt: run.generation }),
+  );
+}
+
+/** The grace is over. False where the run has ended, or has longer. */
+export function forceCancel(actor: Actor, generation: number): boolean {
+  const { run, plan, ctx } = actor;
+  if (!isCancelling(actor) || run.generation !== generation) return false;
+  if (run.cancel === undefined || run.cancel.forceAtNs > ctx.atNs) return false;
+  for (const action of plan.actions) cancelAction(actor, action, run.cancel.reason);
   endRun(actor);
+  return true;
 }

@@ -34,6 +34,8 @@ import { type Actor, actionAt, makeDetail, makeFailure, stateOf } from "./actor.
 import { childRunId } from "./child-id.js";
 import { attemptFailed } from "./failed-attempt.js";
 
+const MS = 1_000_000n;
+
 /** Begins an attempt: the action waits from now on. */
 export function startChild(actor: Actor, action: ActionPlan): void {
   const state = stateOf(actor, action);
@@ -107,8 +109,20 @@ export function cancelChild(actor: Actor, action: ActionPlan, reason: string): v
   const { child } = stateOf(actor, action);
   if (child === undefined || child.status === RunStatus.UNSPECIFIED) return;
   const { runId } = child;
-  const value = init(CancelRequestedSchema, { runId, requester: requesterOf(actor, action), reason });
+  const graceMs = Number(graceLeftNs(actor) / MS);
+  const value = init(CancelRequestedSchema, {
+    runId,
+    requester: requesterOf(actor, action),
+    reason,
+    graceMs,
+  });
   sendToRun(actor.ctx, runId, { case: "cancelRequested", value });
+}
+
+/** How long what is under way of the run has, where it is being cancelled. */
+function graceLeftNs({ run, ctx }: Actor): bigint {
+  const untilNs = run.cancel?.forceAtNs ?? 0n;
+  return untilNs > ctx.atNs ? untilNs - ctx.atNs : 0n;
 }
 
 /** Ends the current attempt with a failure that is not the child's own. There is no such child then. */

@@ -268,6 +268,7 @@ test("child and parent show each other", () => {
       olderEvents: [],
       stepsOf: () => [],
       retryableUntilNs: 0n,
+      workflowPaused: "",
     });
   expect(view(child).parent).toMatchObject({ runId: "p", workflow: "parent", action: "sub" });
   expect(view("p").parent).toBeUndefined();

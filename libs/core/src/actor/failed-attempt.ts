@@ -1,9 +1,9 @@
 /** An attempt of an action that is not over items has failed: another one follows after a pause, or the action has failed. */
-import { ActionStatus, type Failure, RunEventType } from "@holdfast/proto";
+import { ActionStatus, type Failure, FailureMode, RunEventType } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
 import { nextAttemptInMs } from "../policy/retry.js";
-import { endAction } from "./actions.js";
-import { type Actor, addEvent, makeDetail, stateOf } from "./actor.js";
+import { endAction, endCancelled } from "./actions.js";
+import { type Actor, addEvent, isCancelling, makeDetail, stateOf } from "./actor.js";
 import { failedText, retryAt } from "./attempt.js";
 
 /** Milliseconds to the next attempt, or undefined where this failure is final. `item`: -1 where it is not one. */
@@ -22,8 +22,13 @@ export function pauseAfter(
   });
 }
 
+/** Of an attempt that failed within the grace of a cancel; one that obeyed it has nothing to add. */
+export const lastAttemptText = (failure: Failure): string =>
+  failure.mode === FailureMode.CANCELLED ? "" : `; its last attempt failed: ${failedText(failure)}`;
+
 /** `attempts`: how many were made in this generation, where that is not what the action counts. */
 export function attemptFailed(actor: Actor, action: ActionPlan, failure: Failure, attempts?: number): void {
+  if (isCancelling(actor)) return endCancelled(actor, action, lastAttemptText(failure));
   const state = stateOf(actor, action);
   const made = attempts ?? state.attempt - state.attemptBase;
   const pauseMs = pauseAfter(actor, action, failure, made, -1);

@@ -16,6 +16,7 @@ import {
   ItemStatus,
   type ItemsState,
   ItemsStateSchema,
+  RunStatus,
   type Source,
   type TaskRef,
   TaskRefSchema,
@@ -28,7 +29,7 @@ import { beyondTolerance } from "../resolve.js";
 import { ITEM_OPEN_STATUSES } from "../status.js";
 import { chunkKey, chunkOf, countsKey, inputsKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
-import { type Actor, makeDetail, stateOf } from "./actor.js";
+import { type Actor, isCancelling, makeDetail, stateOf } from "./actor.js";
 import { beginJob } from "./batch.js";
 
 export const STATUS_MASK = 0x0f;
@@ -222,6 +223,7 @@ function nextPending(actor: Actor, action: ActionPlan, items: ItemsState): numbe
 
 /** Lets PENDING items out to workers as long as the window has room, or into the next job of an external batch action. */
 export function releaseItems(actor: Actor, action: ActionPlan): void {
+  if (actor.run.status === RunStatus.PAUSED || isCancelling(actor)) return;
   if (action.batch !== undefined) {
     beginJob(actor, action);
     return;
@@ -321,7 +323,31 @@ export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string
     }
     setStatus(actor, action, item, ItemStatus.CANCELLED);
   });
-  if (running.length > 0) actor.ctx.emit({ kind: "cancel-tasks", tasks: running, reason });
+  if (running.length > 0) actor.ctx.emit({ kind: "cancel-tasks", tasks: running, reason, graceMs: 0 });
+}
+
+/** Items that are not under way become CANCELLED; the others have a while to end. */
+export function cancelIdleItems(actor: Actor, action: ActionPlan): void {
+  if (stateOf(actor, action).items === undefined) return;
+  const { bound } = itemsOf(actor, action);
+  eachItem(actor.ctx.view, actor.runId, action.index, bound, (item, byte) => {
+    const status: ItemStatus = byte & STATUS_MASK;
+    if (status === ItemStatus.PENDING || status === ItemStatus.RETRYING)
+      setStatus(actor, action, item, ItemStatus.CANCELLED);
+  });
+}
+
+/** The attempts of items that workers may have. */
+export function runningItems(actor: Actor, action: ActionPlan): TaskRef[] {
+  const items = itemsOf(actor, action);
+  if (items.counts?.running === 0) return [];
+  const running: TaskRef[] = [];
+  eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
+    if ((byte & STATUS_MASK) !== ItemStatus.RUNNING) return;
+    const attempt = recordOf(actor, action, item)?.attempt ?? 1;
+    running.push(init(TaskRefSchema, { runId: actor.runId, action: action.index, item, attempt }));
+  });
+  return running;
 }
 
 /** Failed and cancelled items become PENDING again; those whose mode is terminal only where forced. Their detail stays until they start. */

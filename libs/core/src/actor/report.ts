@@ -20,9 +20,18 @@ import type { ActionPlan } from "../definition/plan.js";
 import { traitsOf } from "../failure/modes.js";
 import type { FoldContext } from "../fold/context.js";
 import { addMode, endAction, settleItems } from "./actions.js";
-import { type Actor, keepPayload, makeDetail, makeFailure, payloadProblem, stateOf } from "./actor.js";
+import {
+  type Actor,
+  cancelText,
+  isCancelling,
+  keepPayload,
+  makeDetail,
+  makeFailure,
+  payloadProblem,
+  stateOf,
+} from "./actor.js";
 import { failedText, retryAt } from "./attempt.js";
-import { attemptFailed, pauseAfter } from "./failed-attempt.js";
+import { attemptFailed, lastAttemptText, pauseAfter } from "./failed-attempt.js";
 import { endAttempt, itemsOf, recordOf, releaseItems, setStatus } from "./items.js";
 
 /** Without a batch report, which ends no attempt by itself. */
@@ -137,6 +146,14 @@ export function failItem(
   failure: Failure,
   final = false,
 ): void {
+  if (isCancelling(actor)) {
+    const text = cancelText(actor) + lastAttemptText(failure);
+    const detail = makeDetail(text, Source.OPERATOR, actor.ctx.atNs);
+    const { startedAtNs, worker } = by;
+    endAttempt(actor, action, item, { startedAtNs, endedAtNs: actor.ctx.atNs, worker, detail });
+    setStatus(actor, action, item, ItemStatus.CANCELLED);
+    return;
+  }
   const before = recordOf(actor, action, item);
   const attempts = by.attempt - (before?.attemptBase ?? 0);
   const pauseMs = final ? undefined : pauseAfter(actor, action, failure, attempts, item);

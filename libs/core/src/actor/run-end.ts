@@ -150,6 +150,7 @@ function withUndone(actor: Actor, text: string): string {
 function bookEnd(actor: Actor, text: string, recovery: string | undefined): void {
   const { run, ctx } = actor;
   const { status } = run;
+  run.pause = undefined;
   fileExpiry(actor);
   const tally = tallyOf(run.actions.map((action) => action.status));
   run.detail = makeDetail(
@@ -216,6 +217,7 @@ export function reopenRun(actor: Actor): void {
   run.generation += 1;
   run.endedAtNs = 0n;
   run.recoverAtNs = 0n;
+  run.cancel = undefined;
   run.detail = undefined;
   run.failure = undefined;
   run.effect = Effect.UNSPECIFIED;

@@ -88,6 +88,7 @@ const view = () =>
     stepsOf: () => [],
     full: true,
     retryableUntilNs: 0n,
+    workflowPaused: "",
   });
 const undoOf = (name: string): UndoView | undefined =>
   view().actions.find((each) => each.name === name)?.undo;

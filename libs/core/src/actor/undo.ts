@@ -52,7 +52,7 @@ export function beginUndo(actor: Actor): boolean {
     });
   }
   run.undo = init(UndoingSchema, { cause: run.failure ?? cancelled(actor), total: states.length });
-  run.status = RunStatus.RUNNING;
+  run.status = run.pause === undefined ? RunStatus.RUNNING : RunStatus.PAUSED;
   run.failure = undefined;
   run.endedAtNs = 0n;
   run.effect = Effect.UNSPECIFIED;
@@ -80,24 +80,28 @@ export const undoProgress = ({ run }: Pick<Actor, "run">): string =>
 
 /** Sets off the next undo, or ends the run after the last. */
 function undoNext(actor: Actor): void {
-  const { run, plan, ctx } = actor;
+  const { run, plan } = actor;
   const next = plan.undoOrder.find((index) => run.actions[index]?.undo?.status === UndoStatus.PENDING);
   if (next === undefined) {
     run.undo = undefined;
     endUndoneRun(actor);
     return;
   }
-  run.detail = makeDetail(
-    `undoing: ${undoProgress(actor)}; ${run.undo?.cause?.message ?? ""}`,
-    Source.ENGINE,
-    ctx.atNs,
-  );
+  // Of a paused run, that is what people have to know first.
+  if (run.status !== RunStatus.PAUSED) sayUndoing(actor);
   const action = actionAt(actor, next);
   attemptUndo(actor, action);
   addEvent(actor, RunEventType.ACTION_UNDO_STARTED, {
     action: next,
     attempt: stateOf(actor, action).attempt,
   });
+}
+
+/** Writes how far the compensation is. */
+export function sayUndoing(actor: Actor): void {
+  const { run, ctx } = actor;
+  const text = `undoing: ${undoProgress(actor)}; ${run.undo?.cause?.message ?? ""}`;
+  run.detail = makeDetail(text, Source.ENGINE, ctx.atNs);
 }
 
 function undoOf(actor: Actor, action: ActionPlan): UndoState {

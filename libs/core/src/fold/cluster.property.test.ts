@@ -181,7 +181,11 @@ function checkFamily(cluster: TestCluster, runId: string, run: RunRecord): void 
   if (asked === undefined || parent === undefined || isRunTerminal(run.status)) return;
   const wanted = parent.actions[asked.action]?.child?.runId === runId;
   must(
-    !wanted || run.undo !== undefined || run.generation > 1 || parent.status !== RunStatus.CANCELLED,
+    !wanted ||
+      run.undo !== undefined ||
+      run.cancel !== undefined ||
+      run.generation > 1 ||
+      parent.status !== RunStatus.CANCELLED,
     `${runId} does not go on though its parent was cancelled`,
   );
 }

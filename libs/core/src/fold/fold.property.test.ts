@@ -119,7 +119,7 @@ test("sequences get somewhere: runs end in every way, are retried and heal", () 
         }
       }
     }),
-    { ...settings, numRuns: 300, seed: 7 },
+    { ...settings, numRuns: 500, seed: 7 },
   );
   const ended = [4, 5, 6, 7].map((status) => seen.get(`2:${status}`) ?? 0);
   expect(ended.every((count) => count > 5)).toBe(true);

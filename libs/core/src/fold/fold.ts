@@ -40,6 +40,8 @@ import { defineWorkflow } from "./commands/define-workflow.js";
 import { deliverMessages } from "./commands/deliver-messages.js";
 import { itemsLoaded } from "./commands/items-loaded.js";
 import { messagesDelivered } from "./commands/messages-delivered.js";
+import { pauseRun, resumeRun } from "./commands/pause-run.js";
+import { pauseWorkflow, resumeWorkflow } from "./commands/pause-workflow.js";
 import { prune } from "./commands/prune.js";
 import { retryRun } from "./commands/retry-run.js";
 import { setRetention } from "./commands/set-retention.js";
@@ -88,6 +90,8 @@ export function prefetch(batch: CommandBatch, applied: AppliedRecord, keys: Set<
         break;
       case "retryRun":
       case "cancelRun":
+      case "pauseRun":
+      case "resumeRun":
       case "signalRun":
       case "decideApproval":
         if (isRunId(kind.value.runId)) keys.add(runKey(kind.value.runId));
@@ -157,6 +161,14 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       return ownersOnly(ctx, command) ? itemsLoaded(ctx, command, kind.value) : undefined;
     case "timersFired":
       return ownersOnly(ctx, command) ? timersFired(ctx, kind.value.upToNs, rows) : undefined;
+    case "pauseRun":
+      return once(ctx, command, () => pauseRun(ctx, command, kind.value));
+    case "resumeRun":
+      return once(ctx, command, () => resumeRun(ctx, command, kind.value));
+    case "pauseWorkflow":
+      return once(ctx, command, () => pauseWorkflow(ctx, command, kind.value));
+    case "resumeWorkflow":
+      return once(ctx, command, () => resumeWorkflow(ctx, command, kind.value));
     case "prune":
       return ownersOnly(ctx, command) ? prune(ctx, command, kind.value, rows) : undefined;
     case "setRetention":

@@ -2,7 +2,7 @@
  * What must hold of the jobs of external batch actions: at most one under way, its items exactly those that are RUNNING, each phase
  * with its status and its timer; a job that is over leaves nothing behind but what the outside system is to be told.
  */
-import { type ActionState, ActionStatus, BatchPhase } from "@holdfast/proto";
+import { type ActionState, ActionStatus, BatchPhase, RunStatus } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
 import { taskKey } from "../effects.js";
 import { BATCH_CANCELS_MAX, BATCH_HANDLE_BYTES_MAX } from "../limits.js";
@@ -67,7 +67,7 @@ export function checkBatch({ run }: RunUnderTest, action: ActionPlan): void {
   );
   if (batch.phase === SUBMITTED) must(state.retryAtNs > 0n, `${what}: knows when it is checked`);
   const isWaitingForItems = items !== undefined && items.loaded && state.status === ActionStatus.RUNNING;
-  if (isWaitingForItems && batch.phase === UNSPECIFIED)
+  if (isWaitingForItems && batch.phase === UNSPECIFIED && run.status !== RunStatus.PAUSED)
     must((items.counts?.retrying ?? 0) > 0, `${what}: without a job it waits for what backs off`);
 }
 

@@ -128,9 +128,9 @@ export const retry = (runId: string, fields: Init<RetryRun> = {}): Command["kind
   case: "retryRun",
   value: init(RetryRunSchema, { runId, ...fields }),
 });
-export const cancel = (runId: string, reason = "no longer wanted"): Command["kind"] => ({
+export const cancel = (runId: string, reason = "no longer wanted", graceMs = 0): Command["kind"] => ({
   case: "cancelRun",
-  value: init(CancelRunSchema, { runId, who: "tester", reason }),
+  value: init(CancelRunSchema, { runId, who: "tester", reason, graceMs }),
 });
 
 /** `stored` is what a sender says that has nothing else under way. */

@@ -36,7 +36,7 @@ import {
   statusKey,
   timerDue,
 } from "../state/tables.js";
-import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
+import { isRunLive, isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 import { cancelTimers, checkBatch, jobTimers, openJobAttempts } from "./batch-invariants.js";
 import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
@@ -193,7 +193,7 @@ function checkAction(at: RunUnderTest, action: ActionPlan, partition: TestPartit
     );
   const begun = state.status === ActionStatus.RUNNING || state.status === ActionStatus.RETRYING;
   if (begun) {
-    must(run.status === RunStatus.RUNNING, `${what}: begun only in a running run`);
+    must(isRunLive(run.status), `${what}: begun only in a running run`);
     const openAncestor = action.ancestors.find((i) => !isTerminal(run.actions[i]?.status as ActionStatus));
     must(openAncestor === undefined, `${what}: begun only when all its ancestors have ended`);
   }

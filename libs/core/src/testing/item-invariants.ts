@@ -66,7 +66,7 @@ export function checkItems(at: RunUnderTest, action: ActionPlan): void {
     // A job takes items only once all are there.
     const isGathering = action.batch !== undefined && !items.loaded;
     const goOn = counts.pending === 0 || counts.running > 0 || counts.retrying > 0;
-    must(goOn || isGathering, `${what} go on`);
+    must(goOn || isGathering || run.status === RunStatus.PAUSED, `${what} go on`);
   }
   const modes = new Map<FailureMode, number>();
   const effects = { withEffect: 0, noEffect: 0, silent: 0 };

@@ -13,8 +13,6 @@ import {
   OnConflict,
   PruneKind,
   RecoveryStrategy,
-  RetentionPolicySchema,
-  SetRetentionSchema,
   SignalRunSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -22,7 +20,6 @@ import * as fc from "fast-check";
 import type { DueTask } from "../effects.js";
 import {
   batch,
-  cancel,
   command,
   failure,
   inline,
@@ -39,6 +36,15 @@ import { GARBAGE } from "./garbage.js";
 import { letGo, ownMessages } from "./message-moves.js";
 import { jobOutcome, someBatchResults } from "./batch-moves.js";
 import { OUTCOMES } from "./outcomes.js";
+import {
+  at,
+  cancelMove,
+  pauseMove,
+  pauseWorkflowMove,
+  retentionMove,
+  RUNS,
+  WORKFLOWS,
+} from "./control-moves.js";
 import { runKey } from "../state/tables.js";
 import { arbitraryDefinition, SIGNAL } from "./arbitrary-definition.js";
 import { isRunRetryable } from "../status.js";
@@ -74,6 +80,8 @@ export const MOVE_KINDS = [
   "messages",
   "let-go",
   "cancel",
+  "pause",
+  "pause-workflow",
   "prune",
   "retention",
   "repeat-control",
@@ -114,14 +122,11 @@ export const endingMove: fc.Arbitrary<Move> = moveOf([
   ...Array.from({ length: 3 }, () => "checkpoint" as const),
 ]);
 
-export const WORKFLOWS = ["first", "second"] as const;
 /** Any definitions of them; actions of the first may be runs of the second. */
 export const arbitraryDefinitions = fc.tuple(
   arbitraryDefinition("first", "second"),
   arbitraryDefinition("second"),
 );
-const RUNS = ["r1", "r2", "r3", "r4", "r5"] as const;
-const at = <T>(list: readonly T[], index: number): T => list[index % list.length] as T;
 
 const STRATEGIES = [
   RecoveryStrategy.UNSPECIFIED,
@@ -270,27 +275,17 @@ export class Mover {
           : pruning({ kind: at([PruneKind.COMPLETED, PruneKind.FAILED], pick >> 1), ...sweep });
       }
       case "retention":
-        return this.control({
-          case: "setRetention",
-          value: init(SetRetentionSchema, {
-            workflow: at([...WORKFLOWS, "", "no way"], pick),
-            policy:
-              how % 5 === 0
-                ? undefined
-                : init(RetentionPolicySchema, {
-                    completedRetentionS: at([0, 1, 3_600, 99 * 365 * 86_400], how),
-                    failedRetentionS: at([0, 3_600, 30 * 86_400], how >> 2),
-                    maxTerminalRuns: at([0, 0, 1], how >> 4),
-                  }),
-            who: "tester",
-          }),
-        });
+        return this.control(retentionMove(pick, how));
       case "cancel":
-        return how % 3 === 0 ? this.control(cancel(at([...this.known(), "nobody"], pick))) : undefined;
+        return how % 3 === 0 ? this.control(cancelMove(this.known(), pick, how)) : undefined;
       case "messages":
         return ownMessages(partition, pick, how);
       case "let-go":
         return letGo(partition);
+      case "pause":
+        return this.control(pauseMove(this.known(), pick, how));
+      case "pause-workflow":
+        return this.control(pauseWorkflowMove(pick, how));
       case "repeat-control":
         return this.controls.length === 0 ? undefined : at(this.controls, pick);
       case "garbage":

@@ -10,7 +10,7 @@ import {
   RunStatus,
   UndoStatus,
 } from "@holdfast/proto";
-import { isCompleted, isRunTerminal, isTerminal } from "../status.js";
+import { isCompleted, isRunLive, isRunTerminal, isTerminal } from "../status.js";
 import { must, type RunUnderTest } from "./invariants.js";
 
 const OVER: readonly UndoStatus[] = [UndoStatus.DONE, UndoStatus.FAILED];
@@ -32,7 +32,7 @@ export function checkUndo(at: RunUnderTest, events: readonly RunEvent[]): void {
     `run ${runId} is undone as long as an undo is outstanding`,
   );
   if (run.undo !== undefined) {
-    must(run.status === RunStatus.RUNNING, `run ${runId} has not ended while it is undone`);
+    must(isRunLive(run.status), `run ${runId} has not ended while it is undone`);
     must(
       run.actions.every(({ status }) => isTerminal(status)),
       "nothing is undone before all is over",
@@ -41,8 +41,9 @@ export function checkUndo(at: RunUnderTest, events: readonly RunEvent[]): void {
     must(run.undo.total === outstanding + count(OVER), "the undos are counted");
     must(run.undo.ended === count(OVER), "the undos that are over are counted");
     must((run.undo.cause?.message ?? "") !== "", "it is known what a run is undone for");
+    const detail = run.detail?.text ?? "";
     must(
-      (run.detail?.text ?? "").startsWith(`undoing: ${count(OVER)} of ${run.undo.total}`),
+      run.status === RunStatus.PAUSED || detail.startsWith(`undoing: ${count(OVER)} of ${run.undo.total}`),
       "its detail says how far",
     );
   }

@@ -41,6 +41,7 @@ function viewOf(partition: TestPartition, runId: string) {
     partition: 0,
     seq: 1n,
     retryableUntilNs: 0n,
+    workflowPaused: "",
     olderEvents: [],
     stepsOf,
     full: true,

@@ -68,6 +68,8 @@ export interface RunViewInput {
   readonly plan: DefinitionPlan;
   readonly partition: number;
   readonly seq: bigint;
+  /** Empty: its workflow is not paused. */
+  readonly workflowPaused: string;
   /** Until when it can be retried, as the policy is now; 0: it is not failed. */
   readonly retryableUntilNs: bigint;
   /** Older events than the record's own, in order. */
@@ -104,6 +106,7 @@ export function runView(shown: RunViewInput): RunView {
         : undefined,
     recoveries: run.recoveries,
     parent: parentView(run),
+    workflowPaused: shown.workflowPaused,
   });
 }
 

@@ -3,20 +3,25 @@
  * messages there are. Nothing here checks names or ids: whoever takes them from outside does, and the fold does again.
  */
 import {
-  type CancelRun,
+  CancelRunSchema,
   type Command,
   type DecideApproval,
   type DefineWorkflow,
   Encoding,
   OnConflict,
+  PauseRunSchema,
+  PauseWorkflowSchema,
   type Payload,
   RecoveryStrategy,
+  ResumeRunSchema,
+  ResumeWorkflowSchema,
   type RetryRun,
   type SignalRun,
   type StartRun,
   type TaskReport,
   type WorkflowDefinition,
 } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
 
 const NS_PER_MS = 1_000_000n;
 
@@ -100,14 +105,44 @@ export function retryRunCommand(fields: RetryRunFields): Command {
   return command({ case: "retryRun", value }, fields.id, fields.nowMs);
 }
 
-export function cancelRunCommand(fields: ControlFields): Command {
-  const value: CancelRun = {
-    $typeName: "holdfast.v1.CancelRun",
+export interface CancelRunFields extends ControlFields {
+  /** How long attempts under way may still end well; default 10 s, 0: no time at all. */
+  readonly graceMs?: number | undefined;
+}
+
+export function cancelRunCommand(fields: CancelRunFields): Command {
+  const value = init(CancelRunSchema, {
     runId: fields.runId,
     who: fields.who,
     reason: fields.reason,
-  };
+    graceMs: fields.graceMs,
+  });
   return command({ case: "cancelRun", value }, fields.id, fields.nowMs);
+}
+
+export function pauseRunCommand({ runId, who, reason, id, nowMs }: ControlFields): Command {
+  const value = init(PauseRunSchema, { runId, who, reason });
+  return command({ case: "pauseRun", value }, id, nowMs);
+}
+
+export function resumeRunCommand({ runId, who, id, nowMs }: Omit<ControlFields, "reason">): Command {
+  return command({ case: "resumeRun", value: init(ResumeRunSchema, { runId, who }) }, id, nowMs);
+}
+
+/** Of a whole workflow: appended to every partition's log. */
+export interface WorkflowControlFields extends Omit<ControlFields, "runId"> {
+  readonly workflow: string;
+}
+
+export function pauseWorkflowCommand(fields: WorkflowControlFields): Command {
+  const { workflow, who, reason, id, nowMs } = fields;
+  const value = init(PauseWorkflowSchema, { workflow, who, reason });
+  return command({ case: "pauseWorkflow", value }, id, nowMs);
+}
+
+export function resumeWorkflowCommand(fields: Omit<WorkflowControlFields, "reason">): Command {
+  const { workflow, who, id, nowMs } = fields;
+  return command({ case: "resumeWorkflow", value: init(ResumeWorkflowSchema, { workflow, who }) }, id, nowMs);
 }
 
 export function signalRunCommand(

@@ -4,6 +4,10 @@ export type { Receipt } from "./batch.js";
 export { CommandClient, type CommandClientDeps, type CommandClientStats } from "./command-client.js";
 export {
   cancelRunCommand,
+  pauseRunCommand,
+  pauseWorkflowCommand,
+  resumeRunCommand,
+  resumeWorkflowCommand,
   command,
   decideApprovalCommand,
   defineWorkflowCommand,

@@ -269,6 +269,7 @@ describe("counts and status", () => {
           readyTasks: 0,
           inFlightTasks: 0,
           retentionBehindMs: 0n,
+          paused: [],
         },
       }),
       (p) => p === 0,

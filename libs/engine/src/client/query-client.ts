@@ -272,5 +272,6 @@ function unavailableStatus(partition: number, problem: string): PartitionStatus 
     readyTasks: 0,
     inFlightTasks: 0,
     retentionBehindMs: 0n,
+    paused: [],
   };
 }

@@ -201,6 +201,7 @@ describe("the dispatcher", () => {
     await world.clock.advance(100);
     const running = worker.tasks[0]?.runId as string;
     const cancel = cancelRunCommand({
+      graceMs: 0,
       runId: running,
       id: "c-1",
       who: "",

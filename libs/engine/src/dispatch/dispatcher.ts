@@ -25,7 +25,7 @@ import type { Bus, BusSubscription } from "../ports/bus.js";
 import type { Clock } from "../ports/clock.js";
 import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
 import { Batches } from "./batches.js";
-import { lostAttempt, timedOutAttempt } from "./failed-attempts.js";
+import { lostAttempt, timedOutAttempt, unsentAttempt } from "./failed-attempts.js";
 import type { ReadyQueue } from "./ready-queue.js";
 import { type PartitionLoad, type ReadyTask, ReadyTasks } from "./ready-tasks.js";
 import { type InFlight, type Worker, Workers } from "./workers.js";
@@ -118,14 +118,24 @@ export class Dispatcher implements TaskSink {
     else this.ready.remove(key);
   }
 
-  cancel(_partition: Processor, effect: Extract<FoldEffect, { kind: "cancel-tasks" }>): void {
-    // The attempts were closed before this, so their workers are no longer known: every worker is told, and most have none of them.
-    const cancel = init(TaskCancelSchema, { tasks: [...effect.tasks], reason: effect.reason });
+  cancel(partition: Processor, effect: Extract<FoldEffect, { kind: "cancel-tasks" }>): void {
+    const { tasks, reason, graceMs } = effect;
+    // With a grace, what no worker has is not waited for.
+    if (graceMs > 0) for (const ref of tasks) this.endUnsent(partition, ref);
+    // Attempts without a grace were closed before this, so their workers are no longer known: all are told, and most have none of them.
+    const cancel = init(TaskCancelSchema, { tasks: [...tasks], reason, graceMs });
     const message = encode(
       WorkerInboxSchema,
       init(WorkerInboxSchema, { kind: { case: "cancel", value: cancel } }),
     );
     for (const worker of this.workers.all) this.deps.bus.publish(worker.inbox, message);
+  }
+
+  private endUnsent(partition: Processor, ref: TaskRef): void {
+    const key = taskKey(ref.runId, ref.action, ref.item ?? -1, ref.attempt);
+    if (this.inFlight.has(key)) return;
+    this.ready.remove(key);
+    partition.reportFor(unsentAttempt(ref));
   }
 
   turnEnded(): void {

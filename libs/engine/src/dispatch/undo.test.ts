@@ -132,6 +132,7 @@ describe("an undo", () => {
     await worker.succeed(worker.tasks[0] as Task);
     await world.clock.advance(100);
     const cancel = cancelRunCommand({
+      graceMs: 0,
       id: "cancel-1",
       nowMs: world.clock.nowMs(),
       runId: "run-1",

@@ -14,6 +14,7 @@ import {
   INPUTS_A_RECORD,
   inputsKey,
   inputsOf,
+  isPaused,
   itemKey,
   ITEMS_A_CHUNK,
   payloadKey,
@@ -25,6 +26,7 @@ import {
 } from "@holdfast/core";
 import {
   ActionStatus,
+  type AppliedRecord,
   type ActionState,
   ItemStatus,
   JobStep,
@@ -75,6 +77,7 @@ export interface ComposeDeps {
   readonly payloads: PayloadStore;
   readonly partition: number;
   readonly epoch: bigint;
+  readonly applied: AppliedRecord;
 }
 
 const FIRST_ATTEMPT = { attempt: 1, attemptBase: 0, steps: 0 };
@@ -91,7 +94,9 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
   const job = due.item < 0 && action.batch !== undefined ? jobTask(state, due.attempt) : undefined;
   // Nothing waits for a job to be cancelled: it is, whatever became of the run.
   if (job?.step === JobStep.CANCEL || job?.step === JobStep.CHECK) return taskAtJob(deps, due, found, job);
-  if (run.status !== RunStatus.RUNNING) return undefined;
+  if (run.status !== RunStatus.RUNNING || isPaused(deps.applied, run.workflow)) return undefined;
+  // Nothing begins of a run that is being cancelled, but for what it undoes.
+  if (run.cancel !== undefined && run.undo === undefined) return undefined;
   if (undo === undefined && state.status !== ActionStatus.RUNNING) return undefined;
   const byte = due.item < 0 ? 0 : itemByte(view, due);
   if (due.item >= 0 && (byte & STATUS_MASK) !== ItemStatus.RUNNING) return undefined;

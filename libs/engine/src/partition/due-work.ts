@@ -50,6 +50,13 @@ export async function dueWorkOf(
   return { ...work, nextKey: rows.length < limit ? undefined : rows.at(-1)?.[0] };
 }
 
+/** What is due of one run. */
+export function dueWorkOfRun(state: PartitionState, runId: string): DueWork {
+  const work: DueWork = { tasks: [], loads: [] };
+  addDueOf(state, runId, work);
+  return work;
+}
+
 function addDueOf(state: PartitionState, runId: string, work: DueWork): void {
   const found = pinned(state, runId);
   if (found === undefined || found.run.status !== RunStatus.RUNNING) return;

@@ -4,13 +4,19 @@
  * 1. Acts only after its own announcement was folded, and stops when another's is.
  * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
  */
-import { runKey, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
-import { type Command, CommandSchema, RunStatus, TimersFiredSchema } from "@holdfast/proto";
+import { isPaused, runKey, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
+import {
+  type AppliedRecord,
+  type Command,
+  CommandSchema,
+  RunStatus,
+  TimersFiredSchema,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import { Courier } from "./courier.js";
 import { bringInline, pinned } from "./compose.js";
-import { dueWorkOf, workflowNames } from "./due-work.js";
+import { dueWorkOf, dueWorkOfRun, workflowNames } from "./due-work.js";
 import { loadChildInput, loadItems } from "./load-items.js";
 import { OwnerWriter } from "./owner-writer.js";
 import type { ProcessorDeps } from "./deps.js";
@@ -52,6 +58,7 @@ export class Owner {
     private readonly deps: ProcessorDeps,
     private readonly processor: Processor,
     private readonly state: () => PartitionState,
+    private readonly applied: () => AppliedRecord,
   ) {
     this.writer = new OwnerWriter(deps.log, deps.partition, deps.node, deps.clock);
     this.courier = new Courier(deps, this.writer, state, () => processor.incarnation);
@@ -133,6 +140,19 @@ export class Owner {
     this.deps.sink.wantsRoom(this.processor);
   }
 
+  /** What was held back may go: of one run, or of all that is due. */
+  dueAgain(runId: string): void {
+    if (runId === "") {
+      this.missed = true;
+      this.findDue();
+      return;
+    }
+    const { sink } = this.deps;
+    const { tasks, loads } = dueWorkOfRun(this.state(), runId);
+    for (const load of loads) this.loadItems(load);
+    for (const task of tasks) if (sink.offer(this.processor, task) === "full") return this.overflowed();
+  }
+
   findDue(): void {
     if (!this.acting || !this.missed || this.finding) return;
     this.findDuePages().catch((error: unknown) => {
@@ -149,7 +169,9 @@ export class Owner {
     this.finding = true;
     this.missed = false;
     try {
-      const workflows = await workflowNames(this.state(), WORKFLOWS_MAX);
+      const workflows = (await workflowNames(this.state(), WORKFLOWS_MAX)).filter(
+        (workflow) => !isPaused(this.applied(), workflow),
+      );
       const share = Math.max(1, Math.floor(limits.readyTasksMax / Math.max(workflows.length, 1)));
       for (const workflow of workflows) if (!(await this.offerDue(workflow, share))) this.overflowed();
     } finally {

@@ -9,6 +9,7 @@ import {
   appliedKey,
   type FoldEffect,
   foldEntry,
+  pausedText,
   prefetch,
   SEMANTICS,
   skipEntry,
@@ -21,6 +22,7 @@ import {
   CommandBatchSchema,
   type CommandBatch,
   type PartitionStatus,
+  PausedWorkflowViewSchema,
   PartitionStatusSchema,
   type QueryRequest,
   type QueryResponse,
@@ -63,7 +65,12 @@ export class Processor {
   constructor(private readonly deps: ProcessorDeps) {
     this.partition = deps.partition;
     this.outbox = new Outbox(deps.bus, deps.partition);
-    this.owner = new Owner(deps, this, () => this.state);
+    this.owner = new Owner(
+      deps,
+      this,
+      () => this.state,
+      () => this.applied,
+    );
   }
 
   /**
@@ -129,6 +136,9 @@ export class Processor {
       readyTasks,
       inFlightTasks,
       retentionBehindMs: BigInt(this.retentionBehindMs),
+      paused: (this.applied?.paused ?? []).map(({ workflow }) =>
+        init(PausedWorkflowViewSchema, { workflow, text: pausedText(this.applied, workflow) ?? "" }),
+      ),
     });
   }
 
@@ -141,7 +151,13 @@ export class Processor {
   compose(due: DueTask): Task | undefined | Promise<Task> {
     if (!this.owner.isActing) return undefined;
     return composeTask(
-      { view: this.state, payloads: this.deps.payloads, partition: this.partition, epoch: this.epoch },
+      {
+        view: this.state,
+        payloads: this.deps.payloads,
+        partition: this.partition,
+        epoch: this.epoch,
+        applied: this.applied,
+      },
       due,
     );
   }
@@ -304,6 +320,9 @@ export class Processor {
         return;
       case "message-trouble":
         this.owner.courier.note(effect);
+        return;
+      case "due-again":
+        this.owner.dueAgain(effect.runId);
         return;
       case "sweep":
         this.owner.sweeper.wake();

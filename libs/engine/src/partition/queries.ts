@@ -16,6 +16,7 @@ import {
   itemKey,
   ITEMS_A_CHUNK,
   itemView,
+  pausedText,
   retryableUntilNs,
   runView,
   STATUS_MASK,
@@ -133,6 +134,7 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
     partition: deps.partition,
     seq: deps.applied().seq,
     retryableUntilNs: retryableUntilNs(view, run),
+    workflowPaused: pausedText(deps.applied(), run.workflow) ?? "",
     olderEvents: full ? olderEvents(view, runId, run) : [],
     stepsOf: (action) => {
       const { steps, stepsSince: since, batch } = run.actions[action] as ActionState;

@@ -7,6 +7,8 @@
 import { partitionOf, runIdProblem } from "@holdfast/core";
 import {
   cancelRunCommand,
+  pauseRunCommand,
+  resumeRunCommand,
   decideApprovalCommand,
   signalRunCommand,
   type Clock,
@@ -25,6 +27,7 @@ import {
 } from "@holdfast/engine";
 import {
   type Accepted,
+  type Command,
   OnConflict,
   type Outcome,
   type Payload,
@@ -34,12 +37,14 @@ import {
   type RunView,
 } from "@holdfast/proto";
 import { type Logger, silentLogger } from "@holdfast/telemetry";
+import { durationMs } from "../duration.js";
 import { from, fromRejected, HoldfastError, RunFailedError } from "../errors.js";
 import { freshId, RunIds } from "../ids.js";
 import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
 import { connectPorts } from "./connect.js";
 import type {
   CancelOptions,
+  ChangeOptions,
   ControlOptions,
   DecisionOptions,
   ConnectOptions,
@@ -158,9 +163,19 @@ export class Holdfast implements RunHost {
     );
   }
 
-  /** Ends what is open of a run; what had succeeded stays. */
+  /** Ends what is open of a run, attempts under way after a grace; what had succeeded stays. */
   cancel(runId: string, options: CancelOptions = {}): Promise<Accepted> {
-    return this.#control(runId, cancelRunCommand, options);
+    const graceMs = options.grace === undefined ? undefined : durationMs(options.grace, "grace");
+    return this.#control(runId, (fields) => cancelRunCommand({ ...fields, graceMs }), options);
+  }
+
+  /** Nothing of the run is dispatched and nothing of it begins until it is resumed; what is under way goes on and counts. */
+  pause(runId: string, options: ChangeOptions = {}): Promise<Accepted> {
+    return this.#control(runId, pauseRunCommand, options);
+  }
+
+  resume(runId: string, options: ChangeOptions = {}): Promise<Accepted> {
+    return this.#control(runId, resumeRunCommand, options);
   }
 
   /** Tells a run that something has happened; kept with the run where it does not wait for it yet. */
@@ -271,8 +286,8 @@ export class Holdfast implements RunHost {
 
   async #control(
     runId: string,
-    make: (fields: Parameters<typeof cancelRunCommand>[0]) => ReturnType<typeof cancelRunCommand>,
-    options: CancelOptions,
+    make: (fields: Parameters<typeof pauseRunCommand>[0]) => Command,
+    options: ChangeOptions,
   ): Promise<Accepted> {
     return guard(async () => {
       const command = make({

@@ -1,5 +1,6 @@
 /** What a client is made of, and what its calls may be told. */
 import type { Bus, Clock, CommandLog, DefinitionRegistry, PayloadStore } from "@holdfast/engine";
+import type { Duration } from "../duration.js";
 import type { Logger } from "@holdfast/telemetry";
 
 /** What a client stands on: the ports that an adapter (NATS, or memory) implements. */
@@ -50,8 +51,13 @@ export interface ControlOptions {
   readonly requestId?: string;
 }
 
-export interface CancelOptions extends ControlOptions {
+export interface ChangeOptions extends ControlOptions {
   readonly reason?: string;
+}
+
+export interface CancelOptions extends ChangeOptions {
+  /** How long attempts under way may still end well; default 10 s, 0: no time at all. */
+  readonly grace?: Duration;
 }
 
 export interface DecisionOptions extends ControlOptions {

@@ -13,7 +13,7 @@ import {
   type PortError,
   taskReportCommand,
 } from "@holdfast/engine";
-import type { Task, TaskRef, TaskReport } from "@holdfast/proto";
+import type { Task, TaskCancel, TaskRef, TaskReport } from "@holdfast/proto";
 import type { Logger } from "@holdfast/telemetry";
 import type { AnyWorkflow, Handler } from "../workflow/workflow.js";
 import type { ArgumentReader, Arguments } from "./arguments.js";
@@ -97,12 +97,17 @@ export class TaskRunner implements ContextHost, ReportOwner {
     this.#begin();
   }
 
-  /** Stops these attempts; what they still report changes nothing, so they have a while to end by themselves. */
-  cancel(refs: readonly TaskRef[], reason: string): void {
-    for (const ref of refs) {
+  /** Stops these attempts, which have a while to end by themselves. */
+  cancel({ tasks, reason, graceMs }: TaskCancel): void {
+    for (const ref of tasks) {
       const held = this.#table.find(ref);
-      if (held !== undefined)
-        this.#stop(held, "cancelled", reason || "the run was cancelled", this.#deps.limits.cancelGraceMs);
+      if (held === undefined) continue;
+      this.#stop(
+        held,
+        "cancelled",
+        reason || "the run was cancelled",
+        graceMs || this.#deps.limits.cancelGraceMs,
+      );
     }
   }
 

@@ -59,7 +59,7 @@ class FakeNode {
   }
 
   cancel(tasks: TaskRef[]): void {
-    const value = { $typeName: "holdfast.v1.TaskCancel" as const, tasks, reason: "not wanted" };
+    const value = { $typeName: "holdfast.v1.TaskCancel" as const, tasks, reason: "not wanted", graceMs: 0 };
     this.#publish(
       encode(WorkerInboxSchema, { $typeName: "holdfast.v1.WorkerInbox", kind: { case: "cancel", value } }),
     );

@@ -177,7 +177,7 @@ export class Worker {
     }
     const { kind } = inbox;
     if (kind.case === "tasks") this.#onTasks(kind.value);
-    else if (kind.case === "cancel") this.#runner.cancel(kind.value.tasks, kind.value.reason);
+    else if (kind.case === "cancel") this.#runner.cancel(kind.value);
   }
 
   #onTasks({ node, batch, tasks }: TaskBatch): void {

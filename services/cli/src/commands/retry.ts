@@ -1,7 +1,6 @@
 /** `holdfast retry`, `retry-failed` and `cancel`: an operator's decisions about runs that are there. */
 import { randomUUID } from "node:crypto";
 import {
-  CancelRunResponseSchema,
   FailureMode,
   FailureModeSchema,
   RecoveryStrategy,
@@ -154,21 +153,4 @@ export async function retryFailed(
     );
   }
   return outcome;
-}
-
-export function registerCancel(program: Command, register: Register): void {
-  const command = program
-    .command("cancel")
-    .summary("cancel a run; what succeeded stays")
-    .description("Cancels a run that has not ended. What succeeded stays in its ledger.")
-    .argument("<id>", "the run's id")
-    .option("--reason <text>", "why, for whoever reads the run's history");
-  register(command, (context, [runId = ""], options: { readonly reason?: string }) =>
-    context.withAdmin(async (admin) => {
-      const answer = await admin.cancelRun({ runId, reason: options.reason ?? "", requestId: randomUUID() });
-      if (context.json) context.printJson(CancelRunResponseSchema, answer);
-      else context.print([`Run ${safeText(answer.runId)}: ${runStatusWord(answer.status)}`]);
-      return ExitCode.done;
-    }),
-  );
 }

@@ -48,7 +48,9 @@ export function suggestionsFor(run: RunView): Suggestion[] {
     const family = familySuggestions(run);
     // A compensation can't be stopped.
     if (isBeingUndone(run.actions)) return [watch, ...family];
-    return [watch, ...family, { args: `cancel ${id}`, does: "stop it; what succeeded stays" }];
+    const cancel = { args: `cancel ${id}`, does: "stop it; what succeeded stays" };
+    const held = summary.status === RunStatus.PAUSED;
+    return [...(held ? [{ args: `resume ${id}`, does: "let it go on" }] : []), watch, ...family, cancel];
   }
   const suggestions: Suggestion[] = [];
   if (run.actions.some((action) => (action.items?.failed ?? 0) > 0)) {

@@ -65,7 +65,8 @@ export function renderWorkflows(workflows: readonly WorkflowSummary[], screen: S
     safeText(workflow.queues.join(", ")),
     workflow.inputSchema === "" ? "any" : "schema",
   ]);
-  return renderTable(
+  const paused = workflows.filter((workflow) => workflow.paused !== "");
+  const table = renderTable(
     [
       { title: "WORKFLOW", shrinkTo: 12 },
       { title: "DEFINITION" },
@@ -76,6 +77,14 @@ export function renderWorkflows(workflows: readonly WorkflowSummary[], screen: S
     rows,
     screen,
   );
+  if (paused.length === 0) return table;
+  return [
+    ...table,
+    "",
+    ...paused.flatMap(({ paused: text }) =>
+      wrapText(`▲ ${safeText(text)}`, screen.width).map((line) => screen.style("warn", line)),
+    ),
+  ];
 }
 
 /** What is counted, in the order of a line; the quiet ones stand there only where there is something to count. */

@@ -83,6 +83,7 @@ function renderRemarks(run: RunView, screen: Screen): string[] {
     remarks.push(detail);
   const cancelReason = safeText(run.cancelReason);
   if (cancelReason !== "" && !detail.includes(cancelReason)) remarks.push(`Cancelled: ${cancelReason}`);
+  if (run.workflowPaused !== "") remarks.push(`▲ ${safeText(run.workflowPaused)}`);
   // Of a run that failed or goes on, what its actions did not do so far is not the point.
   if (run.summary?.status === RunStatus.COMPLETED) remarks.push(...effectRemarks(run.summary.effect));
   return remarks.flatMap((remark) => wrapText(remark, screen.width - 2)).map((line) => `  ${line}`);

@@ -1,8 +1,9 @@
-/** CancelRun: ends what is open of a run, now; what had succeeded stays in the ledger. */
+/** CancelRun: ends what is open of a run, at once or after a grace; what had succeeded stays in the ledger. */
 import { type CancelRun, type Command, RejectCode, RunStatus } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
 import { cancelActor } from "../../actor/cancel.js";
 import { undoProgress } from "../../actor/undo.js";
+import { CANCEL_GRACE_DEFAULT_MS, CANCEL_GRACE_MS_MAX } from "../../limits.js";
 import { isRunTerminal } from "../../status.js";
 import { absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
@@ -30,7 +31,12 @@ export function cancelRun(
     const message = `run ${cancel.runId} has ended but for its compensation, which a cancel does not stop: ${undoProgress(actor)} undone; it ends by itself after the last`;
     return ctx.reject(command, RejectCode.ALREADY_ENDED, message, cancel.runId, run.status);
   }
-  cancelActor(actor, cancel);
+  const graceMs = cancel.graceMs ?? CANCEL_GRACE_DEFAULT_MS;
+  if (graceMs > CANCEL_GRACE_MS_MAX) {
+    const message = `run ${cancel.runId} can't be cancelled with a grace of ${graceMs} ms: at most ${CANCEL_GRACE_MS_MAX} are allowed`;
+    return ctx.reject(command, RejectCode.MALFORMED, message, cancel.runId, run.status);
+  }
+  cancelActor(actor, { who: cancel.who, reason: cancel.reason, graceMs });
   saveActor(actor);
   return ctx.accept(command, { runId: cancel.runId, status: run.status });
 }

@@ -19,6 +19,7 @@ import { endAction, settleItems } from "../../actor/actions.js";
 import {
   type Actor,
   addEvent,
+  isCancelling,
   loadActor,
   makeFailure,
   payloadProblem,
@@ -50,6 +51,7 @@ export function itemsLoaded(ctx: FoldContext, command: Command, loaded: ItemsLoa
     state?.items !== undefined &&
     state.status === ActionStatus.RUNNING &&
     !state.items.loaded &&
+    !isCancelling(actor) &&
     loaded.generation === actor.run.generation &&
     loaded.firstIndex === state.items.bound;
   if (!current) {

@@ -6,6 +6,7 @@
  */
 import { ActionStatus, ItemStatus, RunStatus, TimerKind, type TimerRecord } from "@holdfast/proto";
 import { beginAttempt } from "../../actor/actions.js";
+import { forceCancel } from "../../actor/cancel.js";
 import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
 import { batchDue } from "../../actor/batch.js";
@@ -16,6 +17,7 @@ import { undoAgain } from "../../actor/undo.js";
 import { patienceOver } from "../../actor/wait.js";
 import { isTerminal } from "../../status.js";
 import { outcomeKey, timerDue } from "../../state/tables.js";
+import { isRunLive } from "../../status.js";
 import type { FoldContext } from "../context.js";
 import type { Row } from "../scans.js";
 
@@ -47,11 +49,13 @@ function fire(ctx: FoldContext, timer: TimerRecord): void {
     return;
   }
   if (timer.kind === TimerKind.START && actor.run.status === RunStatus.PENDING) advance(actor);
-  else if (timer.kind === TimerKind.RETRY && actor.run.status === RunStatus.RUNNING) retry(actor, timer);
+  else if (timer.kind === TimerKind.RETRY && isRunLive(actor.run.status)) retry(actor, timer);
   else if (timer.kind === TimerKind.WAIT) {
     const action = actor.plan.actions[timer.action];
     if (action === undefined || !patienceOver(actor, action, timer.attempt)) return;
     advance(actor);
+  } else if (timer.kind === TimerKind.CANCEL) {
+    if (!forceCancel(actor, timer.attempt)) return;
   } else if (timer.kind !== TimerKind.RECOVER || !recover(actor, timer.attempt)) return;
   saveActor(actor);
 }
@@ -60,7 +64,7 @@ function batch(actor: Actor, { action: index, attempt }: TimerRecord): void {
   const action = actor.plan.actions[index];
   if (action === undefined) return;
   if (!cancelDue(actor, action, attempt)) {
-    if (actor.run.status !== RunStatus.RUNNING || !batchDue(actor, action, attempt)) return;
+    if (!isRunLive(actor.run.status) || !batchDue(actor, action, attempt)) return;
     if (isTerminal(stateOf(actor, action).status)) advance(actor);
   }
   saveActor(actor);

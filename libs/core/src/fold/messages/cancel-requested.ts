@@ -4,10 +4,14 @@ import { loadActor, saveActor } from "../../actor/actor.js";
 import { cancelActor } from "../../actor/cancel.js";
 import { isSameRequester } from "../../actor/requester.js";
 import { callOffRecovery } from "../../actor/run-end.js";
+import { CANCEL_GRACE_MS_MAX } from "../../limits.js";
 import { isRunTerminal } from "../../status.js";
 import type { FoldContext } from "../context.js";
 
-export function cancelRequested(ctx: FoldContext, { runId, requester, reason }: CancelRequested): void {
+export function cancelRequested(
+  ctx: FoldContext,
+  { runId, requester, reason, graceMs }: CancelRequested,
+): void {
   const actor = loadActor(ctx, runId);
   if (actor === undefined || requester === undefined) return;
   const { run } = actor;
@@ -15,7 +19,7 @@ export function cancelRequested(ctx: FoldContext, { runId, requester, reason }: 
   if (!isSameRequester(run.requester, requester) || run.undo !== undefined) return;
   if (!isRunTerminal(run.status)) {
     const who = requester.of.case === "action" ? `run ${requester.of.value.runId}` : "";
-    cancelActor(actor, { who, reason });
+    cancelActor(actor, { who, reason, graceMs: Math.min(graceMs, CANCEL_GRACE_MS_MAX) });
   } else if (run.recoverAtNs > 0n) callOffRecovery(actor);
   else return;
   saveActor(actor);

@@ -1,0 +1,49 @@
+/** Moves of operators, drawn blindly: what they cancel, pause, resume and change, rightly or not. */
+import {
+  type Command,
+  PauseRunSchema,
+  PauseWorkflowSchema,
+  ResumeRunSchema,
+  ResumeWorkflowSchema,
+  RetentionPolicySchema,
+  SetRetentionSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { cancel } from "./build.js";
+
+export const WORKFLOWS = ["first", "second"] as const;
+export const RUNS = ["r1", "r2", "r3", "r4", "r5"] as const;
+/** Whatever the index, one of the list. */
+export const at = <T>(list: readonly T[], index: number): T => list[index % list.length] as T;
+
+/** Now, after a moment, after longer than any test takes, and longer than is allowed. */
+export const cancelMove = (runs: readonly string[], pick: number, how: number): Command["kind"] =>
+  cancel(at([...runs, "nobody"], pick), "no longer wanted", at([0, 0, 60, 3_600_000, 3_600_001], how >> 2));
+
+export function pauseMove(runs: readonly string[], pick: number, how: number): Command["kind"] {
+  const runId = at([...runs, "nobody", "Ł"], pick);
+  return how % 3 === 0
+    ? { case: "pauseRun", value: init(PauseRunSchema, { runId, who: "ann" }) }
+    : { case: "resumeRun", value: init(ResumeRunSchema, { runId }) };
+}
+
+export function pauseWorkflowMove(pick: number, how: number): Command["kind"] {
+  const workflow = at([...WORKFLOWS, "unknown", "no way"], pick);
+  return how % 2 === 0
+    ? { case: "pauseWorkflow", value: init(PauseWorkflowSchema, { workflow }) }
+    : { case: "resumeWorkflow", value: init(ResumeWorkflowSchema, { workflow }) };
+}
+
+export function retentionMove(pick: number, how: number): Command["kind"] {
+  const policy = init(RetentionPolicySchema, {
+    completedRetentionS: at([0, 1, 3_600, 99 * 365 * 86_400], how),
+    failedRetentionS: at([0, 3_600, 30 * 86_400], how >> 2),
+    maxTerminalRuns: at([0, 0, 1], how >> 4),
+  });
+  const value = init(SetRetentionSchema, {
+    workflow: at([...WORKFLOWS, "", "no way"], pick),
+    policy: how % 5 === 0 ? undefined : policy,
+    who: "tester",
+  });
+  return { case: "setRetention", value };
+}
