@@ -1,5 +1,12 @@
 /** What users of Holdfast import: define workflows, run workers, start runs. */
 export type { ItemsPage, ListItemsFilter, ListRunsFilter, RunsPage } from "@holdfast/engine";
+export type {
+  BatchOptions,
+  JobCheck,
+  JobHandlers,
+  JobResult,
+  WholeJobCheck,
+} from "./workflow/batch.js";
 export { type RunEnded, RunStatus, type RunView } from "@holdfast/proto";
 export { ActionError, type ActionErrorOptions, type FailureModeName } from "./action-error.js";
 export { Holdfast } from "./client/holdfast.js";

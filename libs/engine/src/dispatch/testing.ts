@@ -107,7 +107,7 @@ export class TestWorker {
     return this.report(task, { case: "failure", value: init(FailureSchema, { mode, message }) });
   }
 
-  private report(task: Task, outcome: TaskReport["outcome"]): Promise<number> {
+  report(task: Task, outcome: TaskReport["outcome"]): Promise<number> {
     const { runId, action, item, attempt } = task;
     const value = init(TaskReportSchema, { runId, action, item, attempt, outcome });
     return this.commands.send(task.partition, init(CommandSchema, { kind: { case: "taskReport", value } }));

@@ -161,7 +161,7 @@ function taskAtJob(deps: ComposeDeps, due: DueTask, { run, plan }: Pinned, job: 
   const { view, partition, epoch } = deps;
   const { runId, attempt, action: index } = due;
   const isCheck = job.step === JobStep.CHECK;
-  if (isCheck && run.status !== RunStatus.RUNNING) return undefined;
+  if (isCheck && (run.status !== RunStatus.RUNNING || isPaused(deps.applied, run.workflow))) return undefined;
   const steps = isCheck
     ? { ...due, bound: batch?.steps ?? 0, since: stepsSince }
     : { ...due, bound: 0, since: 0 };

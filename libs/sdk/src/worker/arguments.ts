@@ -4,7 +4,7 @@
  */
 import { isCompleted } from "@holdfast/core";
 import { PayloadCodec, type QueryClient } from "@holdfast/engine";
-import type { NamedPayload } from "@holdfast/proto";
+import { JobStep, type NamedPayload } from "@holdfast/proto";
 import { ActionError } from "../action-error.js";
 import { issuesText, type Parsed, parseInput } from "../workflow/schema.js";
 import type { AnyWorkflow } from "../workflow/workflow.js";
@@ -29,6 +29,16 @@ export class ArgumentReader {
     const { task } = held;
     const args: Arguments = {};
     const waits: Promise<undefined>[] = [];
+    if (task.job !== undefined) {
+      const { step, handle, items } = task.job;
+      const what = `job ${task.job.job} of action ${task.actionName} of run ${task.runId}`;
+      if (items !== undefined)
+        put(args, "items", this.#payloads.decode(items, `the items of ${what}`), waits);
+      if (step !== JobStep.SUBMIT) {
+        put(args, "handle", this.#payloads.decode(handle, `the handle of ${what}`), waits);
+        return waits.length === 0 ? args : Promise.all(waits).then(() => args);
+      }
+    }
     if (task.item === undefined) put(args, "input", this.#input(held, workflow), waits);
     else {
       const item = this.#payloads.decode(task.itemInput, `item ${task.item} of run ${task.runId}`);

@@ -48,6 +48,14 @@ export interface UndoContext extends ActionContext {
   readonly cause: UndoCause;
 }
 
+/** Of the handlers of an external batch action. Its `idempotencyKey` is the job's: the same however often the job is submitted. */
+export interface BatchContext extends ActionContext {
+  /** Counts the jobs of the action, from 1. */
+  readonly job: number;
+  /** The run's input, fetched when it is first asked for. Shared with other handlers, so frozen. */
+  runInput(): Promise<unknown>;
+}
+
 export interface ItemContext<Input = unknown> extends ActionContext {
   readonly index: number;
   /** The run's input, fetched when it is first asked for. Shared with other handlers, so frozen. */

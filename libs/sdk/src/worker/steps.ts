@@ -8,6 +8,7 @@
 import { STEP_NAME_CHARS_MAX, STEPS_MAX } from "@holdfast/core";
 import { type Clock, command, type CommandClient, type PayloadCodec } from "@holdfast/engine";
 import { type CheckpointStep, type Payload, RejectCode, type StepResult } from "@holdfast/proto";
+import type { Logger } from "@holdfast/telemetry";
 import { ActionError } from "../action-error.js";
 import type { HeldTask } from "./held-task.js";
 
@@ -17,6 +18,7 @@ export interface StepsHost {
   readonly commands: CommandClient;
   readonly payloads: PayloadCodec;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 export class Steps {

@@ -4,7 +4,7 @@ import { FailureMode } from "@holdfast/proto";
 import type { Logger } from "@holdfast/telemetry";
 import type { FailureModeName } from "../action-error.js";
 import type { NoEffect, Skip } from "../workflow/types.js";
-import type { ItemContext, UndoCause, UndoContext } from "./context.js";
+import type { BatchContext, ItemContext, UndoCause, UndoContext } from "./context.js";
 import { noEffect, skip } from "./endings.js";
 import type { HeldTask } from "./held-task.js";
 import { Steps, type StepsHost } from "./steps.js";
@@ -14,7 +14,7 @@ export interface ContextHost extends StepsHost {
   runInput(held: HeldTask): Promise<unknown>;
 }
 
-export class TaskContext implements ItemContext, UndoContext {
+export class TaskContext implements ItemContext, UndoContext, BatchContext {
   readonly #held: HeldTask;
   readonly #host: ContextHost;
   #log: Logger | undefined;
@@ -41,6 +41,10 @@ export class TaskContext implements ItemContext, UndoContext {
     return this.#held.task.item ?? 0;
   }
 
+  get job(): number {
+    return this.#held.task.job?.job ?? 0;
+  }
+
   get attempt(): number {
     return this.#held.task.attempt;
   }
@@ -58,8 +62,9 @@ export class TaskContext implements ItemContext, UndoContext {
   }
 
   get idempotencyKey(): string {
-    const { runId, actionName, item, undo } = this.#held.task;
+    const { runId, actionName, item, undo, job } = this.#held.task;
     const key = item === undefined ? `${runId}/${actionName}` : `${runId}/${actionName}/${item}`;
+    if (job !== undefined) return `${key}/job-${job.job}`;
     if (undo === undefined) return key;
     // What was undone and is done again is something new, and to undo it is another matter than to do it.
     return `${key}${undo.times === 0 ? "" : `/again-${undo.times}`}${undo.now ? "/undo" : ""}`;

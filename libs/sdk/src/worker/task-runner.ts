@@ -13,11 +13,12 @@ import {
   type PortError,
   taskReportCommand,
 } from "@holdfast/engine";
-import type { Task, TaskCancel, TaskRef, TaskReport } from "@holdfast/proto";
+import { JobStep, type Task, type TaskCancel, type TaskRef, type TaskReport } from "@holdfast/proto";
 import type { Logger } from "@holdfast/telemetry";
 import type { AnyWorkflow, Handler } from "../workflow/workflow.js";
 import type { ArgumentReader, Arguments } from "./arguments.js";
 import type { HeldTask } from "./held-task.js";
+import { outcomeOfJob } from "./job-outcome.js";
 import type { WorkerLimits } from "./limits.js";
 import {
   outcomeOfStopped,
@@ -42,7 +43,7 @@ export interface RunnerDeps {
   readonly logger: Logger;
 }
 
-type Invoke = (args: Arguments, context: TaskContext) => unknown;
+type Invoke = (args: unknown, context: TaskContext) => unknown;
 
 export class TaskRunner implements ContextHost, ReportOwner {
   readonly logger: Logger;
@@ -165,7 +166,7 @@ export class TaskRunner implements ContextHost, ReportOwner {
     this.#running.add(held);
     const workflow = workflows.get(task.workflow);
     const undoes = task.undo?.now === true;
-    const handler = (undoes ? workflow?.undoHandlers : workflow?.handlers)?.get(task.actionName);
+    const handler = workflow === undefined ? undefined : handlerOf(workflow, task);
     if (workflow === undefined || handler === undefined) return this.#end(held, outcomeOfUnknown(held));
     // It tells what could not be done, not what could not be undone.
     if (!undoes) held.failureMessage = workflow.definition.actions[task.action]?.failureMessage ?? "";
@@ -186,7 +187,9 @@ export class TaskRunner implements ContextHost, ReportOwner {
     held.args = args;
     let result: unknown;
     try {
-      result = (handler as Invoke)(args, new TaskContext(held, this));
+      const { job } = held.task;
+      const given = job === undefined || job.step === JobStep.SUBMIT ? args : args["handle"];
+      result = (handler as Invoke)(given, new TaskContext(held, this));
     } catch (error) {
       return this.#end(held, outcomeOfThrown(held, error));
     }
@@ -199,7 +202,11 @@ export class TaskRunner implements ContextHost, ReportOwner {
 
   #ended(held: HeldTask, value: unknown): void {
     if (held.phase !== "running") return this.#late(held);
-    const outcome = outcomeOfValue(held, value, this.#deps.payloads);
+    const { job } = held.task;
+    const outcome =
+      job === undefined
+        ? outcomeOfValue(held, value, this.#deps.payloads)
+        : outcomeOfJob(held, job, value, this).catch((error: unknown) => outcomeOfThrown(held, error));
     if (outcome instanceof Promise) void outcome.then((settled) => this.#end(held, settled));
     else this.#end(held, outcome);
   }
@@ -303,6 +310,16 @@ export class TaskRunner implements ContextHost, ReportOwner {
     const { runId, actionName, item, attempt } = task;
     this.logger.debug("an attempt failed", { run: runId, action: actionName, item, attempt, message });
   }
+}
+
+/** The function that a task is for; undefined: this worker has none. */
+function handlerOf(workflow: AnyWorkflow, { actionName, undo, job }: Task): Handler | undefined {
+  if (undo?.now === true) return workflow.undoHandlers.get(actionName);
+  const jobs = job === undefined ? undefined : workflow.jobHandlers.get(actionName);
+  if (job?.step === JobStep.CHECK) return jobs && ((handle, context) => jobs.check(handle, context));
+  if (job?.step === JobStep.CANCEL)
+    return jobs?.cancel && ((handle, context) => jobs.cancel?.(handle, context));
+  return workflow.handlers.get(actionName);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

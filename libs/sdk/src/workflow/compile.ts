@@ -82,6 +82,12 @@ function reservedProblem(action: DeclaredAction): string[] {
         `action "${action.name}" can't be undone after an action "${own}": its undo gets something else under "${own}"; rename that action`,
       ];
   }
+  if (action.options.batch !== undefined && action.over === "items") {
+    if (action.options.after?.includes("items") === true)
+      return [
+        `action "${action.name}" can't be an external batch after an action "items": its submit gets something else under "items"; rename that action`,
+      ];
+  }
   if (!RESERVED.has(action.name)) return [];
   return [`action "${action.name}" needs another name: handlers get something else under "${action.name}"`];
 }
@@ -106,6 +112,7 @@ function compileAction({ name, over, options, undo = false }: DeclaredAction): A
     steps: [...(options.steps ?? [])],
     wait: options.wait,
     child: options.child,
+    batch: options.batch,
     undo: undo ? init(UndoSchema) : undefined,
   });
 }
@@ -137,7 +144,7 @@ export function toPointer(path: string): string {
     .join("");
 }
 
-function retry(name: string, options: RetryOptions): RetryPolicy {
+export function retry(name: string, options: RetryOptions): RetryPolicy {
   const what = (part: string): string => `retry.${part} of action ${name}`;
   return init(RetryPolicySchema, {
     maxAttempts: options.maxAttempts === undefined ? 0 : count(options.maxAttempts, 1, what("maxAttempts")),
@@ -205,7 +212,7 @@ function positiveMs(given: Duration, what: string): number {
   return value;
 }
 
-function count(given: number, least: number, what: string): number {
+export function count(given: number, least: number, what: string): number {
   if (!Number.isInteger(given) || given < least || given > DURATION_MS_MAX) {
     throw invalid(`${what} is ${given}: give a whole number of at least ${least}`);
   }

@@ -1,5 +1,5 @@
 /** What a workflow and its actions may declare, as users write it. */
-import type { ChildRun, Wait } from "@holdfast/proto";
+import type { Batch, ChildRun, Wait } from "@holdfast/proto";
 import type { FailureModeName } from "../action-error.js";
 import type { Duration } from "../duration.js";
 import type { InputOption } from "./schema.js";
@@ -133,5 +133,6 @@ export interface AnyActionOptions extends ForEachOptions<string, Trigger> {
   readonly itemsOf?: string;
   readonly outputOf?: { readonly action: string; readonly path?: string };
   readonly wait?: Wait;
+  readonly batch?: Batch;
   readonly child?: ChildRun;
 }

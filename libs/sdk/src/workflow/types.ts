@@ -81,6 +81,15 @@ export type ItemArgs<Item, A extends Actions, After extends string, Trigger> = {
   readonly [N in After & OnceNames<A>]: MaybeMissing<Trigger, A[N]["output"]>;
 };
 
+/** What the submit of a job over items is given. */
+export type JobArgs<Input, Item, A extends Actions, After extends string, Trigger> = {
+  readonly input: Input;
+  /** Those that the job is to work on, each with its place in the whole, which its result has to name. */
+  readonly items: readonly { readonly index: number; readonly item: Item }[];
+} & {
+  readonly [N in After & OnceNames<A>]: MaybeMissing<Trigger, A[N]["output"]>;
+};
+
 /** What one success of an action over items gave. */
 export interface IndexedOutput<Output> {
   readonly index: number;

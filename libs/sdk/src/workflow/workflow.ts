@@ -47,44 +47,45 @@ import type {
   UndoItemsArgs,
 } from "./types.js";
 
+import { type AnyBatchOptions, type AnyJobHandlers, type BatchMethod, batchPolicy } from "./batch.js";
 import { childRun } from "./children.js";
 import { approvalWait, signalWait, sleepWait } from "./waits.js";
 
 /** Runs one action, or one item of it. `args` is what the action depends on. */
 export type Handler = (args: never, context: never) => unknown;
 
-type NewName<N extends string, A extends Actions> = N extends ReservedName | keyof A ? never : N;
+export type NewName<N extends string, A extends Actions> = N extends ReservedName | keyof A ? never : N;
 
-type With<A extends Actions, N extends string, I extends ActionInfo> = A & Record<N, I>;
+export type With<A extends Actions, N extends string, I extends ActionInfo> = A & Record<N, I>;
 
-interface Once<R, After extends string> extends ActionInfo {
+export interface Once<R, After extends string> extends ActionInfo {
   readonly over: "once";
   readonly output: OutputOf<Awaited<R>>;
   readonly after: After;
 }
 
-interface OverItems<R, After extends string> extends ActionInfo {
+export interface OverItems<R, After extends string> extends ActionInfo {
   readonly over: "items";
   readonly output: OutputOf<Awaited<R>>;
   readonly after: After;
 }
 
 /** Items of the run's input. */
-interface FromInput<P extends string> {
+export interface FromInput<P extends string> {
   /** A dotted path (`"batch.rows"`) or JSON pointer (`"/batch/rows"`) to an array in the input; `""`: the input itself. */
   readonly items: P;
 }
 /** One item for each success of another action over items. */
-interface FromItems<N extends string> {
+export interface FromItems<N extends string> {
   readonly itemsOf: N;
 }
 /** An array in another action's output. */
-interface FromOutput<N extends string, P extends string> {
+export interface FromOutput<N extends string, P extends string> {
   readonly outputOf: { readonly action: N; readonly path?: P };
 }
 
 /** What may stand beside a handler. */
-interface Beside<UndoneArgs> {
+export interface Beside<UndoneArgs> {
   /**
    * Undoes what the handler did, should the run fail or be cancelled after it completed: with what the handler got and returned.
    * Retried as the action is; it must bear to be run again. What it returns is not kept.
@@ -105,6 +106,7 @@ interface Parts {
   readonly actions: readonly DeclaredAction[];
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly undoHandlers: ReadonlyMap<string, Handler>;
+  readonly jobHandlers: ReadonlyMap<string, AnyJobHandlers>;
 }
 
 /** `In`: what a start is given. `Out`: what handlers get of it. */
@@ -134,6 +136,11 @@ export class Workflow<In, Out, A extends Actions> {
   /** By action; of those that can be undone. */
   get undoHandlers(): ReadonlyMap<string, Handler> {
     return this.#parts.undoHandlers;
+  }
+
+  /** By action; of those whose work an outside system does. */
+  get jobHandlers(): ReadonlyMap<string, AnyJobHandlers> {
+    return this.#parts.jobHandlers;
   }
 
   /** The definition as it is registered. Throws `INVALID_DEFINITION`, saying everything that is wrong with it. */
@@ -226,6 +233,25 @@ export class Workflow<In, Out, A extends Actions> {
   forEach(name: string, options: AnyActionOptions, handler: Handler, beside?: Beside<never>): unknown {
     return this.#with({ name, over: "items", options }, handler, beside);
   }
+
+  /**
+   * An action whose work an outside system does: `submit` hands it a job (over items, with many of them), `check` is called now and
+   * then until the job is done, and each item ends with its result as an inline one does. Nothing runs between two checks.
+   */
+  readonly batch: BatchMethod<In, Out, A> = (
+    name: string,
+    options: AnyBatchOptions,
+    handlers: AnyJobHandlers,
+    beside?: Beside<never>,
+  ): never => {
+    const { items, itemsOf, outputOf } = options;
+    const over = items === undefined && itemsOf === undefined && outputOf === undefined ? "once" : "items";
+    const declared = { ...options, batch: batchPolicy(name, options, handlers) };
+    const jobHandlers = new Map(this.#parts.jobHandlers).set(name, handlers);
+    const submit: Handler = (args, context) => handlers.submit(args, context);
+    const made = this.#with({ name, over, options: declared }, submit, beside);
+    return new Workflow({ ...made.#parts, jobHandlers }) as never;
+  };
 
   /** An action that waits for time to pass, by the log's clock. It needs no worker. */
   sleep<
@@ -342,7 +368,7 @@ type ChildWorkflow = Pick<AnyWorkflow, "name" | "hash"> & {
 // A workflow whatever its types are.
 export type AnyWorkflow = Pick<
   Workflow<never, never, Actions>,
-  "name" | "input" | "handlers" | "undoHandlers" | "definition" | "hash"
+  "name" | "input" | "handlers" | "undoHandlers" | "jobHandlers" | "definition" | "hash"
 >;
 
 /** Whether something, such as what a module exports, is a workflow. */
@@ -365,5 +391,6 @@ export function workflow<const I extends InputOption = Typed<unknown>>(
     actions: [],
     handlers: new Map(),
     undoHandlers: new Map(),
+    jobHandlers: new Map(),
   });
 }

@@ -1,7 +1,16 @@
 /** What a person must see of a run, whatever the terminal. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { ActionStatus, Effect, FailureMode, RunStatus, UndoStatus, UndoViewSchema } from "@holdfast/proto";
+import {
+  ActionStatus,
+  BatchPhase,
+  BatchViewSchema,
+  Effect,
+  FailureMode,
+  RunStatus,
+  UndoStatus,
+  UndoViewSchema,
+} from "@holdfast/proto";
 import { describe, expect, it } from "vitest";
 import { renderRun } from "./run.js";
 import { failedItem, partialRun, plainScreen, SAMPLE_NOW_MS } from "./sample-runs.js";
@@ -241,6 +250,52 @@ describe("the tally", () => {
     expect(levelColour(create(TallySchema, { ok: 9, partial: 1 })).word).toBe("yellow");
     expect(levelColour(create(TallySchema, { ok: 9, skip: 1 })).word).toBe("green");
     expect(levelColour(create(TallySchema, { ok: 9, open: 1 })).word).toBe("open");
+  });
+});
+
+describe("an action whose work an outside system does", () => {
+  const shown = (batch: MessageInitShape<typeof BatchViewSchema>) => {
+    const run = partialRun();
+    const [, second] = run.actions;
+    if (second !== undefined) {
+      second.status = ActionStatus.WAITING;
+      second.batch = create(BatchViewSchema, { job: 2, ...batch });
+      second.retryAt = second.batch.nextCheck;
+    }
+    return renderRun(run, [], plainScreen(200)).filter((line) => /^ {6}/.test(line));
+  };
+
+  it("shows its job, the last check and the next", () => {
+    const phase = BatchPhase.SUBMITTED;
+    const lines = shown({
+      phase,
+      handle: "b-17",
+      submittedAt: at(9),
+      lastCheck: at(4),
+      nextCheck: at(-6),
+      checks: 3,
+    });
+    expect(lines).toContain(
+      "      job 2 b-17 · submitted 2026-11-21 03:39:51Z · last check 2026-11-21 03:39:56Z · next check 2026-11-21 03:40:06Z · 3 checks",
+    );
+    expect(text(lines)).not.toContain("tries again");
+  });
+
+  it.each([
+    [
+      { phase: BatchPhase.SUBMITTING, tries: 1 },
+      "      job 2 · is being submitted · 1 failed attempt in a row",
+    ],
+    [
+      { phase: BatchPhase.CHECKING, handle: "h", ignored: 2 },
+      "      job 2 h · is being checked · 2 results that changed nothing",
+    ],
+    [
+      { phase: BatchPhase.UNSPECIFIED, cancels: 1 },
+      "      1 job still to be cancelled in the outside system",
+    ],
+  ])("says what is done about it: %#", (batch, line) => {
+    expect(shown(batch)).toContain(line);
   });
 });
 

@@ -15,6 +15,7 @@ import {
 import { renderRecommendation, renderRetryable, renderSuggestions } from "./advice.js";
 import { childRemark, parentFact, saysChildOnly } from "./family.js";
 import { failureText, renderFailedItems } from "./item.js";
+import { jobRemark } from "./job.js";
 import { formatSteps } from "./steps.js";
 import { actionStatusWord, actionTone, MARKS, modeWord, runStatusWord, runTone } from "./status.js";
 import type { Screen } from "./style.js";
@@ -179,10 +180,12 @@ function actionRemarks(action: ActionView, screen: Screen): string[] {
   }
   const child = childRemark(action.child);
   if (child !== "") remarks.push(child);
+  const job = jobRemark(action.batch);
+  if (job !== "") remarks.push(job);
   // Over items, each item has steps of its own.
   const steps = action.items === undefined ? formatSteps(action.partial, action.steps) : "";
   if (steps !== "" && action.status !== ActionStatus.COMPLETED) remarks.push(steps);
-  if (action.retryAt !== undefined) {
+  if (action.retryAt !== undefined && action.batch?.nextCheck === undefined) {
     remarks.push(
       `tries again at ${formatMoment(action.retryAt)}${action.worker === "" ? "" : `, last on ${action.worker}`}`,
     );
