@@ -1,9 +1,10 @@
 /** A check finds what is broken, names the rule, and finds nothing where nothing is. */
-import { ActionStatus, ItemStatus, RunStatus, UndoStatus } from "@holdfast/proto";
+import { ActionStatus, BatchPhase, ItemStatus, RunStatus, UndoStatus } from "@holdfast/proto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { chunkKey, itemKey, runKey } from "../state/tables.js";
 import {
   action,
+  BATCH,
   childRun,
   define,
   failed,
@@ -16,6 +17,7 @@ import {
   UNDO,
   workflow,
 } from "../testing/build.js";
+import { JobScript } from "../testing/job-script.js";
 import { TestPartition } from "../testing/partition.js";
 import { checkRun } from "./check-run.js";
 
@@ -48,6 +50,43 @@ test("finds nothing in a run that is as it should be, at any time of it", () => 
   end();
   expect(partition.run("r1").status).toBe(RunStatus.COMPLETED_WITH_FAILURES);
   expect(check()).toEqual({ breaches: [], items: 3 });
+});
+
+describe("of jobs, finds", () => {
+  const jobs = (alter: (state: ReturnType<TestPartition["action"]>) => void) => {
+    partition.send(define(workflow("jobs", [action("load", { forEach: overInput(), batch: BATCH })])));
+    partition.send(start("r2", "jobs", { input: inline([1, 2]) }));
+    partition.load("r2", "load", [json(1), json(2)]);
+    const job = new JobScript(partition, "r2", "load");
+    job.submit();
+    const run = partition.run("r2");
+    const of = () => checkRun(partition.view, "r2", run, partition.planOf("r2")).breaches;
+    expect(of()).toEqual([]);
+    alter(partition.action("r2", "load"));
+    partition.view.put(runKey("r2"), run);
+    return of().map(({ rule, message }) => `${rule} ${message}`);
+  };
+
+  test("one that is never checked", () => {
+    const found = jobs((state) => {
+      state.retryAtNs = 0n;
+    });
+    expect(found).toEqual(["I13 its job is to be checked, but not at any time"]);
+  });
+
+  test("items at work without one", () => {
+    const found = jobs((state) => {
+      if (state.batch !== undefined) state.batch.phase = BatchPhase.UNSPECIFIED;
+    });
+    expect(found).toEqual(["I4 2 items are at work, but there is no job"]);
+  });
+
+  test("one that outlives its action", () => {
+    const found = jobs((state) => {
+      state.status = ActionStatus.FAILED;
+    });
+    expect(found).toContain("I3 it is FAILED, but a job of it is SUBMITTED");
+  });
 });
 
 describe("finds", () => {

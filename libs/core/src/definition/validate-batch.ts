@@ -9,8 +9,6 @@ export function batchProblems(action: ActionDefinition, batch: Batch): string[] 
   const problems: string[] = [];
   if (action.wait !== undefined)
     problems.push(`${subject} waits and is an external batch: it can be one of them only`);
-  if (action.child !== undefined)
-    problems.push(`${subject} is a child run and an external batch: it can be one of them only`);
   if (batch.timeoutMs > WAIT_MS_MAX)
     problems.push(
       `${subject} gives its jobs ${batch.timeoutMs} ms in all: at most ${WAIT_MS_MAX} are allowed`,

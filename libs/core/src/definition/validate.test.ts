@@ -14,6 +14,7 @@ import { describe, expect, test } from "vitest";
 import { arbitraryDefinition } from "../testing/arbitrary-definition.js";
 import {
   action,
+  BATCH,
   childRun,
   overInput,
   overItemsOf,
@@ -101,6 +102,38 @@ describe("a definition is refused with what is wrong with it", () => {
       "a child over items",
       workflow("w", [action("a", { child: childRun("c"), forEach: overInput() })]),
       /it can be one of them only/,
+    ],
+    [
+      "a wait that is a batch",
+      workflow("w", [
+        action("a", { wait: init(WaitSchema, { for: { case: "sleepMs", value: 5n } }), batch: BATCH }),
+      ]),
+      /waits and is an external batch: it can be one of them only/,
+    ],
+    [
+      "a batch for ever and a day",
+      workflow("w", [action("a", { batch: { ...BATCH, timeoutMs: 10n ** 15n } })]),
+      /gives its jobs 1000000000000000 ms in all: at most/,
+    ],
+    [
+      "a job of too many items",
+      workflow("w", [action("a", { forEach: overInput(), batch: { ...BATCH, itemsAJob: 100_001 } })]),
+      /100001 items a job are not possible: at most 100000/,
+    ],
+    [
+      "a whole job that takes items",
+      workflow("w", [action("a", { batch: { ...BATCH, itemsAJob: 3 } })]),
+      /says how many items a job has, but is not over items/,
+    ],
+    [
+      "a batch with a window",
+      workflow("w", [action("a", { forEach: overInput("", 4), batch: BATCH })]),
+      /it has no window; say how many items a job has/,
+    ],
+    [
+      "a batch that is checked ever faster",
+      workflow("w", [action("a", { batch: { ...BATCH, poll: retryPolicy({ factorMilli: 500 }) } })]),
+      /a backoff factor below 1 is not allowed/,
     ],
     [
       "a child that is a batch",

@@ -124,6 +124,8 @@ test("sequences get somewhere: runs end in every way, are retried and heal", () 
   const ended = [4, 5, 6, 7].map((status) => seen.get(`2:${status}`) ?? 0);
   expect(ended.every((count) => count > 5)).toBe(true);
   expect(seen.get("3:2") ?? 0).toBeGreaterThan(20);
+  const jobs = [RunEventType.BATCH_SUBMITTED, RunEventType.BATCH_ENDED, RunEventType.BATCH_CANCELLED];
+  expect(jobs.filter((type) => !seen.has(`${type}:0`)).map((type) => RunEventType[type])).toEqual([]);
 });
 
 /** Nothing waits for signals or people, and all that has a handler can be undone. */
