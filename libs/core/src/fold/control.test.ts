@@ -248,3 +248,13 @@ describe("a cancel with grace", () => {
     ]);
   });
 });
+
+test("a delayed run that was paused and resumed in between begins when it was to, by the one timer that it has", () => {
+  partition.send(start("r", "chain", { startAtNs: partition.nowNs + 60_000_000_000n }));
+  pause();
+  resume();
+  checkPartition(partition);
+  expect(runStatus()).toBe("PENDING");
+  partition.pass(61_000);
+  expect([runStatus(), partition.inFlight("r")]).toEqual(["RUNNING", ["first"]]);
+});

@@ -17,7 +17,12 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { describe, expect, test } from "vitest";
-import { cancelRunCommand, startRunCommand } from "../client/index.js";
+import {
+  cancelRunCommand,
+  pauseWorkflowCommand,
+  resumeWorkflowCommand,
+  startRunCommand,
+} from "../client/index.js";
 import { TestWorker, TestWorld } from "./testing.js";
 
 const batch = {
@@ -169,6 +174,25 @@ describe("a job", () => {
       expect((await shown(world)).summary?.status).toBe(RunStatus.COMPLETED);
     },
   );
+
+  test("is not checked while its workflow is paused, and is once that goes on", async () => {
+    const { world, worker } = await begun([1]);
+    await submit(world, worker);
+    const all = { workflow: "score", who: "ann", nowMs: world.clock.nowMs() };
+    const partition = partitionOf("run-1", world.partitions);
+    const pause = pauseWorkflowCommand({ ...all, id: "p-1", reason: "quota" });
+    await world.until(world.commands.submit(partition, pause));
+    await untilCheck(world, worker);
+    await untilCheck(world, worker);
+    expect(last(worker).job?.step).toBe(JobStep.SUBMIT);
+    const resume = resumeWorkflowCommand({ ...all, id: "p-2" });
+    await world.until(world.commands.submit(partition, resume));
+    await untilCheck(world, worker);
+    expect(last(worker).job?.step).toBe(JobStep.CHECK);
+    await answer(worker, last(worker), true, [0]);
+    await world.clock.advance(100);
+    expect((await shown(world)).summary?.status).toBe(RunStatus.COMPLETED);
+  });
 
   test("that is not wanted any more is cancelled outside, also under an owner that came later", async () => {
     const { world, worker } = await begun([1]);

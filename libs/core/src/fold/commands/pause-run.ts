@@ -13,8 +13,6 @@ import {
   RunEventType,
   RunStatus,
   Source,
-  TimerKind,
-  TimerRecordSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { settleItems } from "../../actor/actions.js";
@@ -90,10 +88,8 @@ export function resumeRun(ctx: FoldContext, command: Command, resume: ResumeRun)
 /** Sets off what became due meanwhile. */
 function goOn(actor: Actor): void {
   const { ctx, run, runId, plan } = actor;
-  if (run.status === RunStatus.PENDING && run.startAtNs > ctx.atNs) {
-    ctx.setTimer(run.startAtNs, init(TimerRecordSchema, { kind: TimerKind.START, runId }));
-    return;
-  }
+  // The timer of a start that is still to come is there: none fires early, paused or not.
+  if (run.status === RunStatus.PENDING && run.startAtNs > ctx.atNs) return;
   for (const action of plan.actions) {
     const state = stateOf(actor, action);
     const begun = state.status !== ActionStatus.PENDING && !isTerminal(state.status);
