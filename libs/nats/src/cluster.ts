@@ -24,6 +24,7 @@ import { Connection, type ConnectOptions } from "./connection.js";
 import { NatsDefinitions } from "./definitions.js";
 import { fromNats } from "./errors.js";
 import { JetStreamApi } from "./js-api.js";
+import { ObjectChunks } from "./object-chunks.js";
 import { NatsPayloads } from "./payloads.js";
 import { StreamPublisher } from "./publisher.js";
 import { NatsWorkQueue } from "./work-queue.js";
@@ -93,8 +94,8 @@ async function openCluster(connection: Connection, options: ConnectNatsOptions):
   for (const warning of warnings) logger.warn(warning, { cluster: config.id });
 
   const definitions = await NatsDefinitions.open(connection, create, replicas);
-  const payloads = new NatsPayloads(connection);
   const publisher = new StreamPublisher(connection, createInbox());
+  const payloads = new NatsPayloads(connection, new ObjectChunks(api, publisher));
   return {
     config,
     log: new NatsCommandLog(config.partitions, connection, api, publisher),

@@ -105,6 +105,11 @@ export class JetStreamApi {
     return (await orUndefined(asked, JS_ERR.noMessageFound))?.success === true;
   }
 
+  /** Removes all messages of one subject. */
+  async purgeSubject(stream: string, subject: string): Promise<void> {
+    await this.call(`STREAM.PURGE.${stream}`, { filter: subject });
+  }
+
   /** Creates the consumer, or finds it there with the same settings. */
   async createConsumer(
     stream: string,

@@ -1,20 +1,30 @@
 /**
- * Payloads in the object store, each under the SHA-256 of its content.
+ * Payloads and artifacts in the object store, each under the SHA-256 of its content.
  *
  * 1. The name is the content's: putting the same again writes nothing.
  * 2. What `get` returns has the size and digest that the reference says.
  */
 import { createHash } from "node:crypto";
-import { PAYLOAD_BYTES_MAX, PAYLOADS_BUCKET, type PayloadStore, PortError } from "@holdfast/engine";
+import {
+  ARTIFACT_BYTES_MAX,
+  isBody,
+  PAYLOAD_BYTES_MAX,
+  PAYLOADS_BUCKET,
+  payloadCorrupt,
+  payloadNotFound,
+  type PayloadStore,
+  payloadTooLarge,
+  PortError,
+} from "@holdfast/engine";
 import { type PayloadRef, PayloadRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import type { ObjectStore } from "nats";
+import type { ObjectInfo, ObjectStore } from "nats";
 import type { Connection } from "./connection.js";
 import { plainBytes } from "./delivery.js";
 import { fromNats } from "./errors.js";
+import { CHUNK_BYTES, type ObjectChunks } from "./object-chunks.js";
 
 const NAME = /^[0-9a-f]{64}$/;
-const CHUNK_BYTES = 256 * 1024;
 const PUBLISH_TIMEOUT_MS = 30_000;
 const GET_TIMEOUT_MS = 60_000;
 /** A reader that meets a writer of the same content may see it half replaced. */
@@ -22,21 +32,16 @@ const GET_TRIES = 3;
 
 export class NatsPayloads implements PayloadStore {
   readonly maxBytes = PAYLOAD_BYTES_MAX;
+  readonly maxStreamedBytes = ARTIFACT_BYTES_MAX;
   private store: Promise<ObjectStore> | undefined;
 
-  constructor(private readonly connection: Connection) {}
+  constructor(
+    private readonly connection: Connection,
+    private readonly chunks: ObjectChunks,
+  ) {}
 
   async put(body: Uint8Array): Promise<PayloadRef> {
-    if (body.length > this.maxBytes) {
-      throw new PortError(
-        "too-large",
-        `a payload of ${body.length} bytes is over the limit of ${this.maxBytes}`,
-        {
-          bytes: body.length,
-          maxBytes: this.maxBytes,
-        },
-      );
-    }
+    if (body.length > this.maxBytes) throw payloadTooLarge("a payload", body.length, this.maxBytes);
     const sha256 = digest(body);
     const name = sha256.toString("hex");
     try {
@@ -54,24 +59,51 @@ export class NatsPayloads implements PayloadStore {
 
   async get(ref: PayloadRef): Promise<Uint8Array> {
     const { name } = ref;
-    if (!NAME.test(name)) {
-      throw new PortError("not-found", `${JSON.stringify(name.slice(0, 80))} is no payload's name`);
-    }
     for (let tries = 1; ; tries++) {
-      const body = await this.fetch(name);
-      if (body === undefined) {
-        throw new PortError("not-found", `payload ${name} is not in the object store (any more)`, { name });
-      }
-      const right = BigInt(body.length) === ref.size && digest(body).equals(ref.sha256);
-      if (right) return body;
-      if (tries === GET_TRIES) {
-        throw new PortError(
-          "corrupt",
-          `payload ${name} is not what its reference says: ${body.length} bytes came where ${ref.size} were stored, or the ` +
-            "digest differs; restore the object store from a copy",
-          { name, bytes: body.length },
-        );
-      }
+      const body = NAME.test(name) ? await this.fetch(name) : undefined;
+      if (body === undefined) throw payloadNotFound(name);
+      if (isBody(ref, body.length, digest(body))) return body;
+      if (tries === GET_TRIES) throw payloadCorrupt(ref, body.length);
+    }
+  }
+
+  async putStream(pieces: AsyncIterable<Uint8Array>): Promise<PayloadRef> {
+    const written = await this.chunks.write(pieces, this.maxStreamedBytes);
+    const { id, bytes, sha256 } = written;
+    const name = sha256.toString("hex");
+    try {
+      const store = await this.open();
+      const there = await store.info(name);
+      const known = there !== null && !there.deleted && there.size === bytes;
+      if (known) await this.chunks.forget(id);
+      else await this.chunks.describe(name, written);
+      return init(PayloadRefSchema, { name, size: BigInt(bytes), sha256: new Uint8Array(sha256) });
+    } catch (thrown) {
+      throw fromNats(thrown, `store an artifact of ${bytes} bytes`);
+    }
+  }
+
+  async *getStream(ref: PayloadRef): AsyncGenerator<Uint8Array> {
+    const { name } = ref;
+    const info = NAME.test(name) ? await this.info(name) : undefined;
+    if (info === undefined) throw payloadNotFound(name);
+    if (BigInt(info.size) !== ref.size) throw payloadCorrupt(ref, info.size);
+    const hash = createHash("sha256");
+    let bytes = 0;
+    for await (const piece of this.chunks.read(info.nuid, info.chunks)) {
+      hash.update(piece);
+      bytes += piece.length;
+      yield piece;
+    }
+    if (!isBody(ref, bytes, hash.digest())) throw payloadCorrupt(ref, bytes);
+  }
+
+  private async info(name: string): Promise<ObjectInfo | undefined> {
+    try {
+      const info = await (await this.open()).info(name);
+      return info === null || info.deleted ? undefined : info;
+    } catch (thrown) {
+      throw fromNats(thrown, `find payload ${name}`);
     }
   }
 

@@ -22,6 +22,7 @@ export {
 export { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "./limits.js";
 export type { ListRunsFilter, RunsPage } from "./list-runs.js";
 export {
+  ARTIFACT_BYTES_MAX,
   type FetchStored,
   INLINE_BYTES_MAX,
   jsonBytes,

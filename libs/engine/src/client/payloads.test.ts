@@ -1,30 +1,12 @@
 /** Values in and out of payloads. */
-import { createHash } from "node:crypto";
-import { Encoding, type Payload, type PayloadRef } from "@holdfast/proto";
+import { Encoding, type Payload } from "@holdfast/proto";
 import { assert, asyncProperty, jsonValue } from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PortError } from "../ports/errors.js";
-import type { PayloadStore } from "../ports/registry.js";
+import { MemoryPayloads } from "../memory/memory-registry.js";
 import { inlinePayload } from "./commands.js";
 import { INLINE_BYTES_MAX, PayloadCodec, PayloadError } from "./payloads.js";
 
-class MapStore implements PayloadStore {
-  readonly maxBytes = 1024 * 1024;
-  readonly bodies = new Map<string, Uint8Array>();
-
-  put(body: Uint8Array): Promise<PayloadRef> {
-    const sha256 = createHash("sha256").update(body).digest();
-    const name = sha256.toString("hex");
-    this.bodies.set(name, body.slice());
-    return Promise.resolve({ $typeName: "holdfast.v1.PayloadRef", name, size: BigInt(body.length), sha256 });
-  }
-
-  get(ref: PayloadRef): Promise<Uint8Array> {
-    const body = this.bodies.get(ref.name);
-    if (body === undefined) return Promise.reject(new PortError("not-found", `no payload ${ref.name}`));
-    return Promise.resolve(body);
-  }
-}
+const MIB = 1024 * 1024;
 
 const caught = (run: () => unknown): unknown => {
   try {
@@ -36,7 +18,7 @@ const caught = (run: () => unknown): unknown => {
 
 describe("a value", () => {
   it("comes back as it was, at once while it is small", async () => {
-    const codec = new PayloadCodec(new MapStore());
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
     await assert(
       asyncProperty(jsonValue(), async (value) => {
         const payload = codec.encode(value, "it");
@@ -47,13 +29,11 @@ describe("a value", () => {
   });
 
   it("goes to the store beyond the inline limit, and comes back", async () => {
-    const store = new MapStore();
-    const codec = new PayloadCodec(store);
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
     const inline = "x".repeat(INLINE_BYTES_MAX - 2);
     expect((await codec.encode(inline, "it")).body.case).toBe("inline");
     const payload = await codec.encode(`${inline}x`, "it");
     expect(payload.body.case).toBe("ref");
-    expect(store.bodies.size).toBe(1);
     expect(await codec.decode(payload, "it")).toBe(`${inline}x`);
   });
 
@@ -65,7 +45,7 @@ describe("a value", () => {
     [{ "a b": 1n }, '$["a b"]', "bigint"],
     [{ when: { toJSON: () => 3n } }, "$.when", "bigint"],
   ])("that JSON can't carry is an error that names the place: %#", (value, path, what) => {
-    const codec = new PayloadCodec(new MapStore());
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
     const error = caught(() => codec.encode(value, "the output"));
     expect(error).toBeInstanceOf(PayloadError);
     expect(error).toMatchObject({ code: "unserialisable", details: { path } });
@@ -74,7 +54,7 @@ describe("a value", () => {
   });
 
   it("with a cycle, a throwing getter or too many levels is an error too", () => {
-    const codec = new PayloadCodec(new MapStore());
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
     const cycle: Record<string, unknown> = { inner: {} };
     cycle["inner"] = { back: cycle };
     expect(caught(() => codec.encode(cycle, "it"))).toMatchObject({ details: { path: "$.inner.back" } });
@@ -90,7 +70,7 @@ describe("a value", () => {
   });
 
   it("that is too large says how large it is and may be", () => {
-    const codec = new PayloadCodec(new MapStore());
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
     expect(caught(() => codec.encode("x".repeat(2 * 1024 * 1024), "it"))).toMatchObject({
       code: "too-large",
       details: { bytes: 2 * 1024 * 1024 + 2, maxBytes: 1024 * 1024 },
@@ -100,7 +80,7 @@ describe("a value", () => {
 
 describe("a payload", () => {
   it("that is absent is null", () => {
-    const codec = new PayloadCodec(new MapStore());
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
     expect(codec.decode(undefined, "it")).toBeNull();
     const empty: Payload = {
       $typeName: "holdfast.v1.Payload",
@@ -111,7 +91,7 @@ describe("a payload", () => {
   });
 
   it("kept in state is fetched, or an error where nobody can", async () => {
-    const codec = new PayloadCodec(new MapStore());
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
     const stored: Payload = {
       $typeName: "holdfast.v1.Payload",
       body: { case: "stored", value: 5 },
@@ -126,7 +106,7 @@ describe("a payload", () => {
   });
 
   it("that is not JSON, or whose body is gone, is an error", async () => {
-    const codec = new PayloadCodec(new MapStore());
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
     const broken = inlinePayload(Buffer.from("{"));
     expect(caught(() => codec.decode(broken, "the input"))).toMatchObject({ code: "malformed" });
     const lost: Payload = {
@@ -141,7 +121,7 @@ describe("a payload", () => {
   });
 
   it("of another encoding comes as bytes", () => {
-    const codec = new PayloadCodec(new MapStore());
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
     const raw: Payload = { ...inlinePayload(Uint8Array.of(1, 2)), encoding: Encoding.BYTES };
     expect(codec.decode(raw, "it")).toEqual(Uint8Array.of(1, 2));
   });

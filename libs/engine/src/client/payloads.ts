@@ -15,6 +15,8 @@ import { findJsonProblem } from "./json-problem.js";
 export const INLINE_BYTES_MAX = INLINE_PAYLOAD_BYTES_MAX;
 /** No payload is larger. */
 export const PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
+/** No artifact is larger. */
+export const ARTIFACT_BYTES_MAX = 16 * 1024 ** 3;
 
 export type PayloadErrorCode = "unserialisable" | "too-large" | "malformed" | "unavailable";
 

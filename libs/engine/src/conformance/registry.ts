@@ -1,8 +1,9 @@
 /**
  * What every `DefinitionRegistry` and `PayloadStore` does, as tests. Needs vitest; nothing but tests imports it.
  */
+import { createHash } from "node:crypto";
 import { hashDefinition } from "@holdfast/core";
-import { PayloadRefSchema, WorkflowDefinitionSchema } from "@holdfast/proto";
+import { type PayloadRef, PayloadRefSchema, WorkflowDefinitionSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DefinitionRegistry, PayloadStore, RegisteredDefinition } from "../ports/index.js";
@@ -125,5 +126,92 @@ export function registryConformance(name: string, makeRegistry: () => Promise<Fr
       await expect(payloads.get(otherSize)).rejects.toMatchObject({ code: "corrupt" });
       await expect(payloads.get(otherDigest)).rejects.toMatchObject({ code: "corrupt" });
     });
+
+    test.each([
+      { pieces: [] },
+      { pieces: [0, 0] },
+      { pieces: [1] },
+      { pieces: [262_144] },
+      { pieces: [100_000, 0, 700_000, 1, 262_143] },
+      { pieces: [2_000_000] },
+    ])("an artifact that comes in pieces of $pieces bytes comes back as it was", async ({ pieces }) => {
+      const whole = new Uint8Array(pieces.reduce((sum, size) => sum + size, 0)).map(
+        (_, at) => (at * 31) & 0xff,
+      );
+      const ref = await payloads.putStream(piecesOf(whole, pieces));
+      expect(ref.size).toBe(BigInt(whole.length));
+      expect((await read(payloads, ref)).equals(whole)).toBe(true);
+      expect(Buffer.from(await payloads.get(ref)).equals(whole)).toBe(true);
+    });
+
+    test("the same content has one reference, streamed or not", async () => {
+      const body = Buffer.from("the same, whatever way it comes");
+      const streamed = await payloads.putStream(piecesOf(body, [3, 5]));
+      expect(await payloads.put(body)).toEqual(streamed);
+      expect(await payloads.putStream(piecesOf(body, [1]))).toEqual(streamed);
+      expect(await read(payloads, streamed)).toEqual(body);
+      expect(await read(payloads, await payloads.put(Buffer.from("not streamed")))).toEqual(
+        Buffer.from("not streamed"),
+      );
+    });
+
+    test("an artifact that breaks off as it comes is not kept, and the error is its source's", async () => {
+      const broken = (async function* () {
+        yield Buffer.from("half of it");
+        throw new Error("the disk was pulled out");
+      })();
+      await expect(payloads.putStream(broken)).rejects.toThrow("the disk was pulled out");
+      const half = await payloads.put(Buffer.from("another"));
+      const name = createHash("sha256").update("half of it").digest("hex");
+      await expect(read(payloads, init(PayloadRefSchema, { ...half, name }))).rejects.toMatchObject({
+        code: "not-found",
+      });
+    });
+
+    test("an artifact that is not there is not found before its first piece, whatever its name", async () => {
+      const ref = await payloads.putStream(piecesOf(Buffer.from("here"), [4]));
+      for (const missing of ["0".repeat(64), "", "..", "a b", "x".repeat(5_000)]) {
+        const other = init(PayloadRefSchema, { ...ref, name: missing });
+        await expect(read(payloads, other)).rejects.toMatchObject({ code: "not-found" });
+      }
+    });
+
+    test("an artifact that is not what its reference says never ends without an error", async () => {
+      const ref = await payloads.putStream(piecesOf(Buffer.from("here"), [2, 2]));
+      const otherSize = init(PayloadRefSchema, { ...ref, size: ref.size + 1n });
+      const otherDigest = init(PayloadRefSchema, { ...ref, sha256: new Uint8Array(32) });
+      await expect(read(payloads, otherSize)).rejects.toMatchObject({ code: "corrupt" });
+      await expect(read(payloads, otherDigest)).rejects.toMatchObject({ code: "corrupt" });
+    });
+
+    test("a large artifact is read piece by piece, and may be left in the middle", async () => {
+      let given = 0;
+      const seen: number[] = [];
+      const source = (async function* () {
+        for (; given < 64; given++) yield new Uint8Array(256 * 1024).fill(given);
+      })();
+      const ref = await payloads.putStream(source);
+      for await (const piece of payloads.getStream(ref)) {
+        for (let at = 0; at < piece.length; at += 256 * 1024) seen.push(piece[at] as number);
+        if (seen.length === 8) break;
+      }
+      expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    });
   });
+}
+
+/** A body in pieces of the given sizes, and the rest of it in one. */
+async function* piecesOf(body: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  for (const size of sizes) {
+    yield body.subarray(at, at + size);
+    at += size;
+  }
+  if (at < body.length) yield body.subarray(at);
+}
+
+async function read(payloads: PayloadStore, ref: PayloadRef): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of payloads.getStream(ref)) pieces.push(piece);
+  return Buffer.concat(pieces);
 }

@@ -3,10 +3,14 @@ import { createHash } from "node:crypto";
 import { isName, nameProblem } from "@holdfast/core";
 import { type PayloadRef, PayloadRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { PAYLOAD_BYTES_MAX } from "../client/payloads.js";
+import { ARTIFACT_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../client/payloads.js";
 import {
   type DefinitionRegistry,
+  isBody,
+  payloadCorrupt,
+  payloadNotFound,
   type PayloadStore,
+  payloadTooLarge,
   PortError,
   type RegisteredDefinition,
 } from "../ports/index.js";
@@ -48,36 +52,62 @@ export class MemoryDefinitions implements DefinitionRegistry {
 }
 
 export class MemoryPayloads implements PayloadStore {
-  readonly #bodies = new Map<string, Uint8Array>();
+  readonly #bodies = new Map<string, readonly Uint8Array[]>();
 
-  constructor(readonly maxBytes: number = PAYLOAD_BYTES_MAX) {}
+  constructor(
+    readonly maxBytes: number = PAYLOAD_BYTES_MAX,
+    readonly maxStreamedBytes: number = ARTIFACT_BYTES_MAX,
+  ) {}
 
   async put(body: Uint8Array): Promise<PayloadRef> {
-    if (body.length > this.maxBytes) {
-      throw new PortError(
-        "too-large",
-        `a payload of ${body.length} bytes is over the limit of ${this.maxBytes}`,
-        {
-          bytes: body.length,
-          maxBytes: this.maxBytes,
-        },
-      );
-    }
-    const sha256 = createHash("sha256").update(body).digest();
-    const name = sha256.toString("hex");
-    this.#bodies.set(name, body.slice());
-    return init(PayloadRefSchema, { name, size: BigInt(body.length), sha256: new Uint8Array(sha256) });
+    if (body.length > this.maxBytes) throw payloadTooLarge("a payload", body.length, this.maxBytes);
+    return this.#keep([body.slice()]);
   }
 
-  async get({ name, size, sha256 }: PayloadRef): Promise<Uint8Array> {
+  async get(ref: PayloadRef): Promise<Uint8Array> {
+    const body = Buffer.concat(this.#find(ref));
+    if (isBody(ref, body.length, createHash("sha256").update(body).digest())) return new Uint8Array(body);
+    throw payloadCorrupt(ref, body.length);
+  }
+
+  async putStream(pieces: AsyncIterable<Uint8Array>): Promise<PayloadRef> {
+    const kept: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const piece of pieces) {
+      bytes += piece.length;
+      if (bytes > this.maxStreamedBytes) throw payloadTooLarge("an artifact", bytes, this.maxStreamedBytes);
+      kept.push(piece.slice());
+    }
+    return this.#keep(kept);
+  }
+
+  async *getStream(ref: PayloadRef): AsyncGenerator<Uint8Array> {
+    const digest = createHash("sha256");
+    let bytes = 0;
+    for (const piece of this.#find(ref)) {
+      digest.update(piece);
+      bytes += piece.length;
+      yield piece.slice();
+    }
+    if (!isBody(ref, bytes, digest.digest())) throw payloadCorrupt(ref, bytes);
+  }
+
+  #keep(pieces: readonly Uint8Array[]): PayloadRef {
+    const digest = createHash("sha256");
+    let bytes = 0;
+    for (const piece of pieces) {
+      digest.update(piece);
+      bytes += piece.length;
+    }
+    const sha256 = digest.digest();
+    const name = sha256.toString("hex");
+    this.#bodies.set(name, pieces);
+    return init(PayloadRefSchema, { name, size: BigInt(bytes), sha256: new Uint8Array(sha256) });
+  }
+
+  #find({ name }: PayloadRef): readonly Uint8Array[] {
     const body = this.#bodies.get(name);
-    if (body === undefined)
-      throw new PortError("not-found", `payload ${name.slice(0, 80)} is not in the store`);
-    const digest = createHash("sha256").update(body).digest();
-    if (BigInt(body.length) === size && digest.equals(sha256)) return body.slice();
-    throw new PortError("corrupt", `payload ${name} is not what its reference says`, {
-      name,
-      bytes: body.length,
-    });
+    if (body === undefined) throw payloadNotFound(name);
+    return body;
   }
 }

@@ -26,14 +26,29 @@ export interface DefinitionRegistry {
   watch(onDefinition: (entry: RegisteredDefinition) => void, signal: AbortSignal): Promise<void>;
 }
 
-/** Payloads over the inline limit, by reference. */
+/**
+ * Bodies by reference: payloads over the inline limit, which are held whole, and artifacts, which are streamed and never are.
+ * A body's name is the SHA-256 of its content in hex, so the same content is kept once, and either way of reading finds it.
+ */
 export interface PayloadStore {
   /** The largest payload in bytes. */
   readonly maxBytes: number;
+  /** The largest artifact in bytes. */
+  readonly maxStreamedBytes: number;
   /** `PortError` `too-large` beyond `maxBytes`. */
   put(body: Uint8Array): Promise<PayloadRef>;
   /** `PortError` `not-found`, or `corrupt` where size or digest differ. */
   get(ref: PayloadRef): Promise<Uint8Array>;
+  /**
+   * Stores what comes, in pieces of any size, taking no more of it than is on its way to the store; resolves once all is durable.
+   * Rejects with what `pieces` throws, or `too-large` beyond `maxStreamedBytes`: then nothing is kept.
+   */
+  putStream(pieces: AsyncIterable<Uint8Array>): Promise<PayloadRef>;
+  /**
+   * The body in pieces, read no further ahead than a few of them. Throws `not-found` before the first piece, and `corrupt` where size
+   * or digest differ: that is known at the end only, so what was read may be used for good once the loop has ended without an error.
+   */
+  getStream(ref: PayloadRef): AsyncIterable<Uint8Array>;
 }
 
 /** One message that somebody published on `holdfast.work.<workflow>`. */
