@@ -7,9 +7,16 @@ export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
 export { keptUntilNs, retryableUntilNs } from "./actor/expiry.js";
 export { checkBooks, type RowsFound } from "./check/check-books.js";
 export { checkRun, type FoundBreach, type RunCheck } from "./check/check-run.js";
+export {
+  type ArtifactFacts,
+  artifactNameProblem,
+  type ArtifactReference,
+  JSON_LINES_TYPE,
+  readArtifact,
+} from "./artifact.js";
 export { hashDefinition } from "./definition/hash.js";
 export { type ActionPlan, DEFAULT_QUEUE, type DefinitionPlan, planOf } from "./definition/plan.js";
-export { definitionProblems, upstreamOf } from "./definition/validate.js";
+export { definitionProblems, sourcePointerOf, upstreamOf } from "./definition/validate.js";
 export { type DueTask, type Effect as FoldEffect, taskKey } from "./effects.js";
 export { type ClassifiedFailure, classifyFailure } from "./failure/classify.js";
 export { bindMessage } from "./failure/message.js";

@@ -66,6 +66,9 @@ export const WORKER_CHARS_MAX = 128;
 export const INBOX_CHARS_MAX = 256;
 /** Of the name of a payload in the object store. */
 export const PAYLOAD_NAME_CHARS_MAX = 256;
+/** Of the name that people gave an artifact, and of its content type. */
+export const ARTIFACT_NAME_CHARS_MAX = 255;
+export const CONTENT_TYPE_CHARS_MAX = 128;
 export const PRIORITY_MAX = 1000;
 export const START_TO_CLOSE_DEFAULT_MS = 300_000;
 export const DURATION_MS_MAX = 0xffff_ffff;

@@ -44,6 +44,13 @@ describe("an action over items ends", () => {
   test.each(rows)("%s", (_, items, tolerate, status) => {
     expect(ActionStatus[resolveActionStatus(items, tolerate)]).toBe(ActionStatus[status]);
   });
+  test.each([counts(3, 0), counts(3, 1), counts(0, 0), counts(17, 0, 0, 3)])(
+    "whose list broke off is never complete: nobody knows what part is missing",
+    (items) => {
+      expect(ActionStatus[resolveActionStatus(items, any, false)]).toBe("FAILED");
+      expect(ActionStatus[resolveActionStatus(items, percent(100), false)]).toBe("FAILED");
+    },
+  );
   test("tolerance of a percentage counts all items, without division", () => {
     expect(beyondTolerance(percent(0.01), 100, 1_000_000)).toBe(false);
     expect(beyondTolerance(percent(0.01), 101, 1_000_000)).toBe(true);

@@ -138,9 +138,7 @@ function startItems(actor: Actor, action: ActionPlan, state: ActionState): void 
  */
 function listGenerationOf(actor: Actor, action: ActionPlan): number {
   if (action.perItemOf !== undefined) return itemsOf(actor, actionAt(actor, action.perItemOf)).listGeneration;
-  const source = action.forEach?.source;
-  const index = source?.case === "outputOf" ? actor.plan.byName.get(source.value.action) : undefined;
-  if (index !== undefined) return stateOf(actor, actionAt(actor, index)).generation;
+  if (action.outputOf !== undefined) return stateOf(actor, actionAt(actor, action.outputOf)).generation;
   return Math.max(1, stateOf(actor, action).stepsSince);
 }
 
@@ -168,6 +166,18 @@ export function settleItems(actor: Actor, action: ActionPlan): void {
   state.effect = effectOfItems(items);
   const failure = counts.failed === 0 ? undefined : failureOfItems(items, tooMany, actor.ctx.atNs);
   endAction(actor, action, status, failure);
+}
+
+/**
+ * Ends an action whose items can't be brought (any further). What had succeeded stays and is not done again; what was open is
+ * cancelled, and goes on with a retry, which asks for the rest of the items.
+ */
+export function endUnlisted(actor: Actor, action: ActionPlan, failure: Failure): void {
+  const items = itemsOf(actor, action);
+  cancelOpenItems(actor, action, failure.message, Source.ENGINE);
+  stateOf(actor, action).effect = effectOfItems(items);
+  const counts = items.counts ?? init(ItemCountsSchema);
+  endAction(actor, action, resolveActionStatus(counts, action.tolerate, false), failure);
 }
 
 /** Where no item succeeded, there were none, or their handlers filtered them out: each is a reason. */

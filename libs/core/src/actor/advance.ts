@@ -46,7 +46,7 @@ function blockedBy(actor: Actor, action: ActionPlan): string | undefined {
   if (action.upstream.length === 0) return undefined;
   const rule = action.definition.trigger;
   // What works on another's items, or on its output, can't run without them, whatever its rule.
-  const source = action.perItemOf ?? sourceOf(actor, action);
+  const source = action.perItemOf ?? action.outputOf;
   if (source !== undefined && !isCompleted(stateOf(actor, actionAt(actor, source)).status))
     return upstreamText(actor, source);
   if (rule === TriggerRule.ALL_DONE) return undefined;
@@ -54,11 +54,6 @@ function blockedBy(actor: Actor, action: ActionPlan): string | undefined {
   if (rule === TriggerRule.ANY_COMPLETED ? bad.length < action.upstream.length : bad.length === 0)
     return undefined;
   return upstreamText(actor, bad[0] as number);
-}
-
-function sourceOf(actor: Actor, action: ActionPlan): number | undefined {
-  const source = action.definition.child?.input ?? action.forEach?.source;
-  return source?.case === "outputOf" ? actor.plan.byName.get(source.value.action) : undefined;
 }
 
 function upstreamText(actor: Actor, index: number): string {

@@ -26,6 +26,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
+import { sourcePointerOf } from "../definition/validate.js";
 import { hasRoomFor, sendToRun } from "../fold/messages/send.js";
 import { CHILD_DEPTH_MAX } from "../limits.js";
 import { isRunRetryable } from "../status.js";
@@ -168,18 +169,12 @@ function requesterOf({ run, runId }: Actor, action: ActionPlan): Requester {
 }
 
 /** The action whose output is the child's input, or in it. */
-function sourceOf(actor: Actor, { definition }: ActionPlan): ActionPlan | undefined {
-  const input = definition.child?.input;
-  const index = input?.case === "outputOf" ? actor.plan.byName.get(input.value.action) : undefined;
-  return index === undefined ? undefined : actionAt(actor, index);
+function sourceOf(actor: Actor, { outputOf }: ActionPlan): ActionPlan | undefined {
+  return outputOf === undefined ? undefined : actionAt(actor, outputOf);
 }
 
 /** A part of a value: to find it the value would have to be read as JSON, which is not for a fold to do. */
-function needsOwner({ definition }: ActionPlan): boolean {
-  const input = definition.child?.input;
-  if (input?.case === "inputPointer") return input.value !== "";
-  return input?.case === "outputOf" && input.value.pointer !== "";
-}
+const needsOwner = ({ definition }: ActionPlan): boolean => sourcePointerOf(definition) !== "";
 
 function inputOf(actor: Actor, action: ActionPlan): Payload | undefined {
   const source = sourceOf(actor, action);

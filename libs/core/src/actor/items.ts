@@ -230,8 +230,9 @@ export function releaseItems(actor: Actor, action: ActionPlan): void {
   }
   const items = itemsOf(actor, action);
   const counts = items.counts as ItemCounts;
-  // What will not be borne is not begun: it is about to be cancelled.
-  if (items.loaded && beyondTolerance(action.tolerate, counts.failed, counts.total)) return;
+  // What will not be borne is not begun: it is cancelled once all of it is listed. A percentage is known only then.
+  const judged = items.loaded || action.tolerate.case === "count";
+  if (judged && beyondTolerance(action.tolerate, counts.failed, counts.total)) return;
   while (counts.running < action.window && counts.pending > 0) {
     const taken = takePending(actor, action);
     if (taken === undefined) return;

@@ -8,7 +8,7 @@ import type { ActionDefinition, ForEach, Tolerate, WorkflowDefinition } from "@h
 import { RECOVERIES_DEFAULT, RECOVERIES_MAX, START_TO_CLOSE_DEFAULT_MS, WINDOW_DEFAULT } from "../limits.js";
 import { type ResolvedBatch, resolveBatch } from "../policy/batch.js";
 import { DEFAULT_RETRY, type ResolvedRetry, resolveRetry } from "../policy/retry.js";
-import { upstreamOf } from "./validate.js";
+import { outputSourceOf, upstreamOf } from "./validate.js";
 
 export const DEFAULT_QUEUE = "default";
 
@@ -26,6 +26,8 @@ export interface ActionPlan {
   readonly startToCloseMs: number;
   readonly tolerate: Tolerate["limit"];
   readonly forEach: ForEach | undefined;
+  /** The action in whose output this one's items, or its child's input, stand. */
+  readonly outputOf: number | undefined;
   /** The action whose successes are this one's items. */
   readonly perItemOf: number | undefined;
   readonly window: number;
@@ -99,6 +101,7 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
   const actions = definition.actions.map((action, index): ActionPlan => {
     const source = action.forEach?.source;
     const batch = resolveBatch(action);
+    const output = outputSourceOf(action);
     return {
       index,
       name: action.name,
@@ -113,6 +116,7 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
       startToCloseMs: action.timeouts?.startToCloseMs || START_TO_CLOSE_DEFAULT_MS,
       tolerate: action.tolerate?.limit ?? { case: undefined },
       forEach: action.forEach,
+      outputOf: output === undefined ? undefined : byName.get(output.action),
       perItemOf: source?.case === "itemsOf" ? byName.get(source.value) : undefined,
       window: batch?.itemsAJob ?? (action.forEach?.window || WINDOW_DEFAULT),
       batch,

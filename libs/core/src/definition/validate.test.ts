@@ -18,6 +18,8 @@ import {
   childRun,
   overInput,
   overItemsOf,
+  overLines,
+  overLinesOf,
   overOutputOf,
   retryPolicy,
   tolerateBasisPoints,
@@ -81,6 +83,21 @@ describe("a definition is refused with what is wrong with it", () => {
       "a bad pointer into an output",
       workflow("w", [action("a"), action("b", { forEach: overOutputOf("a", "x") })]),
       /"x" is no JSON pointer/,
+    ],
+    [
+      "a bad pointer to lines",
+      workflow("w", [action("a", { forEach: overLines("file") })]),
+      /"file" is no JSON pointer/,
+    ],
+    [
+      "lines of an action that is not there",
+      workflow("w", [action("a", { forEach: overLinesOf("b", "/file") })]),
+      /"a" waits for "b", which the workflow does not have/,
+    ],
+    [
+      "lines of what has items",
+      workflow("w", [action("a", { forEach: overInput() }), action("b", { forEach: overLinesOf("a") })]),
+      /"a", which is over items: take its items/,
     ],
     [
       "items of what has none",

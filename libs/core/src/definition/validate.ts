@@ -4,6 +4,8 @@
 import {
   type ActionDefinition,
   type ChildRun,
+  type ForEach,
+  type OutputSource,
   type RetryPolicy,
   TriggerRule,
   type Wait,
@@ -32,10 +34,22 @@ export function upstreamOf(action: ActionDefinition): string[] {
   const source = action.forEach?.source;
   const names = new Set(action.after);
   if (source?.case === "itemsOf") names.add(source.value);
-  if (source?.case === "outputOf") names.add(source.value.action);
-  const input = action.child?.input;
-  if (input?.case === "outputOf") names.add(input.value.action);
+  const output = outputSourceOf(action);
+  if (output !== undefined) names.add(output.action);
   return [...names];
+}
+
+/** The upstream output that an action's items, or its child's input, stand in. */
+export function outputSourceOf({ child, forEach }: ActionDefinition): OutputSource | undefined {
+  const source = child?.input ?? forEach?.source;
+  return source?.case === "outputOf" || source?.case === "linesOfOutput" ? source.value : undefined;
+}
+
+/** Where in the run's input, or in an upstream output, an action's items or its child's input stand. */
+export function sourcePointerOf(action: ActionDefinition): string {
+  const source = action.child?.input ?? action.forEach?.source;
+  if (source?.case === "inputPointer" || source?.case === "linesOfInput") return source.value;
+  return outputSourceOf(action)?.pointer ?? "";
 }
 
 /** Sentences that say what is wrong; empty: the definition is right. */
@@ -119,35 +133,7 @@ function actionProblems(
     if (action.batch.poll !== undefined) retryProblems(action.name, action.batch.poll, say);
   }
   if (action.forEach !== undefined) {
-    const { source, window } = action.forEach;
-    if (source.case === undefined)
-      say(`action ${quoted(action.name)} is over items but does not say where they come from`);
-    if (source.case === "inputPointer" && !isPointer(source.value)) {
-      say(
-        `action ${quoted(action.name)}: ${quoted(source.value)} is no JSON pointer: use "" or "/rows/list"`,
-      );
-    }
-    if (source.case === "outputOf" && !isPointer(source.value.pointer)) {
-      say(
-        `action ${quoted(action.name)}: ${quoted(source.value.pointer)} is no JSON pointer: use "" or "/rows/list"`,
-      );
-    }
-    if (
-      source.case === "itemsOf" &&
-      byName.get(source.value) !== undefined &&
-      byName.get(source.value)?.forEach === undefined
-    ) {
-      say(
-        `action ${quoted(action.name)} takes the items of ${quoted(source.value)}, which is not over items: take its output instead`,
-      );
-    }
-    if (source.case === "outputOf" && byName.get(source.value.action)?.forEach !== undefined) {
-      say(
-        `action ${quoted(action.name)} takes the output of ${quoted(source.value.action)}, which is over items: take its items instead`,
-      );
-    }
-    if (window > WINDOW_MAX)
-      say(`action ${quoted(action.name)}: a window of ${window} is too large: at most ${WINDOW_MAX}`);
+    itemsProblems(action, action.forEach, byName, say);
   } else if (action.tolerate?.limit.case !== undefined) {
     say(`action ${quoted(action.name)} tolerates failed items but is not over items`);
   }
@@ -163,6 +149,28 @@ function actionProblems(
       );
   }
   if (action.retry !== undefined) retryProblems(action.name, action.retry, say);
+}
+
+function itemsProblems(
+  action: ActionDefinition,
+  { source, window }: ForEach,
+  byName: ReadonlyMap<string, ActionDefinition>,
+  say: Say,
+): void {
+  const subject = `action ${quoted(action.name)}`;
+  const overItems = (name: string): boolean => byName.get(name)?.forEach !== undefined;
+  if (source.case === undefined) say(`${subject} is over items but does not say where they come from`);
+  const pointer = sourcePointerOf(action);
+  if (!isPointer(pointer)) say(`${subject}: ${quoted(pointer)} is no JSON pointer: use "" or "/rows/list"`);
+  if (source.case === "itemsOf" && byName.has(source.value) && !overItems(source.value)) {
+    say(
+      `${subject} takes the items of ${quoted(source.value)}, which is not over items: take its output instead`,
+    );
+  }
+  const output = outputSourceOf(action)?.action;
+  if (output !== undefined && overItems(output))
+    say(`${subject} takes the output of ${quoted(output)}, which is over items: take its items instead`);
+  if (window > WINDOW_MAX) say(`${subject}: a window of ${window} is too large: at most ${WINDOW_MAX}`);
 }
 
 /** Numbers that a builder may have got wrong; from the wire they can't be. */
@@ -224,7 +232,7 @@ function undoProblem(action: ActionDefinition): string | undefined {
 
 function childProblems(
   action: ActionDefinition,
-  { workflow, definitionHash, input }: ChildRun,
+  { workflow, definitionHash }: ChildRun,
   byName: ReadonlyMap<string, ActionDefinition>,
   say: Say,
 ): void {
@@ -236,11 +244,12 @@ function childProblems(
     say(`${subject} is a child run, and is over items, waits or is a batch: it can be one of them only`);
   if (action.timeouts !== undefined || action.steps.length > 0)
     say(`${subject} is a child run: time-outs and steps are its own workflow's to declare`);
-  const pointer = input.case === "outputOf" ? input.value.pointer : (input.value ?? "");
+  const pointer = sourcePointerOf(action);
   if (!isPointer(pointer)) say(`${subject}: ${quoted(pointer)} is no JSON pointer: use "" or "/rows/list"`);
-  if (input.case === "outputOf" && byName.get(input.value.action)?.forEach !== undefined) {
+  const output = outputSourceOf(action)?.action;
+  if (output !== undefined && byName.get(output)?.forEach !== undefined) {
     say(
-      `${subject} takes the output of ${quoted(input.value.action)}, which is over items: put an action between them that gathers what the child needs`,
+      `${subject} takes the output of ${quoted(output)}, which is over items: put an action between them that gathers what the child needs`,
     );
   }
 }

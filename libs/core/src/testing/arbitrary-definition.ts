@@ -23,6 +23,8 @@ import {
   childRun,
   overInput,
   overItemsOf,
+  overLines,
+  overLinesOf,
   overOutputOf,
   retryPolicy,
   tolerateBasisPoints,
@@ -140,13 +142,14 @@ const nameOf = (index: number): string => `a${index}`;
 function forEachOf(drafts: readonly Draft[], index: number): ForEach | undefined {
   const { source, sourceOf, window } = drafts[index] as Draft;
   if (source === "none") return undefined;
-  if (source === "input") return overInput("/rows", window);
+  if (source === "input") return sourceOf % 2 === 0 ? overInput("/rows", window) : overLines("/file", window);
   const candidates = drafts
     .slice(0, index)
     .flatMap((_, i) => ((forEachOf(drafts, i) !== undefined) === (source === "items") ? [nameOf(i)] : []));
   const chosen = candidates[sourceOf % Math.max(candidates.length, 1)];
   if (chosen === undefined) return overInput("", window);
-  return source === "items" ? overItemsOf(chosen, window) : overOutputOf(chosen, "/list", window);
+  if (source === "items") return overItemsOf(chosen, window);
+  return sourceOf % 2 === 0 ? overOutputOf(chosen, "/list", window) : overLinesOf(chosen, "/file", window);
 }
 
 /** A run of the workflow that children are of; where there is none, the action has a handler. */

@@ -68,6 +68,13 @@ export const overOutputOf = (action: string, pointer = "", window = 0): ForEach 
     source: { case: "outputOf", value: init(OutputSourceSchema, { action, pointer }) },
     window,
   });
+export const overLines = (pointer = "", window = 0): ForEach =>
+  init(ForEachSchema, { source: { case: "linesOfInput", value: pointer }, window });
+export const overLinesOf = (action: string, pointer = "", window = 0): ForEach =>
+  init(ForEachSchema, {
+    source: { case: "linesOfOutput", value: init(OutputSourceSchema, { action, pointer }) },
+    window,
+  });
 export const tolerateCount = (value: number): Tolerate =>
   init(TolerateSchema, { limit: { case: "count", value } });
 export const tolerateBasisPoints = (value: number): Tolerate =>

@@ -63,8 +63,8 @@ export function checkItems(at: RunUnderTest, action: ActionPlan): void {
     if (!undecided) must(state.status === expectedStatus(action, counts), `I3: the end follows from ${what}`);
   } else if (state.status === ActionStatus.RUNNING) {
     must(open > 0 || !items.loaded, `some ${what} are open, or it had ended`);
-    // A job takes items only once all are there.
-    const isGathering = action.batch !== undefined && !items.loaded;
+    // A job takes items only once all are there; what will not be borne is not begun.
+    const isGathering = !items.loaded && (action.batch !== undefined || isBeyond(action, counts));
     const goOn = counts.pending === 0 || counts.running > 0 || counts.retrying > 0;
     must(goOn || isGathering || run.status === RunStatus.PAUSED, `${what} go on`);
   }
@@ -83,12 +83,19 @@ export function checkItems(at: RunUnderTest, action: ActionPlan): void {
 }
 
 /** The rule of semantics.md for an action over items whose items have all ended. */
-function expectedStatus({ tolerate }: ActionPlan, { failed, succeeded, total }: ItemCounts): ActionStatus {
-  const beyond =
-    (tolerate.case === "count" && failed > tolerate.value) ||
-    (tolerate.case === "basisPoints" && failed / total > tolerate.value / 10_000);
+function expectedStatus(action: ActionPlan, counts: ItemCounts): ActionStatus {
+  const { failed, succeeded } = counts;
   if (failed === 0) return ActionStatus.COMPLETED;
-  return beyond || succeeded === 0 ? ActionStatus.FAILED : ActionStatus.COMPLETED_WITH_FAILURES;
+  return isBeyond(action, counts) || succeeded === 0
+    ? ActionStatus.FAILED
+    : ActionStatus.COMPLETED_WITH_FAILURES;
+}
+
+function isBeyond({ tolerate }: ActionPlan, { failed, total }: ItemCounts): boolean {
+  return (
+    (tolerate.case === "count" && failed > tolerate.value) ||
+    (tolerate.case === "basisPoints" && failed / total > tolerate.value / 10_000)
+  );
 }
 
 function checkItem(
@@ -152,10 +159,9 @@ function checkInputs({ view, runId }: RunUnderTest, action: ActionPlan, bound: n
 }
 
 /** Items are of the list that upstream has now, not of one that it made in an earlier generation. */
-function checkList({ run, plan }: RunUnderTest, action: ActionPlan): void {
+function checkList({ run }: RunUnderTest, action: ActionPlan): void {
   const state = run.actions[action.index] as ActionState;
-  const source = action.forEach?.source;
-  const index = source?.case === "outputOf" ? plan.byName.get(source.value.action) : action.perItemOf;
+  const index = action.outputOf ?? action.perItemOf;
   const upstream = index === undefined ? undefined : run.actions[index];
   if (!isSettled(state) || upstream === undefined || !isCompleted(upstream.status)) return;
   if (run.cancel !== undefined) return;

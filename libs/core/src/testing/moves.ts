@@ -349,10 +349,17 @@ export class Mover {
       const found = how % 4 === 3 ? missing : { input: inline(how), last: true };
       return loaded(request.runId, { action, generation, ...found });
     }
+    const firstIndex = state?.items?.bound ?? 0;
+    const { action, generation } = request;
+    // The list breaks off, before its first item or in the middle.
+    if (how % 16 === 15) {
+      const broken = failure(FailureMode.VALIDATION, `line ${firstIndex + 1} is not JSON`);
+      return loaded(request.runId, { action, generation, firstIndex, failure: broken });
+    }
     return loaded(request.runId, {
-      action: request.action,
-      generation: request.generation,
-      firstIndex: state?.items?.bound ?? 0,
+      action,
+      generation,
+      firstIndex,
       items: Array.from({ length: how % 4 }, (_, i) => json({ row: i })),
       last: how % 3 !== 0,
     });

@@ -162,8 +162,8 @@ export function registryConformance(name: string, makeRegistry: () => Promise<Fr
       })();
       await expect(payloads.putStream(broken)).rejects.toThrow("the disk was pulled out");
       const half = await payloads.put(Buffer.from("another"));
-      const name = createHash("sha256").update("half of it").digest("hex");
-      await expect(read(payloads, init(PayloadRefSchema, { ...half, name }))).rejects.toMatchObject({
+      const part = createHash("sha256").update("half of it").digest("hex");
+      await expect(read(payloads, init(PayloadRefSchema, { ...half, name: part }))).rejects.toMatchObject({
         code: "not-found",
       });
     });

@@ -15,7 +15,7 @@ import {
   Source,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { endAction, settleItems } from "../../actor/actions.js";
+import { endUnlisted, settleItems } from "../../actor/actions.js";
 import {
   type Actor,
   addEvent,
@@ -28,7 +28,7 @@ import {
 } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
 import { beginChild, refuseChild } from "../../actor/child.js";
-import { addItems, cancelOpenItems, itemsOf, releaseItems } from "../../actor/items.js";
+import { addItems, itemsOf, releaseItems } from "../../actor/items.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { INPUTS_A_RECORD, ITEM_BYTES_MAX, ITEMS_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
@@ -66,8 +66,7 @@ export function itemsLoaded(ctx: FoldContext, command: Command, loaded: ItemsLoa
   const problem = loaded.failure ?? overLimit(action, loaded);
   if (problem !== undefined) {
     const failure = makeFailure(problem, { atNs: ctx.atNs, source: Source.ENGINE });
-    cancelOpenItems(actor, action, failure.message, Source.ENGINE);
-    endAction(actor, action, ActionStatus.FAILED, failure);
+    endUnlisted(actor, action, failure);
   } else {
     keepInputs(actor, action, loaded);
     addItems(actor, action, loaded.firstIndex, loaded.firstIndex + loaded.items.length);
