@@ -9,6 +9,13 @@ export type {
 } from "./workflow/batch.js";
 export { type RunEnded, RunStatus, type RunView } from "@holdfast/proto";
 export { ActionError, type ActionErrorOptions, type FailureModeName } from "./action-error.js";
+export {
+  type Artifact,
+  type ArtifactOptions,
+  type ArtifactSource,
+  jsonLines,
+  type JsonLines,
+} from "./artifact.js";
 export { Holdfast } from "./client/holdfast.js";
 export type {
   CancelOptions,

@@ -61,7 +61,7 @@ export class MemoryPayloads implements PayloadStore {
 
   async put(body: Uint8Array): Promise<PayloadRef> {
     if (body.length > this.maxBytes) throw payloadTooLarge("a payload", body.length, this.maxBytes);
-    return this.#keep([body.slice()]);
+    return this.#keep([new Uint8Array(body)]);
   }
 
   async get(ref: PayloadRef): Promise<Uint8Array> {
@@ -76,7 +76,7 @@ export class MemoryPayloads implements PayloadStore {
     for await (const piece of pieces) {
       bytes += piece.length;
       if (bytes > this.maxStreamedBytes) throw payloadTooLarge("an artifact", bytes, this.maxStreamedBytes);
-      kept.push(piece.slice());
+      kept.push(new Uint8Array(piece));
     }
     return this.#keep(kept);
   }
@@ -87,7 +87,7 @@ export class MemoryPayloads implements PayloadStore {
     for (const piece of this.#find(ref)) {
       digest.update(piece);
       bytes += piece.length;
-      yield piece.slice();
+      yield new Uint8Array(piece);
     }
     if (!isBody(ref, bytes, digest.digest())) throw payloadCorrupt(ref, bytes);
   }

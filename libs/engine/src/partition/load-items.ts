@@ -3,15 +3,15 @@
  *
  * 1. Chunks come in order; the fold passes over one that it has had.
  * 2. What can't be items fails the action with a reason; what can't be had just now is tried again.
+ * 3. Of a chunk that can't be completed no item is begun.
  */
 import {
-  type ActionPlan,
   atPointer,
   canonicalJson,
   fromUtf8,
   INLINE_PAYLOAD_BYTES_MAX,
   type Json,
-  jsonKind,
+  sourcePointerOf,
   utf8,
 } from "@holdfast/core";
 import {
@@ -26,78 +26,44 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import type { PayloadStore } from "../ports/registry.js";
+import { ListProblem, type LoadRequest, readItems, whereOf } from "./item-sources.js";
 import type { EngineLimits } from "./limits.js";
 
-export interface LoadRequest {
-  readonly runId: string;
-  readonly action: ActionPlan;
-  readonly generation: number;
-  readonly fromIndex: number;
-  /** Where the items are in, stored bodies brought inline. */
-  readonly payload: Payload | undefined;
-}
-
-/** The commands that bring the items, in order. Throws only for what may pass: then nothing was yielded. */
+/** The commands that bring the items, in order. Throws only for what may pass: what was yielded before is right. */
 export async function* loadItems(
   request: LoadRequest,
   payloads: PayloadStore,
   limits: EngineLimits,
 ): AsyncGenerator<Command> {
-  const items = await readItems(request, payloads);
-  if (typeof items === "string") {
-    yield failed(request, items);
+  let firstIndex = request.fromIndex;
+  let chunk: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const items of readItems(request, payloads)) {
+      for (const item of items) {
+        const full = chunk.length >= limits.itemsACommand || bytes + item.length > limits.itemBytesACommand;
+        if (full && chunk.length > 0) {
+          yield command(request, { firstIndex, items: chunk, last: false });
+          firstIndex += chunk.length;
+          chunk = [];
+          bytes = 0;
+        }
+        chunk.push(item);
+        bytes += item.length;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof ListProblem)) throw error;
+    yield failed(request, error.message, error.mode, firstIndex);
     return;
   }
-  let at = request.fromIndex;
-  do {
-    const chunk: Uint8Array[] = [];
-    let bytes = 0;
-    while (at + chunk.length < items.length && chunk.length < limits.itemsACommand) {
-      const item = utf8(canonicalJson(items[at + chunk.length] as Json));
-      if (chunk.length > 0 && bytes + item.length > limits.itemBytesACommand) break;
-      bytes += item.length;
-      chunk.push(item);
-    }
-    const firstIndex = at;
-    at += chunk.length;
-    yield command(request, { firstIndex, items: chunk, last: at >= items.length });
-  } while (at < items.length);
-}
-
-/** The items, or a sentence that says why there are none. */
-async function readItems(
-  { action, payload, runId }: LoadRequest,
-  payloads: PayloadStore,
-): Promise<readonly Json[] | string> {
-  const source = action.forEach?.source;
-  const pointer =
-    source?.case === "inputPointer" ? source.value : source?.case === "outputOf" ? source.value.pointer : "";
-  const where =
-    source?.case === "outputOf" ? `the output of ${source.value.action}` : `the input of run ${runId}`;
-  const place = pointer === "" ? where : `${where} at ${pointer}`;
-  let body: Uint8Array;
-  try {
-    body = await bodyOf(payload, payloads);
-  } catch (error) {
-    if (error instanceof PortError && error.retry !== "never") throw error;
-    return `${where} could not be read: ${error instanceof Error ? error.message : String(error)}`;
-  }
-  let value: Json;
-  try {
-    value = body.length === 0 ? null : (JSON.parse(fromUtf8(body)) as Json);
-  } catch {
-    return `${where} is not JSON, so action ${action.name} has no items to work on`;
-  }
-  const found = atPointer(value, pointer);
-  if (Array.isArray(found)) return found as readonly Json[];
-  return `${place} is ${jsonKind(found)}, not an array, so action ${action.name} has no items to work on`;
+  yield command(request, { firstIndex, items: chunk, last: true });
 }
 
 /** The command that brings the input of a child run: what stands at its pointer. Throws only for what may pass. */
 export async function loadChildInput(request: LoadRequest, payloads: PayloadStore): Promise<Command> {
-  const source = request.action.definition.child?.input;
-  const pointer = source?.case === "outputOf" ? source.value.pointer : (source?.value ?? "");
-  const where = source?.case === "outputOf" ? `the output of ${source.value.action}` : "the run's input";
+  const pointer = sourcePointerOf(request.action.definition);
+  const where = whereOf(request, "the run's input");
   let value: Uint8Array;
   try {
     const body = await bodyOf(request.payload, payloads);
@@ -124,10 +90,9 @@ async function bodyOf(payload: Payload | undefined, payloads: PayloadStore): Pro
 }
 
 function command(
-  request: LoadRequest,
+  { runId, action, generation }: LoadRequest,
   fields: { firstIndex: number; items: Uint8Array[]; last: boolean; input?: Payload },
 ): Command {
-  const { runId, action, generation } = request;
   return init(CommandSchema, {
     kind: {
       case: "itemsLoaded",
@@ -136,9 +101,13 @@ function command(
   });
 }
 
-function failed(request: LoadRequest, message: string): Command {
-  const { runId, action, generation, fromIndex } = request;
-  const failure = init(FailureSchema, { mode: FailureMode.VALIDATION, message });
+function failed(
+  { runId, action, generation, fromIndex }: LoadRequest,
+  message: string,
+  mode = FailureMode.VALIDATION,
+  firstIndex = fromIndex,
+): Command {
+  const failure = init(FailureSchema, { mode, message });
   return init(CommandSchema, {
     kind: {
       case: "itemsLoaded",
@@ -146,7 +115,7 @@ function failed(request: LoadRequest, message: string): Command {
         runId,
         action: action.index,
         generation,
-        firstIndex: fromIndex,
+        firstIndex,
         items: [],
         failure,
       }),

@@ -4,20 +4,18 @@
  * 1. Acts only after its own announcement was folded, and stops when another's is.
  * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
  */
-import { isPaused, runKey, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
+import { isPaused, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
 import {
   type AppliedRecord,
   type Command,
   CommandSchema,
-  RunStatus,
   TimersFiredSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import { Courier } from "./courier.js";
-import { bringInline, pinned } from "./compose.js";
 import { dueWorkOf, dueWorkOfRun, workflowNames } from "./due-work.js";
-import { loadChildInput, loadItems } from "./load-items.js";
+import { Loader } from "./loader.js";
 import { OwnerWriter } from "./owner-writer.js";
 import type { ProcessorDeps } from "./deps.js";
 import type { Processor } from "./processor.js";
@@ -29,19 +27,12 @@ const MS = 1_000_000n;
 const REFIRE_MS = 5;
 const TIMER_SLEEP_MAX_MS = 3_600_000;
 const WORKFLOWS_MAX = 100_000;
-const LOAD_RETRY_MS = 500;
-
-export interface LoadWanted {
-  readonly runId: string;
-  readonly action: number;
-  readonly generation: number;
-  readonly fromIndex: number;
-}
 
 export class Owner {
   private readonly writer: OwnerWriter;
   readonly courier: Courier;
   readonly sweeper: Sweeper;
+  readonly loader: Loader;
   private acting = false;
   private announcing:
     | { readonly epoch: bigint; readonly resolve: () => void; readonly reject: (error: unknown) => void }
@@ -51,8 +42,6 @@ export class Owner {
   private firing = false;
   private missed = false;
   private finding = false;
-  private readonly loading = new Set<string>();
-  private readonly loadQueue: LoadWanted[] = [];
 
   constructor(
     private readonly deps: ProcessorDeps,
@@ -66,6 +55,12 @@ export class Owner {
       ...deps,
       state,
       write: async (command) => await processor.folded(await this.writer.write(command)),
+    });
+    this.loader = new Loader({
+      ...deps,
+      state,
+      write: (command) => this.writer.write(command),
+      folded: (seq) => processor.folded(seq),
     });
   }
 
@@ -149,7 +144,7 @@ export class Owner {
     }
     const { sink } = this.deps;
     const { tasks, loads } = dueWorkOfRun(this.state(), runId);
-    for (const load of loads) this.loadItems(load);
+    for (const load of loads) this.loader.want(load);
     for (const task of tasks) if (sink.offer(this.processor, task) === "full") return this.overflowed();
   }
 
@@ -191,7 +186,7 @@ export class Owner {
         after,
         limits.derivePage,
       );
-      for (const load of page.loads) this.loadItems(load);
+      for (const load of page.loads) this.loader.want(load);
       for (const task of page.tasks) {
         if (taken >= share) return false;
         const answer = sink.offer(this.processor, task);
@@ -251,59 +246,5 @@ export class Owner {
     }
     await this.planNextTimer();
     if (this.nextDueNs !== undefined && this.nextDueNs <= wanted) this.sleepUntilDue(REFIRE_MS);
-  }
-
-  /** Brings the items of an action; one load at a time, each once. */
-  loadItems(wanted: LoadWanted): void {
-    const key = `${wanted.runId}/${wanted.action}/${wanted.generation}`;
-    if (this.loading.has(key)) return;
-    this.loading.add(key);
-    this.loadQueue.push(wanted);
-    if (this.loadQueue.length === 1) void this.loadNext();
-  }
-
-  private async loadNext(): Promise<void> {
-    for (let wanted = this.loadQueue[0]; wanted !== undefined; wanted = this.loadQueue[0]) {
-      const { runId, action, generation } = wanted;
-      try {
-        await this.load(wanted);
-      } catch (error) {
-        if (error instanceof PortError && error.code === "closed") return;
-        this.deps.logger.warn("items could not be loaded; it is tried again", {
-          partition: this.deps.partition,
-          run: runId,
-          err: error,
-        });
-        this.deps.clock.after(LOAD_RETRY_MS, () => this.loadItems(wanted));
-      }
-      this.loading.delete(`${runId}/${action}/${generation}`);
-      this.loadQueue.shift();
-    }
-  }
-
-  private async load({ runId, action: index, generation }: LoadWanted): Promise<void> {
-    const { payloads, limits } = this.deps;
-    const found = pinned(this.state(), runId);
-    const action = found?.plan.actions[index];
-    const state = found?.run.actions[index];
-    if (found === undefined || action === undefined || found.run.generation !== generation) return;
-    const items = state?.items;
-    const forChild = state?.child?.status === RunStatus.UNSPECIFIED;
-    if (!forChild && (items === undefined || items.loaded)) return;
-    const source = action.definition.child?.input ?? action.forEach?.source;
-    const from = source?.case === "outputOf" ? found.plan.byName.get(source.value.action) : undefined;
-    const payload =
-      from === undefined
-        ? bringInline(this.state(), runId, 0, found.run.input)
-        : bringInline(this.state(), runId, from + 1, found.run.actions[from]?.output);
-    const request = { runId, action, generation, fromIndex: items?.bound ?? 0, payload };
-    if (forChild) {
-      await this.writer.write(await loadChildInput(request, payloads));
-      return;
-    }
-    for await (const command of loadItems(request, payloads, limits)) {
-      await this.writer.write(command);
-      if (this.state().get(runKey(runId))?.generation !== generation) return;
-    }
   }
 }

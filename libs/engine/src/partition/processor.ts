@@ -310,7 +310,7 @@ export class Processor {
         }
         return;
       case "load-items":
-        this.owner.loadItems(effect);
+        this.owner.loader.want(effect);
         return;
       case "timer":
         this.owner.timerSet(effect.dueNs);

@@ -37,9 +37,18 @@ import {
   type RunView,
 } from "@holdfast/proto";
 import { type Logger, silentLogger } from "@holdfast/telemetry";
+import {
+  type Artifact,
+  type ArtifactOptions,
+  type ArtifactSource,
+  type JsonLines,
+  openArtifact,
+  storeArtifact,
+} from "../artifact.js";
 import { durationMs } from "../duration.js";
 import { from, fromRejected, HoldfastError, RunFailedError } from "../errors.js";
 import { freshId, RunIds } from "../ids.js";
+import type { Jsonified } from "../workflow/types.js";
 import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
 import { connectPorts } from "./connect.js";
 import type {
@@ -204,6 +213,25 @@ export class Holdfast implements RunHost {
       (fields) => decideApprovalCommand({ ...fields, action, approved, comment }),
       options,
     );
+  }
+
+  /**
+   * Stores a file for runs to refer to: a path, pieces of bytes or text, or `jsonLines(rows)`; streamed, so of any size (at most 16
+   * GiB). Resolves once it is durable, with its reference. Kept for as long as the cluster is.
+   */
+  putArtifact<Row>(source: JsonLines<Row>, options?: ArtifactOptions): Promise<Artifact<Jsonified<Row>>>;
+  putArtifact<Line = unknown>(source: ArtifactSource, options?: ArtifactOptions): Promise<Artifact<Line>>;
+  putArtifact(source: ArtifactSource, options: ArtifactOptions = {}): Promise<Artifact> {
+    return guard(() => storeArtifact(this.ports.payloads, source, options));
+  }
+
+  /** An artifact in pieces. What was read may be relied on once the loop has ended: size and digest are known to be right then. */
+  async *readArtifact(artifact: Artifact): AsyncGenerator<Uint8Array> {
+    try {
+      yield* openArtifact(this.ports.payloads, artifact);
+    } catch (error) {
+      throw from(error);
+    }
   }
 
   /** Sees what was sent into the log, then closes the connection. Stop workers first. */

@@ -1,5 +1,6 @@
 /** What a handler is given beside its arguments. Types and contract; `TaskContext` is what workers make. */
 import type { Logger } from "@holdfast/telemetry";
+import type { Artifact, ArtifactOptions, ArtifactSource, JsonLines } from "../artifact.js";
 import type { FailureModeName } from "../action-error.js";
 import type { Jsonified, NoEffect, Skip } from "../workflow/types.js";
 
@@ -32,6 +33,14 @@ export interface ActionContext {
    * counted in the order of the calls. Rejects with what the part threw; the failure then names the step.
    */
   step<T>(name: string, run: () => T | Promise<T>): Promise<StepValue<T>>;
+  /**
+   * Stores a file, streamed, for later actions: return the reference, or let it stand in what the handler returns. The same content
+   * again is the same artifact, so another attempt leaves no second one behind.
+   */
+  putArtifact<Row>(source: JsonLines<Row>, options?: ArtifactOptions): Promise<Artifact<Jsonified<Row>>>;
+  putArtifact<Line = unknown>(source: ArtifactSource, options?: ArtifactOptions): Promise<Artifact<Line>>;
+  /** An artifact in pieces. Size and digest are known to be right once the loop has ended. */
+  readArtifact(artifact: Artifact): AsyncIterable<Uint8Array>;
   /** Return it where the handler rightly did nothing: the run is then no silent no-op. */
   noEffect(reason: string): NoEffect;
 }

@@ -1,8 +1,16 @@
 /** The context of one attempt. Everything in it that costs something is made when it is first asked for. */
 import { modeName } from "@holdfast/core";
+import { type PayloadStore, PortError } from "@holdfast/engine";
 import { FailureMode } from "@holdfast/proto";
 import type { Logger } from "@holdfast/telemetry";
-import type { FailureModeName } from "../action-error.js";
+import { ActionError, type FailureModeName } from "../action-error.js";
+import {
+  type Artifact,
+  type ArtifactOptions,
+  type ArtifactSource,
+  openArtifact,
+  storeArtifact,
+} from "../artifact.js";
 import type { NoEffect, Skip } from "../workflow/types.js";
 import type { BatchContext, ItemContext, UndoCause, UndoContext } from "./context.js";
 import { noEffect, skip } from "./endings.js";
@@ -10,6 +18,7 @@ import type { HeldTask } from "./held-task.js";
 import { Steps, type StepsHost } from "./steps.js";
 
 export interface ContextHost extends StepsHost {
+  readonly store: PayloadStore;
   readonly logger: Logger;
   runInput(held: HeldTask): Promise<unknown>;
 }
@@ -105,6 +114,22 @@ export class TaskContext implements ItemContext, UndoContext, BatchContext {
     }
   }
 
+  async putArtifact(source: ArtifactSource, options: ArtifactOptions = {}): Promise<Artifact<never>> {
+    try {
+      return await storeArtifact(this.#host.store, source, options, this.#held.signal);
+    } catch (error) {
+      throw storeFailure(error);
+    }
+  }
+
+  async *readArtifact(artifact: Artifact): AsyncGenerator<Uint8Array> {
+    try {
+      yield* openArtifact(this.#host.store, artifact);
+    } catch (error) {
+      throw storeFailure(error);
+    }
+  }
+
   noEffect(reason: string): NoEffect {
     return noEffect(reason);
   }
@@ -116,4 +141,12 @@ export class TaskContext implements ItemContext, UndoContext, BatchContext {
   runInput(): Promise<never> {
     return this.#host.runInput(this.#held) as Promise<never>;
   }
+}
+
+/** What the object store could not do, with the mode that says whether another attempt may help. */
+function storeFailure(error: unknown): unknown {
+  if (!(error instanceof PortError)) return error;
+  const mode =
+    error.code === "not-found" ? "NOT_FOUND" : error.retry === "never" ? "VALIDATION" : "UNAVAILABLE";
+  return new ActionError(mode, error.message, { cause: error });
 }

@@ -10,6 +10,7 @@ import {
   type Clock,
   type CommandClient,
   type PayloadCodec,
+  type PayloadStore,
   type PortError,
   taskReportCommand,
 } from "@holdfast/engine";
@@ -38,6 +39,7 @@ export interface RunnerDeps {
   readonly limits: WorkerLimits;
   readonly commands: CommandClient;
   readonly payloads: PayloadCodec;
+  readonly store: PayloadStore;
   readonly args: ArgumentReader;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -49,6 +51,7 @@ export class TaskRunner implements ContextHost, ReportOwner {
   readonly logger: Logger;
   readonly commands: CommandClient;
   readonly payloads: PayloadCodec;
+  readonly store: PayloadStore;
   readonly clock: Clock;
   readonly #deps: RunnerDeps;
   readonly #table: TaskTable;
@@ -68,6 +71,7 @@ export class TaskRunner implements ContextHost, ReportOwner {
     this.logger = deps.logger;
     this.commands = deps.commands;
     this.payloads = deps.payloads;
+    this.store = deps.store;
     this.clock = deps.clock;
     this.#table = new TaskTable(deps.limits.maxRemembered);
   }

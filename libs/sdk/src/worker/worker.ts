@@ -102,6 +102,7 @@ export class Worker {
       limits: this.#limits,
       commands: this.#commands,
       payloads: connection.payloads,
+      store: ports.payloads,
       args: new ArgumentReader(connection.payloads, connection.queries, this.#limits.maxInputs),
       clock,
       logger: this.#logger,

@@ -9,6 +9,7 @@ import {
   FailureMode,
   type ForEach,
   ForEachSchema,
+  type OutputSource,
   OutputSourceSchema,
   RecoveryPolicySchema,
   RetentionPolicySchema,
@@ -118,22 +119,32 @@ function compileAction({ name, over, options, undo = false }: DeclaredAction): A
 }
 
 function forEach(name: string, options: AnyActionOptions): ForEach {
-  const { items, itemsOf, outputOf } = options;
-  if ([items, itemsOf, outputOf].filter((source) => source !== undefined).length !== 1) {
-    throw invalid(`action ${name} is over items: give exactly one of items, itemsOf and outputOf`);
+  const { items, itemsOf, outputOf, lines, linesOf } = options;
+  const sources = [items, itemsOf, outputOf, lines, linesOf];
+  if (sources.filter((source) => source !== undefined).length !== 1) {
+    throw invalid(
+      `action ${name} is over items: give exactly one of items, itemsOf, outputOf, lines and linesOf`,
+    );
   }
   const window = options.window === undefined ? 0 : count(options.window, 1, `window of action ${name}`);
   if (itemsOf !== undefined)
     return init(ForEachSchema, { source: { case: "itemsOf", value: itemsOf }, window });
-  if (outputOf !== undefined) {
-    const value = init(OutputSourceSchema, {
-      action: outputOf.action,
-      pointer: toPointer(outputOf.path ?? ""),
-    });
-    return init(ForEachSchema, { source: { case: "outputOf", value }, window });
-  }
+  if (outputOf !== undefined)
+    return init(ForEachSchema, { source: { case: "outputOf", value: outputSource(outputOf) }, window });
+  if (linesOf !== undefined)
+    return init(ForEachSchema, { source: { case: "linesOfOutput", value: outputSource(linesOf) }, window });
+  if (lines !== undefined)
+    return init(ForEachSchema, { source: { case: "linesOfInput", value: toPointer(lines) }, window });
   return init(ForEachSchema, { source: { case: "inputPointer", value: toPointer(items ?? "") }, window });
 }
+
+const outputSource = ({
+  action,
+  path = "",
+}: {
+  readonly action: string;
+  readonly path?: string;
+}): OutputSource => init(OutputSourceSchema, { action, pointer: toPointer(path) });
 
 /** A dotted path, or a JSON pointer as it is. */
 export function toPointer(path: string): string {

@@ -131,6 +131,8 @@ export interface WorkflowOptions<I extends InputOption> {
 export interface AnyActionOptions extends ForEachOptions<string, Trigger> {
   readonly items?: string;
   readonly itemsOf?: string;
+  readonly lines?: string;
+  readonly linesOf?: { readonly action: string; readonly path?: string };
   readonly outputOf?: { readonly action: string; readonly path?: string };
   readonly wait?: Wait;
   readonly batch?: Batch;

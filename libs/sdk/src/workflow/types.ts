@@ -3,6 +3,7 @@
  *
  * What an action returns travels as JSON, so what its dependants get is typed as what JSON leaves of it.
  */
+import type { ArtifactReference } from "@holdfast/core";
 
 /** What JSON leaves of a value. */
 export type Jsonified<T> = unknown extends T
@@ -126,11 +127,13 @@ export type ArrayPath<T, D extends number = 4> = unknown extends T
     ? ""
     : [D] extends [never]
       ? never
-      : T extends object
-        ? {
-            [K in keyof T & string]: Joined<K, ArrayPath<NonNullable<T[K]>, Less<D> & number>, ".">;
-          }[keyof T & string]
-        : never;
+      : T extends ArtifactReference
+        ? never
+        : T extends object
+          ? {
+              [K in keyof T & string]: Joined<K, ArrayPath<NonNullable<T[K]>, Less<D> & number>, ".">;
+            }[keyof T & string]
+          : never;
 
 /** The same as a JSON pointer: `/batch/rows`. */
 export type ArrayPointer<T> = unknown extends T ? string : PointerOf<ArrayPath<T>>;
@@ -139,6 +142,39 @@ type PointerOf<P extends string> = P extends ""
   : P extends `${infer Head}.${infer Rest}`
     ? `/${Head}${PointerOf<Rest>}`
     : `/${P}`;
+
+/** Paths to references of artifacts: `file`, `batch.file`; `""` where the value itself is one. */
+export type LinesPath<T, D extends number = 4> = unknown extends T
+  ? string
+  : T extends ArtifactReference
+    ? ""
+    : [D] extends [never]
+      ? never
+      : T extends readonly unknown[]
+        ? never
+        : T extends object
+          ? {
+              [K in keyof T & string]: Joined<K, LinesPath<NonNullable<T[K]>, Less<D> & number>, ".">;
+            }[keyof T & string]
+          : never;
+
+/** The same as a JSON pointer. */
+export type LinesPointer<T> = unknown extends T ? string : PointerOf<LinesPath<T>>;
+
+/** What each line is of the artifact that is referred to at a path; unknown where its reference does not say. */
+export type LineAt<T, P extends string> = P extends ""
+  ? T extends { readonly "~line"?: infer Line }
+    ? Exclude<Line, undefined>
+    : unknown
+  : P extends `/${infer Pointer}`
+    ? LineAt<T, Dotted<Pointer>>
+    : P extends `${infer Head}.${infer Rest}`
+      ? Head extends keyof T
+        ? LineAt<NonNullable<T[Head]>, Rest>
+        : unknown
+      : P extends keyof T
+        ? LineAt<NonNullable<T[P]>, "">
+        : unknown;
 
 /** The items that stand at a path. */
 export type ItemAt<T, P extends string> = P extends ""

@@ -39,6 +39,9 @@ import type {
   ItemAt,
   ItemsNames,
   Jsonified,
+  LineAt,
+  LinesPath,
+  LinesPointer,
   OnceNames,
   OutputOf,
   ReservedName,
@@ -82,6 +85,16 @@ export interface FromItems<N extends string> {
 /** An array in another action's output. */
 export interface FromOutput<N extends string, P extends string> {
   readonly outputOf: { readonly action: N; readonly path?: P };
+}
+
+/** The lines of an artifact that the run's input refers to, each of them JSON and one item. */
+interface FromLines<P extends string> {
+  /** A dotted path or JSON pointer to the artifact's reference in the input; `""`: the input itself. */
+  readonly lines: P;
+}
+/** The lines of an artifact that another action's output refers to. */
+interface FromOutputLines<N extends string, P extends string> {
+  readonly linesOf: { readonly action: N; readonly path?: P };
 }
 
 /** What may stand beside a handler. */
@@ -226,6 +239,35 @@ export class Workflow<In, Out, A extends Actions> {
       ForEachOptions<After, T>,
     handler: (
       args: ItemArgs<ItemAt<A[From]["output"], P>, A, After | From, T>,
+      context: ItemContext<Out>,
+    ) => R,
+    beside?: Beside<UndoItemsArgs<Out, A, After | From, T, R>>,
+  ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
+  forEach<
+    N extends string,
+    R,
+    const P extends LinesPath<Jsonified<In>> | LinesPointer<Jsonified<In>>,
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: FromLines<P> & ForEachOptions<After, T>,
+    handler: (args: ItemArgs<LineAt<Jsonified<In>, P>, A, After, T>, context: ItemContext<Out>) => R,
+    beside?: Beside<UndoItemsArgs<Out, A, After, T, R>>,
+  ): Workflow<In, Out, With<A, N, OverItems<R, After>>>;
+  forEach<
+    N extends string,
+    R,
+    const From extends OnceNames<A>,
+    const P extends string = "",
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: FromOutputLines<From, P & (LinesPath<A[From]["output"]> | LinesPointer<A[From]["output"]>)> &
+      ForEachOptions<After, T>,
+    handler: (
+      args: ItemArgs<LineAt<A[From]["output"], P>, A, After | From, T>,
       context: ItemContext<Out>,
     ) => R,
     beside?: Beside<UndoItemsArgs<Out, A, After | From, T, R>>,

@@ -1,0 +1,165 @@
+/**
+ * Where an action's items are read from: an array in a JSON value, or the lines of an artifact that such a value refers to.
+ *
+ * 1. Items come as canonical JSON, from `fromIndex` on; what is before it is passed over, so that a load can go on where it broke off.
+ * 2. An artifact is never held whole: of it there are a few pieces and one line in memory.
+ * 3. What is wrong with a list is a `ListProblem` that names the place; whatever else is thrown may pass.
+ */
+import {
+  type ActionPlan,
+  type ArtifactFacts,
+  atPointer,
+  canonicalJson,
+  fromUtf8,
+  ITEM_BYTES_MAX,
+  ITEMS_MAX,
+  type Json,
+  jsonKind,
+  readArtifact,
+  sourcePointerOf,
+  utf8,
+} from "@holdfast/core";
+import { FailureMode, type Payload, type PayloadRef, PayloadRefSchema } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { PortError } from "../ports/errors.js";
+import type { PayloadStore } from "../ports/registry.js";
+import { type Line, LineProblem, LineSplitter } from "./json-lines.js";
+
+export interface LoadRequest {
+  readonly runId: string;
+  readonly action: ActionPlan;
+  readonly generation: number;
+  readonly fromIndex: number;
+  /** Where the items, or the reference to them, are in; stored bodies brought inline. */
+  readonly payload: Payload | undefined;
+}
+
+/** Why a list can't be an action's items (any further). */
+export class ListProblem extends Error {
+  override readonly name = "ListProblem";
+
+  constructor(
+    /** What is wrong, where, and with which action. */
+    message: string,
+    readonly mode = FailureMode.VALIDATION,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** Whether an action's items are the lines of an artifact. */
+export function readsLines({ forEach }: ActionPlan): boolean {
+  return forEach?.source.case === "linesOfInput" || forEach?.source.case === "linesOfOutput";
+}
+
+/** In words: the output of an action, or the run's input as `input` names it. */
+export function whereOf({ action }: LoadRequest, input: string): string {
+  const source = action.definition.child?.input ?? action.forEach?.source;
+  return source?.case === "outputOf" || source?.case === "linesOfOutput"
+    ? `the output of ${source.value.action}`
+    : input;
+}
+
+/** The items in order, some at a time; to be taken before more are asked for. */
+export async function* readItems(
+  request: LoadRequest,
+  payloads: PayloadStore,
+): AsyncGenerator<Iterable<Uint8Array>> {
+  const { action, fromIndex } = request;
+  const pointer = sourcePointerOf(action.definition);
+  const where = whereOf(request, `the input of run ${request.runId}`);
+  const found = atPointer(await readValue(request, where, payloads), pointer);
+  const place = pointer === "" ? where : `${where} at ${pointer}`;
+  if (readsLines(action)) {
+    const artifact = readArtifact(found);
+    if (typeof artifact === "string")
+      throw new ListProblem(`${place} is ${artifact}, so action ${action.name} has no lines to work on`);
+    yield* lineItems(request, artifact, payloads);
+    return;
+  }
+  if (!Array.isArray(found))
+    throw new ListProblem(
+      `${place} is ${jsonKind(found)}, not an array, so action ${action.name} has no items to work on`,
+    );
+  yield (function* () {
+    for (let at = fromIndex; at < found.length; at++) yield utf8(canonicalJson(found[at] as Json));
+  })();
+}
+
+async function readValue(
+  { action, payload }: LoadRequest,
+  where: string,
+  payloads: PayloadStore,
+): Promise<Json> {
+  let body: Uint8Array = new Uint8Array();
+  try {
+    if (payload?.body.case === "inline") body = payload.body.value;
+    else if (payload?.body.case === "ref") body = await payloads.get(payload.body.value);
+  } catch (error) {
+    throw gone(error, (why) => `${where} could not be read: ${why}`);
+  }
+  try {
+    return body.length === 0 ? null : (JSON.parse(fromUtf8(body)) as Json);
+  } catch {
+    throw new ListProblem(`${where} is not JSON, so action ${action.name} has no items to work on`);
+  }
+}
+
+/** A failure of the store as a problem of the list, where the store says that trying again won't help. */
+function gone(error: unknown, told: (why: string) => string): unknown {
+  if (!(error instanceof PortError) || error.retry !== "never" || error.code === "closed") return error;
+  const mode = error.code === "not-found" ? FailureMode.NOT_FOUND : FailureMode.VALIDATION;
+  return new ListProblem(told(error.message), mode, { cause: error });
+}
+
+async function* lineItems(
+  { action, fromIndex }: LoadRequest,
+  artifact: ArtifactFacts,
+  payloads: PayloadStore,
+): AsyncGenerator<Iterable<Uint8Array>> {
+  const { name } = artifact;
+  const problem = (line: number, why: string): ListProblem =>
+    new ListProblem(`line ${line} of artifact ${name} ${why} (items of action ${action.name})`);
+  const splitter = new LineSplitter(ITEM_BYTES_MAX);
+  let index = 0;
+  const itemsOf = function* (lines: readonly Line[]): Generator<Uint8Array> {
+    for (const { number, bytes } of lines) {
+      if (index >= ITEMS_MAX)
+        throw problem(number, `is one more than the ${ITEMS_MAX} items that an action may have`);
+      // What was loaded before was read before: it was right then and is the same now.
+      if (index++ >= fromIndex) yield itemOf(bytes, (why) => problem(number, why));
+    }
+  };
+  try {
+    for await (const piece of payloads.getStream(referenceOf(artifact))) yield itemsOf(splitter.push(piece));
+    yield itemsOf(splitter.end());
+  } catch (error) {
+    if (error instanceof LineProblem) throw problem(error.line, error.why);
+    throw gone(error, (why) => `artifact ${name} can't be the items of action ${action.name}: ${why}`);
+  }
+}
+
+const referenceOf = ({ size, sha256 }: ArtifactFacts): PayloadRef =>
+  init(PayloadRefSchema, {
+    name: sha256,
+    size: BigInt(size),
+    sha256: new Uint8Array(Buffer.from(sha256, "hex")),
+  });
+
+function itemOf(line: Uint8Array, problem: (why: string) => ListProblem): Uint8Array {
+  let text: string;
+  try {
+    text = fromUtf8(line);
+  } catch {
+    throw problem("is not UTF-8");
+  }
+  let item: Uint8Array;
+  try {
+    item = utf8(canonicalJson(JSON.parse(text) as Json));
+  } catch (error) {
+    throw problem(`is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (item.length <= ITEM_BYTES_MAX) return item;
+  throw problem(`is ${item.length} bytes as canonical JSON, and an item has at most ${ITEM_BYTES_MAX}`);
+}
