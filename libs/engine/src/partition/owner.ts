@@ -5,12 +5,7 @@
  * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
  */
 import { isPaused, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
-import {
-  type AppliedRecord,
-  type Command,
-  CommandSchema,
-  TimersFiredSchema,
-} from "@holdfast/proto";
+import { type AppliedRecord, type Command, CommandSchema, TimersFiredSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import { Courier } from "./courier.js";
