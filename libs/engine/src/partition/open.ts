@@ -6,12 +6,28 @@ import { SEMANTICS } from "@holdfast/core";
 import type { AppliedRecord } from "@holdfast/proto";
 import type { CommandLog, LogInfo } from "../ports/command-log.js";
 import { PortError } from "../ports/errors.js";
+import type { PartitionStore } from "../ports/state-store.js";
+import type { ProcessorDeps } from "./deps.js";
 
 export const SCHEMA_VERSION = 1;
 const DIGEST_BYTES = 16;
 
 export const digestOf = (data: Uint8Array): Uint8Array =>
   new Uint8Array(createHash("sha256").update(data).digest().subarray(0, DIGEST_BYTES));
+
+/** The partition's state; an empty one where what was there is damaged, and was put aside. */
+export async function openStore({ partition, store, logger }: ProcessorDeps): Promise<PartitionStore> {
+  try {
+    return await store.open(partition);
+  } catch (error) {
+    if (!(error instanceof PortError) || error.code !== "corrupt") throw error;
+    logger.error("the partition's state was damaged and put aside; it is rebuilt from the log", {
+      partition,
+      err: error,
+    });
+    return await store.open(partition);
+  }
+}
 
 /** Throws `log-gap`, `schema` or `config-mismatch`, saying what was found and what to do; resolves with the log's info otherwise. */
 export async function verifyLog(

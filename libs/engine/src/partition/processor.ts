@@ -37,7 +37,7 @@ import { PortError } from "../ports/errors.js";
 import type { PartitionStore } from "../ports/state-store.js";
 import { composeTask, pinned } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";
-import { digestOf, SCHEMA_VERSION, verifyLog } from "./open.js";
+import { digestOf, openStore, SCHEMA_VERSION, verifyLog } from "./open.js";
 import { Outbox } from "./outbox.js";
 import { Owner } from "./owner.js";
 import { answerQuery } from "./queries.js";
@@ -213,15 +213,8 @@ export class Processor {
   }
 
   private async open(): Promise<number> {
-    const { partition, store, log, logger, limits } = this.deps;
-    this.db = await store.open(partition).catch(async (error: unknown) => {
-      if (!(error instanceof PortError) || error.code !== "corrupt") throw error;
-      logger.error("the partition's state was damaged and put aside; it is rebuilt from the log", {
-        partition,
-        err: error,
-      });
-      return await store.open(partition);
-    });
+    const { partition, log, limits } = this.deps;
+    this.db = await openStore(this.deps);
     this.state = new PartitionState(this.db, limits.cacheRecords);
     this.applied =
       this.state.get(appliedKey) ??

@@ -23,18 +23,13 @@ import type {
   OnceNames,
   UndoArgs,
   UndoItemsArgs,
-} from "./types.js";
-import type {
-  Beside,
-  FromInput,
-  FromItems,
-  FromOutput,
   NewName,
   Once,
   OverItems,
   With,
-  Workflow,
-} from "./workflow.js";
+} from "./types.js";
+import type { FromInput, FromItems, FromOutput } from "./item-sources.js";
+import type { Beside, Workflow } from "./workflow.js";
 
 export interface BatchOptions {
   /** The pause before a check, growing up to `max`; default 5 s, × 1.5, 1 minute. */

@@ -205,3 +205,20 @@ export type RunOutput<A extends Actions> = [Leaves<A>] extends [never]
     : A[Leaves<A>]["over"] extends "items"
       ? null
       : A[Leaves<A>]["output"];
+
+/** A name that no action has yet, and that handlers get nothing else under. */
+export type NewName<N extends string, A extends Actions> = N extends ReservedName | keyof A ? never : N;
+
+export type With<A extends Actions, N extends string, I extends ActionInfo> = A & Record<N, I>;
+
+export interface Once<R, After extends string> extends ActionInfo {
+  readonly over: "once";
+  readonly output: OutputOf<Awaited<R>>;
+  readonly after: After;
+}
+
+export interface OverItems<R, After extends string> extends ActionInfo {
+  readonly over: "items";
+  readonly output: OutputOf<Awaited<R>>;
+  readonly after: After;
+}

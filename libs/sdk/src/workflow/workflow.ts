@@ -31,7 +31,6 @@ import {
 } from "./schema.js";
 import type {
   ActionArgs,
-  ActionInfo,
   Actions,
   ArrayPath,
   ArrayPointer,
@@ -42,60 +41,23 @@ import type {
   LineAt,
   LinesPath,
   LinesPointer,
+  NewName,
+  Once,
   OnceNames,
-  OutputOf,
-  ReservedName,
+  OverItems,
   RunOutput,
   UndoArgs,
   UndoItemsArgs,
+  With,
 } from "./types.js";
 
 import { type AnyBatchOptions, type AnyJobHandlers, type BatchMethod, batchPolicy } from "./batch.js";
 import { childRun } from "./children.js";
+import type { FromInput, FromItems, FromLines, FromOutput, FromOutputLines } from "./item-sources.js";
 import { approvalWait, signalWait, sleepWait } from "./waits.js";
 
 /** Runs one action, or one item of it. `args` is what the action depends on. */
 export type Handler = (args: never, context: never) => unknown;
-
-export type NewName<N extends string, A extends Actions> = N extends ReservedName | keyof A ? never : N;
-
-export type With<A extends Actions, N extends string, I extends ActionInfo> = A & Record<N, I>;
-
-export interface Once<R, After extends string> extends ActionInfo {
-  readonly over: "once";
-  readonly output: OutputOf<Awaited<R>>;
-  readonly after: After;
-}
-
-export interface OverItems<R, After extends string> extends ActionInfo {
-  readonly over: "items";
-  readonly output: OutputOf<Awaited<R>>;
-  readonly after: After;
-}
-
-/** Items of the run's input. */
-export interface FromInput<P extends string> {
-  /** A dotted path (`"batch.rows"`) or JSON pointer (`"/batch/rows"`) to an array in the input; `""`: the input itself. */
-  readonly items: P;
-}
-/** One item for each success of another action over items. */
-export interface FromItems<N extends string> {
-  readonly itemsOf: N;
-}
-/** An array in another action's output. */
-export interface FromOutput<N extends string, P extends string> {
-  readonly outputOf: { readonly action: N; readonly path?: P };
-}
-
-/** The lines of an artifact that the run's input refers to, each of them JSON and one item. */
-interface FromLines<P extends string> {
-  /** A dotted path or JSON pointer to the artifact's reference in the input; `""`: the input itself. */
-  readonly lines: P;
-}
-/** The lines of an artifact that another action's output refers to. */
-interface FromOutputLines<N extends string, P extends string> {
-  readonly linesOf: { readonly action: N; readonly path?: P };
-}
 
 /** What may stand beside a handler. */
 export interface Beside<UndoneArgs> {
