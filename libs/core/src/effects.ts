@@ -45,6 +45,15 @@ export type Effect =
     }
   | { readonly kind: "timer"; readonly dueNs: bigint }
   /** Ended runs may be due for pruning sooner than was thought. */
+  /** A worker should have this attempt by now: if none has, it is to be reported as timed out. Asked again as long as it is current. */
+  | {
+      readonly kind: "overdue";
+      readonly runId: string;
+      readonly action: number;
+      readonly item: number;
+      readonly attempt: number;
+      readonly limitMs: number;
+    }
   | { readonly kind: "sweep" }
   /** Due tasks that were held back may go: of a run, or of whatever there is. */
   | { readonly kind: "due-again"; readonly runId: string }

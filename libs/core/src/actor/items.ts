@@ -29,6 +29,7 @@ import { beyondTolerance } from "../resolve.js";
 import { ITEM_OPEN_STATUSES } from "../status.js";
 import { chunkKey, chunkOf, countsKey, inputsKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
+import { expectStart } from "./start-deadline.js";
 import { type Actor, isCancelling, makeDetail, stateOf } from "./actor.js";
 import { beginJob } from "./batch.js";
 
@@ -286,7 +287,9 @@ export function nextItemWhere(
   return undefined;
 }
 
+/** Asks for a worker. Where the action says how soon one must have it, a timer remembers. */
 export function emitDispatch(actor: Actor, action: ActionPlan, item: number, attempt: number): void {
+  if (action.scheduleToStartMs > 0) expectStart(actor, action, { item, attempt }, action.scheduleToStartMs);
   actor.ctx.emit({
     kind: "dispatch",
     task: {

@@ -24,6 +24,10 @@ export interface ActionPlan {
   readonly queue: string;
   readonly retry: ResolvedRetry;
   readonly startToCloseMs: number;
+  /** 0: a worker may have an attempt as late as it likes. */
+  readonly scheduleToStartMs: number;
+  /** 0: its handler need not say that it goes on. */
+  readonly heartbeatMs: number;
   readonly tolerate: Tolerate["limit"];
   readonly forEach: ForEach | undefined;
   /** The action in whose output this one's items, or its child's input, stand. */
@@ -114,6 +118,8 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
       // A child has retries and recoveries of its own: it is asked again only where that is said.
       retry: action.retry === undefined && action.child !== undefined ? ONCE : resolveRetry(action.retry),
       startToCloseMs: action.timeouts?.startToCloseMs || START_TO_CLOSE_DEFAULT_MS,
+      scheduleToStartMs: action.timeouts?.scheduleToStartMs ?? 0,
+      heartbeatMs: action.timeouts?.heartbeatMs ?? 0,
       tolerate: action.tolerate?.limit ?? { case: undefined },
       forEach: action.forEach,
       outputOf: output === undefined ? undefined : byName.get(output.action),

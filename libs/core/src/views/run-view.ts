@@ -68,6 +68,8 @@ export interface RunViewInput {
   readonly plan: DefinitionPlan;
   readonly partition: number;
   readonly seq: bigint;
+  /** What keeps an action from going on that its state does not tell; empty: nothing. */
+  readonly noteOf?: (action: number) => string;
   /** Empty: its workflow is not paused. */
   readonly workflowPaused: string;
   /** Until when it can be retried, as the policy is now; 0: it is not failed. */
@@ -136,7 +138,7 @@ function levelView(
   });
 }
 
-function actionView({ run, plan, full, stepsOf }: RunViewInput, action: ActionPlan): ActionView {
+function actionView({ run, plan, full, stepsOf, noteOf }: RunViewInput, action: ActionPlan): ActionView {
   const state = run.actions[action.index] as ActionState;
   const steps = (state.batch?.steps ?? state.steps) === 0 ? [] : stepsOf(action.index);
   return init(ActionViewSchema, {
@@ -152,6 +154,7 @@ function actionView({ run, plan, full, stepsOf }: RunViewInput, action: ActionPl
     retryAt: timestamp(state.retryAtNs),
     failure: state.failure,
     detail: state.detail?.text ?? "",
+    note: noteOf?.(action.index) ?? "",
     effect: state.effect,
     items: state.items?.counts,
     modes: state.items?.modes ?? [],

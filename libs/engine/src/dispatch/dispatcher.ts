@@ -11,13 +11,13 @@ import {
   type Task,
   TaskCancelSchema,
   type TaskRef,
-  type TaskReport,
+  TaskRefSchema,
   type WorkerBeat,
   WorkerBeatSchema,
   WorkerInboxSchema,
 } from "@holdfast/proto";
 import { decode, encode, init } from "@holdfast/proto/codec";
-import type { Logger } from "@holdfast/telemetry";
+import type { Logger, MetricsRegistry } from "@holdfast/telemetry";
 import type { EngineLimits } from "../partition/limits.js";
 import type { TaskSink } from "../partition/deps.js";
 import type { Processor } from "../partition/processor.js";
@@ -25,8 +25,9 @@ import type { Bus, BusSubscription } from "../ports/bus.js";
 import type { Clock } from "../ports/clock.js";
 import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
 import { Batches } from "./batches.js";
-import { lostAttempt, timedOutAttempt, unsentAttempt } from "./failed-attempts.js";
+import { adopted, Flights } from "./flights.js";
 import type { ReadyQueue } from "./ready-queue.js";
+import { Reaper, servingText } from "./reaper.js";
 import { type PartitionLoad, type ReadyTask, ReadyTasks } from "./ready-tasks.js";
 import { type InFlight, type Worker, Workers } from "./workers.js";
 
@@ -42,6 +43,7 @@ export interface DispatcherDeps {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly registry: MetricsRegistry;
   readonly limits: EngineLimits;
   /** The partition of a run, if this node has it. */
   readonly partitionOf: (runId: string) => Processor | undefined;
@@ -50,9 +52,10 @@ export interface DispatcherDeps {
 export class Dispatcher implements TaskSink {
   private readonly workers = new Workers();
   private readonly ready: ReadyTasks;
-  private readonly inFlight = new Map<string, InFlight>();
+  private readonly inFlight: Flights;
   private readonly subscriptions: BusSubscription[] = [];
   private readonly batches: Batches;
+  private readonly reaper: Reaper;
   private cancelSweep: (() => void) | undefined;
   private roomGivenMs = 0;
   private pumpPlanned = false;
@@ -62,6 +65,8 @@ export class Dispatcher implements TaskSink {
   constructor(private readonly deps: DispatcherDeps) {
     this.batches = new Batches(deps.node, deps.bus, deps.limits);
     this.ready = new ReadyTasks(deps.limits.readyTasksMax);
+    this.inFlight = new Flights(this.ready);
+    this.reaper = new Reaper(deps.logger, deps.registry);
   }
 
   /** Hears workers, asks them what they run, and begins to dispatch once they had time to answer. */
@@ -135,7 +140,26 @@ export class Dispatcher implements TaskSink {
     const key = taskKey(ref.runId, ref.action, ref.item ?? -1, ref.attempt);
     if (this.inFlight.has(key)) return;
     this.ready.remove(key);
-    partition.reportFor(unsentAttempt(ref));
+    this.reaper.cancelledUnsent(partition, ref);
+  }
+
+  overdue(partition: Processor, effect: Extract<FoldEffect, { kind: "overdue" }>): void {
+    const { runId, action, item, attempt, limitMs } = effect;
+    const key = taskKey(runId, action, item, attempt);
+    // Before the roll call is over it is not known who has what; it is asked again.
+    if (!this.open || this.inFlight.has(key)) return;
+    this.ready.remove(key);
+    const info = partition.taskInfo(runId, action);
+    const serving = servingText(info?.queue ?? "", this.serving(info?.queue ?? "", info?.workflow ?? ""));
+    const ref = init(TaskRefSchema, { runId, action, item: item < 0 ? undefined : item, attempt });
+    this.reaper.neverBegun(partition, ref, limitMs, serving);
+  }
+
+  /** How many workers take tasks of a workflow from a queue. */
+  serving(queue: string, workflow: string): number {
+    return this.workers
+      .serving(queue)
+      .filter(({ workflows, draining }) => !draining && (workflows?.has(workflow) ?? true)).length;
   }
 
   turnEnded(): void {
@@ -202,7 +226,7 @@ export class Dispatcher implements TaskSink {
       sentAtMs: nowMs,
       deadlineMs: nowMs + ready.startToCloseMs + limits.timeoutGraceMs,
     };
-    this.takeOff(flight);
+    this.inFlight.takeOff(flight);
     if (!(made instanceof Promise)) {
       this.batches.add(worker, made, flight, nowMs);
       return;
@@ -235,20 +259,9 @@ export class Dispatcher implements TaskSink {
     }
   }
 
-  private takeOff(flight: InFlight): void {
-    const { worker, task } = flight;
-    this.inFlight.set(flight.key, flight);
-    worker.inFlight.set(flight.key, flight);
-    worker.used.set(task.queue, (worker.used.get(task.queue) ?? 0) + 1);
-    this.ready.load(flight.partition).inFlight += 1;
-  }
-
   private land(flight: InFlight): void {
-    const { worker, task } = flight;
-    this.inFlight.delete(flight.key);
-    worker.inFlight.delete(flight.key);
-    worker.used.set(task.queue, (worker.used.get(task.queue) ?? 1) - 1);
-    this.ready.load(flight.partition).inFlight -= 1;
+    this.inFlight.land(flight);
+    const { worker } = flight;
     if (worker.ended && worker.inFlight.size === 0) this.lose(worker, "it ended");
   }
 
@@ -291,33 +304,15 @@ export class Dispatcher implements TaskSink {
 
   /** A task that the worker has from before: it is in flight, whoever sent it. */
   private adopt(worker: Worker, ref: TaskRef, nowMs: number): void {
-    const item = ref.item ?? -1;
-    const key = taskKey(ref.runId, ref.action, item, ref.attempt);
     const partition = this.deps.partitionOf(ref.runId);
-    if (partition === undefined || this.inFlight.has(key)) return;
-    this.ready.remove(key);
-    const info = partition.taskInfo(ref.runId, ref.action);
-    if (info === undefined) return;
-    const { startToCloseMs, queue } = info;
-    const task: DueTask = {
-      runId: ref.runId,
-      action: ref.action,
-      item,
-      attempt: ref.attempt,
-      workflow: "",
-      queue,
-      priority: 0,
-      startToCloseMs,
-    };
-    this.takeOff({
-      key,
-      partition,
-      task,
-      worker,
-      batch: 0,
-      sentAtMs: nowMs,
-      deadlineMs: nowMs + startToCloseMs + this.deps.limits.timeoutGraceMs,
-    });
+    const info = partition?.taskInfo(ref.runId, ref.action);
+    if (partition === undefined || info === undefined) return;
+    // What it has run already counts: a new owner begins no time anew.
+    const deadlineMs = nowMs - ref.runningMs + info.startToCloseMs + this.deps.limits.timeoutGraceMs;
+    const flight = adopted({ ref, info, partition, worker, nowMs, deadlineMs });
+    if (this.inFlight.has(flight.key)) return;
+    this.ready.remove(flight.key);
+    this.inFlight.takeOff(flight);
   }
 
   private sendAgain(worker: Worker, batch: number, nowMs: number): void {
@@ -365,7 +360,9 @@ export class Dispatcher implements TaskSink {
         this.lose(worker, `it was silent for ${(silentMs / 1000).toFixed(1)} s`);
     }
     for (const flight of this.inFlight.values()) {
-      if (flight.deadlineMs <= nowMs) this.fail(flight, timedOutAttempt(flight));
+      if (flight.deadlineMs > nowMs) continue;
+      this.land(flight);
+      this.reaper.tookTooLong(flight);
     }
   }
 
@@ -384,11 +381,9 @@ export class Dispatcher implements TaskSink {
     if (lost.length > 0) this.deps.logger.warn("a worker is gone, and its tasks are lost", fields);
     else this.deps.logger.info("a worker is gone", fields);
     this.workers.remove(worker);
-    for (const flight of lost) this.fail(flight, lostAttempt(flight, why));
-  }
-
-  private fail(flight: InFlight, report: TaskReport): void {
-    this.land(flight);
-    flight.partition.reportFor(report);
+    for (const flight of lost) {
+      this.land(flight);
+      this.reaper.lost(flight, why);
+    }
   }
 }

@@ -46,6 +46,8 @@ export class TestWorker {
   deaf = false;
   /** What it says it runs when a node asks. */
   held: readonly Task[] = [];
+  /** For how long it says it has run them. */
+  runningMs = 0;
   private received = 0n;
   private readonly bus: MemoryBus;
   private readonly commands: CommandClient;
@@ -83,7 +85,7 @@ export class TestWorker {
       gone: fields.gone ?? false,
       workflows: [...this.workflows],
       tasks: (fields.rollCallAnswer === true ? this.held : []).map(({ runId, action, item, attempt }) =>
-        init(TaskRefSchema, { runId, action, item, attempt }),
+        init(TaskRefSchema, { runId, action, item, attempt, runningMs: this.runningMs }),
       ),
     });
     this.bus.publish(WORKER_BEAT, encode(WorkerBeatSchema, beat));

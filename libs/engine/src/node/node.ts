@@ -57,6 +57,7 @@ export class Node {
       bus: deps.bus,
       clock: this.clock,
       logger: deps.logger,
+      registry: deps.registry,
       limits: this.limits,
       partitionOf: (runId) =>
         this.processors.find((p) => p.partition === partitionOf(runId, deps.log.partitions)),

@@ -137,6 +137,7 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
     upstream,
     itemInput: due.item < 0 ? undefined : itemInput(view, due, action),
     startToCloseMs: action.startToCloseMs,
+    heartbeatMs: action.heartbeatMs,
     traceparent: run.traceparent,
     generation: run.generation,
     queue: action.queue,

@@ -17,6 +17,9 @@ export interface TaskSink {
   wantsRoom(partition: Processor): void;
   closed(partition: Processor, runId: string, action: number, item: number, attempt: number): void;
   cancel(partition: Processor, effect: Extract<FoldEffect, { kind: "cancel-tasks" }>): void;
+  overdue(partition: Processor, effect: Extract<FoldEffect, { kind: "overdue" }>): void;
+  /** How many workers take tasks of a workflow from a queue. */
+  serving(queue: string, workflow: string): number;
   /** All effects of a turn have been given. */
   turnEnded(): void;
 }

@@ -26,7 +26,6 @@ import {
   PartitionStatusSchema,
   type QueryRequest,
   type QueryResponse,
-  RunStatus,
   type Task,
   type TaskReport,
   CommandSchema,
@@ -35,6 +34,7 @@ import { DecodeError, decode, init } from "@holdfast/proto/codec";
 import type { LogEntry } from "../ports/command-log.js";
 import { PortError } from "../ports/errors.js";
 import type { PartitionStore } from "../ports/state-store.js";
+import { actingOn } from "./act.js";
 import { composeTask, pinned } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";
 import { digestOf, openStore, SCHEMA_VERSION, verifyLog } from "./open.js";
@@ -59,6 +59,7 @@ export class Processor {
   private readonly abort = new AbortController();
   private readonly outbox: Outbox;
   private readonly owner: Owner;
+  private readonly acting: (effect: FoldEffect) => void;
   private following: Promise<void> | undefined;
   private readonly waiters = new Set<{ readonly seq: number; readonly resolve: () => void }>();
 
@@ -71,6 +72,13 @@ export class Processor {
       () => this.state,
       () => this.applied,
     );
+    this.acting = actingOn({
+      processor: this,
+      deps,
+      owner: this.owner,
+      outbox: this.outbox,
+      seq: () => this.applied.seq,
+    });
   }
 
   /**
@@ -166,8 +174,11 @@ export class Processor {
   taskInfo(
     runId: string,
     action: number,
-  ): { readonly queue: string; readonly startToCloseMs: number } | undefined {
-    return pinned(this.state, runId)?.plan.actions[action];
+  ): { readonly queue: string; readonly startToCloseMs: number; readonly workflow: string } | undefined {
+    const found = pinned(this.state, runId);
+    const plan = found?.plan.actions[action];
+    if (found === undefined || plan === undefined) return undefined;
+    return { queue: plan.queue, startToCloseMs: plan.startToCloseMs, workflow: found.run.workflow };
   }
 
   /** Appends how an attempt ended whose worker can't say so itself. */
@@ -195,6 +206,7 @@ export class Processor {
         problem: () => this.problem,
         foldedInTime: (seq) => this.foldedInTime(seq),
         onBreaches: (breaches) => this.noteBreaches(breaches),
+        serving: (queue, workflow) => this.deps.sink.serving(queue, workflow),
       },
       request,
     );
@@ -276,56 +288,9 @@ export class Processor {
     metrics.entries.inc();
     for (const effect of effects) {
       // Until this node's own announcement is folded, nothing else is its business; what is due is then found in state.
-      if (this.owner.isActing || effect.kind === "owner") this.act(effect);
+      if (this.owner.isActing || effect.kind === "owner") this.acting(effect);
     }
     this.afterEntry(entry);
-  }
-
-  private act(effect: FoldEffect): void {
-    const { sink, metrics } = this.deps;
-    switch (effect.kind) {
-      case "dispatch":
-        if (sink.offer(this, effect.task) === "full") this.owner.overflowed();
-        return;
-      case "closed":
-        sink.closed(this, effect.runId, effect.action, effect.item, effect.attempt);
-        return;
-      case "cancel-tasks":
-        sink.cancel(this, effect);
-        return;
-      case "reply":
-        this.outbox.addOutcome(effect.inbox, effect.outcome);
-        return;
-      case "event":
-        // Status changes of runs are published; the whole history is asked for.
-        if (effect.event.runStatus !== RunStatus.UNSPECIFIED) {
-          this.outbox.addEvent(effect.workflow, effect.runId, effect.event, this.applied.seq);
-        }
-        return;
-      case "load-items":
-        this.owner.loader.want(effect);
-        return;
-      case "timer":
-        this.owner.timerSet(effect.dueNs);
-        return;
-      case "messages":
-        this.owner.courier.wake(effect.to);
-        return;
-      case "message-trouble":
-        this.owner.courier.note(effect);
-        return;
-      case "due-again":
-        this.owner.dueAgain(effect.runId);
-        return;
-      case "sweep":
-        this.owner.sweeper.wake();
-        return;
-      case "owner":
-        this.owner.folded(effect.node, effect.epoch);
-        return;
-      case "stale-report":
-        metrics.stale.inc();
-    }
   }
 
   private afterEntry(entry: LogEntry): void {

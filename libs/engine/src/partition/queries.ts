@@ -5,6 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import {
   absentText,
   type ActionPlan,
+  type DefinitionPlan,
   chunkKey,
   chunkOf,
   eventChunkKey,
@@ -22,6 +23,7 @@ import {
   STATUS_MASK,
 } from "@holdfast/core";
 import {
+  ActionStatus,
   type ActionState,
   type AppliedRecord,
   type Breach,
@@ -40,6 +42,7 @@ import {
   QueryResponseSchema,
   type RunEvent,
   type RunRecord,
+  RunStatus,
   type WorkflowCounts,
   WorkflowCountsSchema,
   GetCountsAnswerSchema,
@@ -48,6 +51,7 @@ import { init } from "@holdfast/proto/codec";
 import { bringInline, pinned } from "./compose.js";
 import { checkRuns } from "./check.js";
 import { workflowNames } from "./due-work.js";
+import { servingText } from "../dispatch/reaper.js";
 import { listRuns } from "./list-runs.js";
 import { readSteps } from "./steps.js";
 import type { PartitionState } from "./state.js";
@@ -62,6 +66,8 @@ export interface QueryDeps {
   readonly onBreaches: (breaches: readonly Breach[]) => void;
   /** False where that takes too long. */
   readonly foldedInTime: (seq: number) => Promise<boolean>;
+  /** How many workers take tasks of a workflow from a queue. */
+  readonly serving: (queue: string, workflow: string) => number;
 }
 
 const PAGE_MAX = 1_000;
@@ -134,6 +140,7 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
     partition: deps.partition,
     seq: deps.applied().seq,
     retryableUntilNs: retryableUntilNs(view, run),
+    noteOf: (action) => noteOf(deps, run, plan, action),
     workflowPaused: pausedText(deps.applied(), run.workflow) ?? "",
     olderEvents: full ? olderEvents(view, runId, run) : [],
     stepsOf: (action) => {
@@ -146,6 +153,15 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
   if (full) value.input = bringInline(view, runId, 0, value.input);
   if (plan.leaf !== undefined) value.output = bringInline(view, runId, plan.leaf + 1, value.output);
   return { case: "run", value };
+}
+
+/** What keeps an action from going on that its state does not tell. */
+function noteOf(deps: QueryDeps, run: RunRecord, plan: DefinitionPlan, index: number): string {
+  const action = plan.actions[index];
+  if (action === undefined || run.status !== RunStatus.RUNNING) return "";
+  if (run.actions[index]?.status !== ActionStatus.RUNNING) return "";
+  if (deps.serving(action.queue, run.workflow) > 0) return "";
+  return `${servingText(action.queue, 0)}: start one`;
 }
 
 function olderEvents(view: PartitionState, runId: string, run: RunRecord): RunEvent[] {

@@ -41,6 +41,11 @@ export interface ActionContext {
   putArtifact<Line = unknown>(source: ArtifactSource, options?: ArtifactOptions): Promise<Artifact<Line>>;
   /** An artifact in pieces. Size and digest are known to be right once the loop has ended. */
   readArtifact(artifact: Artifact): AsyncIterable<Uint8Array>;
+  /**
+   * Says that the handler goes on; needed more often than the action's `heartbeat`, where it has one. `progress` (JSON, 256 characters of it
+   * are kept) is told if the attempt is given up. Costs nothing but a number.
+   */
+  heartbeat(progress?: unknown): void;
   /** Return it where the handler rightly did nothing: the run is then no silent no-op. */
   noEffect(reason: string): NoEffect;
 }

@@ -3,6 +3,7 @@
  *
  * 1. It ends once: the first of value, failure, time-out and cancellation counts, whatever the handler does later.
  */
+import { cutText } from "@holdfast/core";
 import type { Task, TaskReport } from "@holdfast/proto";
 
 export type Phase =
@@ -15,8 +16,14 @@ export type Phase =
 export class HeldTask {
   phase: Phase = "waiting";
   startedMs = 0;
-  /** By the monotonic clock; when the attempt is given up. */
-  deadlineMs = Number.POSITIVE_INFINITY;
+  /** By the monotonic clock, as all that follow. */
+  beganMs = 0;
+  /** When the attempt has had its time. */
+  closeByMs = Number.POSITIVE_INFINITY;
+  /** By when its handler must say that it goes on. */
+  silentByMs = Number.POSITIVE_INFINITY;
+  /** What its handler said last of how far it is, as JSON; empty: nothing. */
+  progress = "";
   /** Why it is to stop, once it is. */
   stopping: "timeout" | "cancelled" | "shutdown" | undefined;
   stopReason = "";
@@ -42,6 +49,18 @@ export class HeldTask {
     return this.#controller.signal;
   }
 
+  /** When the attempt is given up. */
+  get deadlineMs(): number {
+    return Math.min(this.closeByMs, this.silentByMs);
+  }
+
+  /** Its handler says that it lives, and how far it is, which never fails an attempt. */
+  goesOn(progress: unknown, nowMs: number): void {
+    if (progress !== undefined) this.progress = progressText(progress);
+    if (this.silentByMs < Number.POSITIVE_INFINITY && this.stopping === undefined)
+      this.silentByMs = nowMs + this.task.heartbeatMs;
+  }
+
   stop(why: NonNullable<HeldTask["stopping"]>, reason: string): void {
     if (this.stopping !== undefined) return;
     this.stopping = why;
@@ -57,4 +76,14 @@ export class HeldTask {
 /** Names an attempt of an action or item. */
 export function taskKey(runId: string, action: number, item: number | undefined, attempt: number): string {
   return item === undefined ? `${runId}/${action}/${attempt}` : `${runId}/${action}.${item}/${attempt}`;
+}
+
+const PROGRESS_CHARS_MAX = 256;
+
+function progressText(progress: unknown): string {
+  try {
+    return cutText(typeof progress === "string" ? progress : JSON.stringify(progress), PROGRESS_CHARS_MAX);
+  } catch {
+    return "something that is no JSON";
+  }
 }

@@ -21,6 +21,7 @@ export interface ContextHost extends StepsHost {
   readonly store: PayloadStore;
   readonly logger: Logger;
   runInput(held: HeldTask): Promise<unknown>;
+  heartbeat(held: HeldTask, progress: unknown): void;
 }
 
 export class TaskContext implements ItemContext, UndoContext, BatchContext {
@@ -128,6 +129,10 @@ export class TaskContext implements ItemContext, UndoContext, BatchContext {
     } catch (error) {
       throw storeFailure(error);
     }
+  }
+
+  heartbeat(progress?: unknown): void {
+    this.#host.heartbeat(this.#held, progress);
   }
 
   noEffect(reason: string): NoEffect {

@@ -91,7 +91,7 @@ export class TaskRunner implements ContextHost, ReportOwner {
   }
 
   refs(): TaskRef[] {
-    return this.#table.refs();
+    return this.#table.refs(this.#deps.clock.monotonicMs());
   }
 
   take(tasks: readonly Task[]): void {
@@ -174,7 +174,10 @@ export class TaskRunner implements ContextHost, ReportOwner {
     if (workflow === undefined || handler === undefined) return this.#end(held, outcomeOfUnknown(held));
     // It tells what could not be done, not what could not be undone.
     if (!undoes) held.failureMessage = workflow.definition.actions[task.action]?.failureMessage ?? "";
-    if (task.startToCloseMs > 0) this.#endBy(held, clock.monotonicMs() + task.startToCloseMs);
+    held.beganMs = clock.monotonicMs();
+    if (task.startToCloseMs > 0) held.closeByMs = held.beganMs + task.startToCloseMs;
+    if (task.heartbeatMs > 0) held.silentByMs = held.beganMs + task.heartbeatMs;
+    this.#watch(held);
     try {
       const read = args.read(held, workflow);
       if (!(read instanceof Promise)) return this.#invoke(held, handler, read);
@@ -265,12 +268,21 @@ export class TaskRunner implements ContextHost, ReportOwner {
     if (held.phase === "waiting") {
       held.startedMs = this.#deps.clock.nowMs();
       this.#end(held, outcomeOfStopped(held));
-    } else this.#endBy(held, this.#deps.clock.monotonicMs() + graceMs);
+    } else {
+      held.closeByMs = this.#deps.clock.monotonicMs() + graceMs;
+      held.silentByMs = Number.POSITIVE_INFINITY;
+      this.#watch(held);
+    }
   }
 
-  #endBy(held: HeldTask, deadlineMs: number): void {
-    held.deadlineMs = deadlineMs;
-    this.#earliestMs = Math.min(this.#earliestMs, deadlineMs);
+  /** Its handler goes on. */
+  heartbeat(held: HeldTask, progress: unknown): void {
+    held.goesOn(progress, this.#deps.clock.monotonicMs());
+  }
+
+  #watch(held: HeldTask): void {
+    if (held.deadlineMs === Number.POSITIVE_INFINITY) return;
+    this.#earliestMs = Math.min(this.#earliestMs, held.deadlineMs);
     this.#cancelSweep ??= this.#deps.clock.after(this.#deps.limits.sweepMs, () => this.#sweep());
   }
 
@@ -291,11 +303,13 @@ export class TaskRunner implements ContextHost, ReportOwner {
 
   /** Its time is over. The handler is told, but nobody waits for it any more. */
   #giveUp(held: HeldTask): void {
-    const { startToCloseMs, actionName } = held.task;
-    held.stop(
-      "timeout",
-      `the handler of action "${actionName}" took longer than its ${startToCloseMs} ms (startToClose)`,
-    );
+    const { startToCloseMs, heartbeatMs, actionName } = held.task;
+    const silent = held.silentByMs < held.closeByMs;
+    const why = silent
+      ? `said nothing for ${heartbeatMs} ms (heartbeat)`
+      : `took longer than its ${startToCloseMs} ms (startToClose)`;
+    const last = held.progress === "" ? "" : `; its last progress: ${held.progress}`;
+    held.stop("timeout", `the handler of action "${actionName}" ${why}${last}`);
     this.#end(held, outcomeOfStopped(held));
   }
 

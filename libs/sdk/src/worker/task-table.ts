@@ -54,13 +54,14 @@ export class TaskTable {
     this.#next = (this.#next + 1) % this.#maxRemembered;
   }
 
-  refs(): TaskRef[] {
-    return Array.from(this.#held.values(), ({ task }): TaskRef => {
+  refs(nowMs: number): TaskRef[] {
+    return Array.from(this.#held.values(), ({ task, phase, beganMs }): TaskRef => {
       const ref: TaskRef = {
         $typeName: "holdfast.v1.TaskRef",
         runId: task.runId,
         action: task.action,
         attempt: task.attempt,
+        runningMs: phase === "waiting" ? 0 : Math.max(0, Math.round(nowMs - beganMs)),
       };
       if (task.item !== undefined) ref.item = task.item;
       return ref;

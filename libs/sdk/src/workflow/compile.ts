@@ -15,6 +15,7 @@ import {
   RetentionPolicySchema,
   type RetryPolicy,
   RetryPolicySchema,
+  type Timeouts,
   TimeoutsSchema,
   type Tolerate as ToleratePb,
   TolerateSchema,
@@ -93,6 +94,21 @@ function reservedProblem(action: DeclaredAction): string[] {
   return [`action "${action.name}" needs another name: handlers get something else under "${action.name}"`];
 }
 
+function timeouts(
+  name: string,
+  { startToClose, scheduleToStart, heartbeat }: AnyActionOptions,
+): Timeouts | undefined {
+  if (startToClose === undefined && scheduleToStart === undefined && heartbeat === undefined)
+    return undefined;
+  const ms = (span: Duration | undefined, what: string): number =>
+    span === undefined ? 0 : positiveMs(span, `${what} of action ${name}`);
+  return init(TimeoutsSchema, {
+    startToCloseMs: ms(startToClose, "startToClose"),
+    scheduleToStartMs: ms(scheduleToStart, "scheduleToStart"),
+    heartbeatMs: ms(heartbeat, "heartbeat"),
+  });
+}
+
 function compileAction({ name, over, options, undo = false }: DeclaredAction): ActionDefinition {
   return init(ActionDefinitionSchema, {
     name,
@@ -100,12 +116,7 @@ function compileAction({ name, over, options, undo = false }: DeclaredAction): A
     queue: options.queue ?? "",
     forEach: over === "items" ? forEach(name, options) : undefined,
     retry: options.retry && retry(name, options.retry),
-    timeouts:
-      options.startToClose === undefined
-        ? undefined
-        : init(TimeoutsSchema, {
-            startToCloseMs: positiveMs(options.startToClose, `startToClose of action ${name}`),
-          }),
+    timeouts: timeouts(name, options),
     tolerate: options.tolerate && tolerate(name, options.tolerate),
     optional: options.optional ?? false,
     trigger: trigger(name, options.trigger),

@@ -28,6 +28,10 @@ export interface CommonOptions {
   readonly retry?: RetryOptions;
   /** How long one attempt may take; default 5 minutes. */
   readonly startToClose?: Duration;
+  /** How soon a worker must have an attempt once it is due; else it fails with TIMEOUT and is retried by its policy. Default: whenever. */
+  readonly scheduleToStart?: Duration;
+  /** An attempt whose handler does not call `ctx.heartbeat()` for so long fails with TIMEOUT. Default: it need not. */
+  readonly heartbeat?: Duration;
   /** The queue whose workers run it; default: the workflow's. */
   readonly queue?: string;
   /** Its failure does not fail the run. */

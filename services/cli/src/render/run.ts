@@ -178,6 +178,7 @@ function actionRemarks(action: ActionView, screen: Screen): string[] {
   if (detail !== "" && !summedUp && !repeatsStatus && !remarks.some((remark) => remark.includes(detail))) {
     remarks.push(detail);
   }
+  if (action.note !== "") remarks.push(`▲ ${safeText(action.note)}`);
   const child = childRemark(action.child);
   if (child !== "") remarks.push(child);
   const job = jobRemark(action.batch);

@@ -13,6 +13,7 @@ import { batchDue } from "../../actor/batch.js";
 import { cancelDue } from "../../actor/batch-cancel.js";
 import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
 import { recover } from "../../actor/recover.js";
+import { startOverdue } from "../../actor/start-deadline.js";
 import { undoAgain } from "../../actor/undo.js";
 import { patienceOver } from "../../actor/wait.js";
 import { isTerminal } from "../../status.js";
@@ -44,6 +45,10 @@ function fire(ctx: FoldContext, timer: TimerRecord): void {
   }
   const actor = loadActor(ctx, timer.runId);
   if (actor === undefined) return;
+  if (timer.kind === TimerKind.SCHEDULE_TO_START) {
+    startOverdue(actor, timer);
+    return;
+  }
   if (timer.kind === TimerKind.BATCH) {
     batch(actor, timer);
     return;

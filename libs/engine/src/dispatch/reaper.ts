@@ -1,0 +1,129 @@
+/**
+ * Ends attempts that nobody will ever finish: reports each through the log as failed, with the reason, and never in silence.
+ *
+ * 1. It decides nothing of what follows: the fold takes a report for the current attempt alone, and the retry policy has the last word.
+ * 2. Each is logged and counted by reason.
+ */
+import {
+  FailureMode,
+  FailureSchema,
+  Source,
+  type TaskRef,
+  type TaskReport,
+  TaskReportSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import type { Logger, MetricsRegistry } from "@holdfast/telemetry";
+import type { Processor } from "../partition/processor.js";
+import type { InFlight } from "./workers.js";
+
+export type ReapReason = "worker_lost" | "start_to_close" | "schedule_to_start" | "cancelled_unsent";
+
+interface Verdict {
+  readonly reason: ReapReason;
+  readonly mode: FailureMode;
+  readonly source: Source;
+  readonly message: string;
+  readonly worker?: string;
+}
+
+/** Who serves a queue, for people: "no worker serves queue default" or "its 3 workers are busy". */
+export function servingText(queue: string, workers: number): string {
+  if (workers === 0) return `no worker serves queue "${queue}" for this workflow`;
+  return workers === 1
+    ? `the worker of queue "${queue}" has no room`
+    : `the ${workers} workers of queue "${queue}" have no room`;
+}
+
+export class Reaper {
+  private readonly reaped: (reason: ReapReason) => { inc(by?: number): void };
+
+  constructor(
+    private readonly logger: Logger,
+    registry: MetricsRegistry,
+  ) {
+    const counter = registry.counter({
+      name: "holdfast_reaped_attempts_total",
+      help: "Attempts that the owner ended since nobody else would",
+      labels: ["reason"],
+    });
+    this.reaped = (reason) => counter.labels(reason);
+  }
+
+  /** Its worker fell silent, ended, or does not know it. */
+  lost(flight: InFlight, why: string): void {
+    const worker = flight.worker.id;
+    this.end(flight.partition, refOf(flight), {
+      reason: "worker_lost",
+      mode: FailureMode.WORKER_LOST,
+      source: Source.LOST_WORKER,
+      message: `worker ${worker} was lost: ${why}`,
+      worker,
+    });
+  }
+
+  /** Its worker neither finished it nor gave it up in time. */
+  tookTooLong(flight: InFlight): void {
+    const worker = flight.worker.id;
+    this.end(flight.partition, refOf(flight), {
+      reason: "start_to_close",
+      mode: FailureMode.TIMEOUT,
+      source: Source.TIMEOUT,
+      message: `no result within ${flight.task.startToCloseMs} ms (start_to_close) from worker ${worker}`,
+      worker,
+    });
+  }
+
+  /** No worker has it, though one should. */
+  neverBegun(partition: Processor, ref: TaskRef, limitMs: number, serving: string): void {
+    this.end(partition, ref, {
+      reason: "schedule_to_start",
+      mode: FailureMode.TIMEOUT,
+      source: Source.TIMEOUT,
+      message: `no worker began it within ${limitMs} ms (schedule_to_start): ${serving}`,
+    });
+  }
+
+  /** Its run is being cancelled, and no worker has it: it is not waited for. */
+  cancelledUnsent(partition: Processor, ref: TaskRef): void {
+    this.end(partition, ref, {
+      reason: "cancelled_unsent",
+      mode: FailureMode.CANCELLED,
+      source: Source.OPERATOR,
+      message: "cancelled before a worker had it",
+    });
+  }
+
+  private end(partition: Processor, ref: TaskRef, verdict: Verdict): void {
+    const { reason, mode, source, message, worker = "" } = verdict;
+    const { runId, action, item, attempt } = ref;
+    this.reaped(reason).inc();
+    if (reason !== "cancelled_unsent")
+      this.logger.warn("an attempt is ended for whoever had it", {
+        run: runId,
+        action: String(action),
+        item,
+        attempt,
+        why: message,
+      });
+    const failure = init(FailureSchema, { mode, message, source });
+    const report: TaskReport = init(TaskReportSchema, {
+      runId,
+      action,
+      item,
+      attempt,
+      worker,
+      outcome: { case: "failure", value: failure },
+    });
+    partition.reportFor(report);
+  }
+}
+
+const refOf = ({ task }: InFlight): TaskRef => ({
+  $typeName: "holdfast.v1.TaskRef",
+  runId: task.runId,
+  action: task.action,
+  attempt: task.attempt,
+  runningMs: 0,
+  ...(task.item < 0 ? {} : { item: task.item }),
+});

@@ -1,0 +1,68 @@
+/** What the owner does of what a fold asks for: one place that tells who is to do it. Decides nothing. */
+import type { FoldEffect } from "@holdfast/core";
+import { RunStatus } from "@holdfast/proto";
+import type { ProcessorDeps } from "./deps.js";
+import type { Outbox } from "./outbox.js";
+import type { Owner } from "./owner.js";
+import type { Processor } from "./processor.js";
+
+export interface ActingDeps {
+  readonly processor: Processor;
+  readonly deps: Pick<ProcessorDeps, "sink" | "metrics">;
+  readonly owner: Owner;
+  readonly outbox: Outbox;
+  /** The last log sequence that was folded. */
+  readonly seq: () => bigint;
+}
+
+export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (effect: FoldEffect) => void {
+  const { sink, metrics } = deps;
+  return (effect) => {
+    switch (effect.kind) {
+      case "dispatch":
+        if (sink.offer(processor, effect.task) === "full") owner.overflowed();
+        return;
+      case "closed":
+        sink.closed(processor, effect.runId, effect.action, effect.item, effect.attempt);
+        return;
+      case "cancel-tasks":
+        sink.cancel(processor, effect);
+        return;
+      case "reply":
+        outbox.addOutcome(effect.inbox, effect.outcome);
+        return;
+      case "event":
+        // Status changes of runs are published; the whole history is asked for.
+        if (effect.event.runStatus !== RunStatus.UNSPECIFIED) {
+          outbox.addEvent(effect.workflow, effect.runId, effect.event, seq());
+        }
+        return;
+      case "load-items":
+        owner.loader.want(effect);
+        return;
+      case "timer":
+        owner.timerSet(effect.dueNs);
+        return;
+      case "messages":
+        owner.courier.wake(effect.to);
+        return;
+      case "message-trouble":
+        owner.courier.note(effect);
+        return;
+      case "due-again":
+        owner.dueAgain(effect.runId);
+        return;
+      case "overdue":
+        sink.overdue(processor, effect);
+        return;
+      case "sweep":
+        owner.sweeper.wake();
+        return;
+      case "owner":
+        owner.folded(effect.node, effect.epoch);
+        return;
+      case "stale-report":
+        metrics.stale.inc();
+    }
+  };
+}
