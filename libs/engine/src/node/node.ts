@@ -120,6 +120,12 @@ export class Node {
     return this.status();
   }
 
+  /** When the next timer of any of its partitions is due, Unix milliseconds; undefined: none is set. */
+  get nextTimerMs(): number | undefined {
+    const due = this.processors.flatMap((processor) => processor.nextTimerMs ?? []);
+    return due.length === 0 ? undefined : Math.min(...due);
+  }
+
   status(): PartitionStatus[] {
     return this.processors.map((processor) => this.statusOf(processor));
   }

@@ -59,6 +59,11 @@ export class Owner {
     });
   }
 
+  /** When the next timer of the state is due, Unix milliseconds; undefined: none is set, or this node is not the owner. */
+  get nextTimerMs(): number | undefined {
+    return this.acting && this.nextDueNs !== undefined ? Number(this.nextDueNs / MS) : undefined;
+  }
+
   /** Its own announcement was folded, and no other's since. */
   get isActing(): boolean {
     return this.acting;

@@ -116,6 +116,10 @@ export class Processor {
     return this.applied.ownerEpoch;
   }
 
+  get nextTimerMs(): number | undefined {
+    return this.owner.nextTimerMs;
+  }
+
   get retentionBehindMs(): number {
     return this.owner.sweeper.behindMs;
   }

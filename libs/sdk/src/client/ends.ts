@@ -89,6 +89,11 @@ export class Ends {
     });
   }
 
+  /** How many are waited for. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   /** Whoever still waits gets `error`. */
   close(error: unknown): void {
     this.#cancelSweep?.();

@@ -117,6 +117,11 @@ export class Holdfast implements RunHost {
     return new Holdfast(ports, options);
   }
 
+  /** How many ends of runs somebody waits for, through this client. */
+  get awaitedEnds(): number {
+    return this.#ends.size;
+  }
+
   /** Makes a workflow's definition the latest of its name, on every partition. Idempotent; workers do it by themselves. */
   register(workflow: AnyWorkflow): Promise<void> {
     return guard(() => this.#registry.register(workflow));

@@ -1,2 +1,3 @@
 /** For tests of workflows: `@holdfast/sdk/testing`. */
-export { startTestCluster, type TestCluster, type TestClusterOptions } from "./test-cluster.js";
+export { replaceHandlers } from "./replace.js";
+export { startTestCluster, type TestCluster, type TestClusterOptions, type TestRun } from "./test-cluster.js";

@@ -1,25 +1,47 @@
 /**
  * A whole Holdfast in this process and in memory, for tests of workflows: the real engine, without a server and without a disk.
  * Nothing of it outlives the process, and it says nothing about speed or durability.
+ *
+ * Time skips: while a test waits for the end of a run and nothing is under way, the clock leaps to the next timer.
  */
-import { Node, soleOwner, systemClock } from "@holdfast/engine";
+import { isRunCompleted, isTerminal } from "@holdfast/core";
+import { type Clock, Node, soleOwner, systemClock } from "@holdfast/engine";
 import {
   MemoryCommandLog,
   MemoryDefinitions,
   MemoryNetwork,
   MemoryPayloads,
   MemoryStateStore,
+  SkippingClock,
 } from "@holdfast/engine/memory";
+import { ActionStatus, RunStatus, type RunView } from "@holdfast/proto";
 import { createRegistry, type Logger, silentLogger } from "@holdfast/telemetry";
 import { Holdfast } from "../client/holdfast.js";
-import type { HoldfastPorts } from "../client/options.js";
+import type { HoldfastPorts, StartOptions } from "../client/options.js";
+import { type Duration, durationMs } from "../duration.js";
 import { freshId } from "../ids.js";
+import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
+import { TimeSkipper } from "./time.js";
 
 export interface TestClusterOptions {
   /** Default 4. */
   readonly partitions?: number;
   /** Default: silent. */
   readonly logger?: Logger;
+  /** `skip` (default): time leaps while a run's end is waited for and nothing is under way. `real`: it goes at its pace. */
+  readonly time?: "skip" | "real";
+}
+
+/** What became of a run. */
+export interface TestRun<Output> {
+  readonly runId: string;
+  /** Such as `COMPLETED_WITH_FAILURES`. */
+  readonly status: string;
+  /** Of a run that completed, wholly or in part, and has one last action. */
+  readonly output: Output | undefined;
+  readonly detail: string;
+  /** As the admin service shows it, with input, outputs and history. */
+  readonly view: RunView;
 }
 
 const PARTITIONS_DEFAULT = 4;
@@ -32,20 +54,32 @@ export interface TestCluster {
   readonly holdfast: Holdfast;
   /** Another client of the same cluster, as another process would have. */
   client(): Holdfast;
-  /** Kills the node and starts another on the same log and state. */
-  restartNode(): Promise<void>;
+  /** Starts a run and waits for its end, whatever that is. Rejects where it can never end, saying what each open action waits for. */
+  run<W extends AnyWorkflow>(
+    workflow: W,
+    input: WorkflowInput<W>,
+    options?: StartOptions,
+  ): Promise<TestRun<WorkflowOutput<W>>>;
+  /** Lets time pass, stopping at each timer on the way until what it sets off is done. With real time, waits. */
+  advance(by: Duration): Promise<void>;
+  /** The cluster's time. */
+  now(): Date;
+  /** Stops the node and starts another on the same log and state; `loseState`: on the log alone. */
+  restartNode(options?: { readonly loseState?: boolean }): Promise<void>;
   /** Stop workers first. */
   close(): Promise<void>;
 }
 
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const logger = options.logger ?? silentLogger;
+  const skipping = options.time === "real" ? undefined : new SkippingClock();
+  const clock: Clock = skipping ?? systemClock;
   const log = new MemoryCommandLog({
     partitions: options.partitions ?? PARTITIONS_DEFAULT,
-    nowNs: () => BigInt(Math.floor(Date.now() * NS_PER_MS)),
+    nowNs: () => BigInt(Math.floor(clock.nowMs() * NS_PER_MS)),
   });
-  const network = new MemoryNetwork();
-  const store = new MemoryStateStore();
+  const network = new MemoryNetwork({ clock });
+  let store = new MemoryStateStore();
   const definitions = new MemoryDefinitions();
   const payloads = new MemoryPayloads();
   const startNode = async (): Promise<Node> => {
@@ -58,7 +92,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       ownership: soleOwner,
       logger,
       registry: createRegistry(),
-      clock: systemClock,
+      clock,
       limits: { rollCallMs: ROLL_CALL_MS },
     });
     await node.start();
@@ -73,21 +107,85 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       payloads,
       close: () => Promise.resolve(),
     };
-    const made = Holdfast.over(ports, { logger });
+    const made = Holdfast.over(ports, { logger, clock });
     clients.push(made);
     return made;
   };
-  let node = await startNode();
+  let node: Node | undefined = await startNode();
+  const awaited = (): number => clients.reduce((sum, one) => sum + one.awaitedEnds, 0);
+  const skipper =
+    skipping === undefined ? undefined : new TimeSkipper({ clock: skipping, node: () => node, awaited });
+  const holdfast = client();
   return {
-    holdfast: client(),
+    holdfast,
     client,
-    async restartNode() {
-      await node.stop();
+    async run(workflow, input, startOptions) {
+      const handle = await holdfast.start(workflow, input, startOptions);
+      const watch = { over: false };
+      const ended = await Promise.race([
+        handle.ended(),
+        neverEnds(holdfast, handle.runId, skipper, watch),
+      ]).finally(() => {
+        watch.over = true;
+      });
+      const view = await holdfast.queries.getRun(handle.runId, { full: true });
+      const completed = isRunCompleted(ended.status);
+      return {
+        runId: handle.runId,
+        status: RunStatus[ended.status] ?? "UNKNOWN",
+        output: completed ? await handle.result() : undefined,
+        detail: ended.detail,
+        view,
+      };
+    },
+    async advance(by) {
+      const ms = durationMs(by, "the time to pass");
+      if (skipper !== undefined) await skipper.advance(ms);
+      else await new Promise<void>((resolve) => setTimeout(resolve, ms));
+    },
+    now: () => new Date(clock.nowMs()),
+    async restartNode({ loseState = false } = {}) {
+      const old = node;
+      node = undefined;
+      await old?.stop();
+      if (loseState) store = new MemoryStateStore();
       node = await startNode();
     },
     async close() {
+      skipper?.close();
       await Promise.all(clients.map((one) => one.close()));
-      await node.stop();
+      await node?.stop();
+      skipping?.close();
     },
   };
+}
+
+/** Real milliseconds in which nothing happened and nothing can, before a run is said never to end. */
+const STUCK_MS = 500;
+const LOOK_MS = 50;
+
+/** Rejects once nothing can end the run any more by itself. */
+async function neverEnds(
+  holdfast: Holdfast,
+  runId: string,
+  skipper: TimeSkipper | undefined,
+  watch: { readonly over: boolean },
+): Promise<never> {
+  while ((skipper?.stuckMs ?? 0) < STUCK_MS) {
+    // The race is decided, and nobody listens.
+    if (watch.over) return await new Promise<never>(() => undefined);
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, LOOK_MS).unref();
+    });
+  }
+  const view = await holdfast.queries.getRun(runId, { full: true });
+  const open = view.actions
+    .filter(({ status }) => !isTerminal(status))
+    .map(({ name, status, detail, note }) => {
+      const why = [detail, note].filter((text) => text !== "").join("; ");
+      return `  ${name}: ${ActionStatus[status]}${why === "" ? "" : `, ${why}`}`;
+    });
+  throw new Error(
+    `run ${runId} can't end by itself: nothing is under way and no timer is set. It is ${RunStatus[view.summary?.status ?? 0]}; open are:\n${open.join("\n")}`,
+  );
 }

@@ -1,0 +1,77 @@
+/**
+ * Every TypeScript sample in docs/ does what its page says. A sample stands under `<!-- sample: name.ts -->`, what it prints under
+ * `<!-- output: name.ts -->`. One that can't stand alone stands under `<!-- fragment: path -->`, which names the test that runs it. Connections are
+ * swapped for a cluster in memory whose time skips.
+ */
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { Holdfast } from "./index.js";
+import { startTestCluster } from "./testing/index.js";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const DOCS = join(ROOT, "docs");
+
+interface Block {
+  readonly page: string;
+  /** `sample`, `fragment`, `output`; empty: it says nothing of itself. */
+  readonly kind: string;
+  readonly name: string;
+  readonly language: string;
+  readonly code: string;
+}
+
+async function blocksOf(page: string): Promise<Block[]> {
+  const text = await readFile(join(DOCS, page), "utf8");
+  const found = text.matchAll(/(?:<!-- (sample|output|fragment): (\S+) -->\n)?```(\w*)\n([^]*?)```/g);
+  return Array.from(found, ([, kind = "", name = "", language = "", code = ""]) => ({
+    page,
+    kind,
+    name,
+    language,
+    code,
+  }));
+}
+
+const pages = (await readdir(DOCS)).filter((name) => name.endsWith(".md"));
+const blocks = (await Promise.all(pages.map(blocksOf))).flat();
+const samples = blocks.filter(({ kind }) => kind === "sample");
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("a sample", () => {
+  it.each(samples.map((sample) => [sample.page, sample.name, sample] as const))(
+    "of %s, %s, prints what the page says",
+    async (page, name, { code }) => {
+      const output = blocks.find(
+        (block) => block.page === page && block.kind === "output" && block.name === name,
+      );
+      const cluster = await startTestCluster();
+      vi.spyOn(Holdfast, "connect").mockImplementation(() => Promise.resolve(cluster.client()));
+      const lines: unknown[] = [];
+      vi.spyOn(console, "log").mockImplementation((...args) => void lines.push(args.map(String).join(" ")));
+      const folder = await mkdtemp(join(import.meta.dirname, ".sample-"));
+      try {
+        const file = join(folder, name);
+        await writeFile(file, code);
+        await import(file);
+      } finally {
+        await rm(folder, { recursive: true });
+        await cluster.close();
+      }
+      expect(`${lines.join("\n")}\n`).toBe(output?.code);
+    },
+  );
+});
+
+it("every TypeScript block in docs/ is a sample, or names the test that runs it", async () => {
+  for (const { page, kind, name, language, code } of blocks.filter((block) => block.language === "ts")) {
+    const where = `${page}: ${language} block that begins "${code.slice(0, 40).trim()}"`;
+    expect(["sample", "fragment"], where).toContain(kind);
+    if (kind === "fragment") expect((await stat(join(ROOT, name))).isFile(), where).toBe(true);
+  }
+  expect(samples.length).toBeGreaterThan(4);
+});

@@ -1,0 +1,22 @@
+/** A workflow with other handlers: the same definition, so that a test can make any part of it fail as it likes. */
+import type { AnyWorkflow, Handler } from "../workflow/workflow.js";
+
+/** Throws where the workflow has no such action with a handler. The workflow itself stays as it is. */
+export function replaceHandlers<W extends AnyWorkflow>(
+  workflow: W,
+  handlers: Readonly<Record<string, (args: never, context: never) => unknown>>,
+): W {
+  const replaced = new Map<string, Handler>(workflow.handlers);
+  for (const [action, handler] of Object.entries(handlers)) {
+    if (!replaced.has(action)) {
+      const known = [...workflow.handlers.keys()].join(", ");
+      throw new TypeError(
+        `workflow "${workflow.name}" has no handler of action "${action}" to replace; it has: ${known}`,
+      );
+    }
+    replaced.set(action, handler);
+  }
+  const { name, input, undoHandlers, jobHandlers, definition, hash } = workflow;
+  const made: AnyWorkflow = { name, input, handlers: replaced, undoHandlers, jobHandlers, definition, hash };
+  return made as W;
+}

@@ -1,0 +1,113 @@
+/**
+ * Time that skips: while somebody waits for a run to end and nothing is under way, the clock leaps to the next timer.
+ *
+ * 1. Under way is: a task with a worker, an entry that is not folded, a task that a worker could take. While a handler awaits anything, time goes on
+ *    at its usual pace.
+ * 2. Time never leaps over a timer.
+ */
+import type { Node } from "@holdfast/engine";
+import type { SkippingClock } from "@holdfast/engine/memory";
+
+export interface SkipDeps {
+  readonly clock: SkippingClock;
+  readonly node: () => Node | undefined;
+  /** How many ends are waited for. */
+  readonly awaited: () => number;
+}
+
+const POLL_MS = 1;
+const TURNS = 4;
+
+export class TimeSkipper {
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private closed = false;
+  private held = 0;
+  /** Since when nothing was under way though somebody waited, and no timer is set; real milliseconds. */
+  private stuckSinceMs: number | undefined;
+
+  constructor(private readonly deps: SkipDeps) {
+    this.plan();
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+  }
+
+  /** For how long nothing could have happened any more though somebody waits, in real milliseconds. */
+  get stuckMs(): number {
+    return this.stuckSinceMs === undefined ? 0 : performance.now() - this.stuckSinceMs;
+  }
+
+  /** Lets so much time pass, stopping at each timer on the way until what it sets off is done. */
+  async advance(byMs: number): Promise<void> {
+    const { clock } = this.deps;
+    const endMs = clock.nowMs() + byMs;
+    this.held += 1;
+    try {
+      for (;;) {
+        await this.quiet();
+        const nextMs = this.deps.node()?.nextTimerMs;
+        const leftMs = endMs - clock.nowMs();
+        if (nextMs === undefined || nextMs >= endMs || leftMs <= 0) break;
+        clock.leap(Math.max(1, nextMs + 1 - clock.nowMs()));
+      }
+      clock.leap(endMs - clock.nowMs());
+      await this.quiet();
+    } finally {
+      this.held -= 1;
+    }
+  }
+
+  private plan(): void {
+    if (this.closed) return;
+    this.timer = setTimeout(() => {
+      void this.look().finally(() => this.plan());
+    }, POLL_MS);
+    this.timer.unref();
+  }
+
+  private async look(): Promise<void> {
+    const { awaited, node, clock } = this.deps;
+    if (awaited() === 0 || this.held > 0 || !(await this.isQuiet()) || awaited() === 0) {
+      this.stuckSinceMs = undefined;
+      return;
+    }
+    const nextMs = node()?.nextTimerMs;
+    if (nextMs === undefined) {
+      this.stuckSinceMs ??= performance.now();
+      return;
+    }
+    this.stuckSinceMs = undefined;
+    const byMs = nextMs + 1 - clock.nowMs();
+    if (byMs > 0) clock.leap(byMs);
+  }
+
+  private async quiet(): Promise<void> {
+    while (!this.closed && !(await this.isQuiet()))
+      await new Promise<void>((resolve) => setTimeout(resolve, POLL_MS));
+  }
+
+  /** Whether nothing is under way, and nothing becomes so by itself. */
+  private async isQuiet(): Promise<boolean> {
+    const before = this.state();
+    if (before === undefined) return false;
+    for (let turn = 0; turn < TURNS; turn++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      if (this.state() !== before) return false;
+    }
+    return true;
+  }
+
+  /** How far everything is; undefined while something is under way. */
+  private state(): string | undefined {
+    const statuses = this.deps.node()?.status();
+    if (statuses === undefined) return undefined;
+    let at = "";
+    for (const { appliedSeq, lastSeq, inFlightTasks, readyTasks, state } of statuses) {
+      if (state !== "acting" || inFlightTasks > 0 || appliedSeq !== lastSeq) return undefined;
+      at += `${appliedSeq}/${readyTasks} `;
+    }
+    return at;
+  }
+}
