@@ -171,7 +171,8 @@ async function neverEnds(
   skipper: TimeSkipper | undefined,
   watch: { readonly over: boolean },
 ): Promise<never> {
-  while ((skipper?.stuckMs ?? 0) < STUCK_MS) {
+  const isStuck = (): boolean => (skipper?.stuckMs ?? 0) >= STUCK_MS;
+  while (!isStuck()) {
     // The race is decided, and nobody listens.
     if (watch.over) return await new Promise<never>(() => undefined);
     await new Promise<void>((resolve) => {
