@@ -47,6 +47,8 @@ export {
   retentionProblem,
   shareOfTerminalRuns,
 } from "./policy/retention.js";
+export { StuckDetector } from "./policy/stuck.js";
+export { microText, usageText } from "./policy/usage.js";
 export { completionMilli, type RecoveryQuestion, recommend } from "./recovery/recommend.js";
 export { beyondTolerance, resolveActionStatus, resolveRunStatus, tallyOf } from "./resolve.js";
 export * from "./state/tables.js";

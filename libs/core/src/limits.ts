@@ -94,3 +94,13 @@ export const CANCEL_GRACE_DEFAULT_MS = 10_000;
 export const CANCEL_GRACE_MS_MAX = 3_600_000;
 /** Workflows that are paused at once. */
 export const PAUSED_WORKFLOWS_MAX = 1_000;
+/** Names of what handlers spend that a run counts, and that one report may hold. */
+export const USAGE_NAMES_MAX = 32;
+/** The most that is counted under a name, in millionths: sums stop there. */
+export const USAGE_MICRO_MAX = 0x7fff_ffff_ffff_ffffn;
+/** After how many distinct fingerprints a handler that comes back to one is stuck. */
+export const STUCK_REVISIT_GAP_DEFAULT = 5;
+export const STUCK_REVISIT_GAP_MAX = 50;
+/** Fingerprints of one attempt that are remembered, and the characters of each. */
+export const STUCK_REMEMBERED_MAX = 4_096;
+export const FINGERPRINT_CHARS_MAX = 256;

@@ -26,16 +26,18 @@ export function beyondTolerance(tolerate: ActionPlan["tolerate"], failed: number
 
 /**
  * The ending of an action over items, once none of them is open. Items are cancelled only by fail-fast (then the
- * failures are beyond `tolerate`), because the run was cancelled, or because the list of items broke off.
+ * failures are beyond `tolerate`), because the run was cancelled, because a guardrail stopped the action, or because the list of
+ * items broke off.
  *
- * `listed`: all its items are known. Where they are not, nobody can say what part of them failed: that is never borne.
+ * `whole`: all its items are known, and it was let come to its end. Where not, nobody can say what part of them would have failed:
+ * that is never borne.
  */
 export function resolveActionStatus(
   counts: ItemCounts,
   tolerate: ActionPlan["tolerate"],
-  listed = true,
+  whole = true,
 ): ActionStatus {
-  if (!listed) return ActionStatus.FAILED;
+  if (!whole) return ActionStatus.FAILED;
   if (beyondTolerance(tolerate, counts.failed, counts.total)) return ActionStatus.FAILED;
   if (counts.cancelled > 0) return ActionStatus.CANCELLED;
   if (counts.failed === 0) return ActionStatus.COMPLETED;

@@ -32,6 +32,7 @@ export type { RunHandle } from "./client/run-handle.js";
 export type { Duration } from "./duration.js";
 export { HoldfastError, type HoldfastErrorCode, type Retry, RunFailedError } from "./errors.js";
 export type { ActionContext, ItemContext, StepValue, UndoCause, UndoContext } from "./worker/context.js";
+export type { RecoveredError } from "./worker/recovered-error.js";
 export type { WorkerLimits } from "./worker/limits.js";
 export type { WorkerEnd } from "./worker/shutdown.js";
 export { createWorker, type Worker, type WorkerOptions, type WorkerStats } from "./worker/worker.js";
@@ -41,6 +42,7 @@ export type {
   ApprovalOptions,
   ChildOptions,
   ForEachOptions,
+  GuardrailOptions,
   RetryOptions,
   SignalOptions,
   SleepOptions,

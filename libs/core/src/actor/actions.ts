@@ -18,7 +18,6 @@ import {
   ModeCountSchema,
   RunEventType,
   Source,
-  TaskRefSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
@@ -35,11 +34,11 @@ import {
   makeFailure,
   stateOf,
 } from "./actor.js";
-import { askChild, cancelChild, startChild } from "./child.js";
+import { cancelOpenItems } from "./cancel-items.js";
+import { askChild, startChild } from "./child.js";
 import { leaveJob, startBatch, submitting } from "./batch.js";
 import {
   addItems,
-  cancelOpenItems,
   dropItems,
   emitDispatch,
   itemsOf,
@@ -65,6 +64,7 @@ export function startAction(actor: Actor, action: ActionPlan): void {
   state.endedAtNs = 0n;
   state.failure = undefined;
   state.detail = undefined;
+  state.recover = undefined;
   if (state.undo !== undefined) forgetUndo(actor, action);
   if (action.batch !== undefined) startBatch(actor, action);
   if (action.definition.wait !== undefined) {
@@ -102,6 +102,7 @@ export function beginAttempt(actor: Actor, action: ActionPlan): void {
   state.retryAtNs = 0n;
   state.failure = undefined;
   state.detail = undefined;
+  state.recover = undefined;
   if (action.batch !== undefined) submitting(actor, action);
   emitDispatch(actor, action, -1, state.attempt);
 }
@@ -271,29 +272,6 @@ export function endCancelled(actor: Actor, action: ActionPlan, last = ""): void 
   const state = stateOf(actor, action);
   state.failure = undefined;
   state.detail = makeDetail(cancelText(actor) + last, Source.OPERATOR, actor.ctx.atNs);
-  endAction(actor, action, ActionStatus.CANCELLED, undefined, Source.OPERATOR);
-}
-
-/** Ends an action because the run was cancelled; items that had succeeded stay succeeded. */
-export function cancelAction(actor: Actor, action: ActionPlan, reason: string): void {
-  const state = stateOf(actor, action);
-  if (isTerminal(state.status)) return;
-  const detail = makeDetail(`cancelled: ${reason}`, Source.OPERATOR, actor.ctx.atNs);
-  leaveJob(actor, action, reason);
-  if (state.items !== undefined) cancelOpenItems(actor, action, reason, Source.OPERATOR);
-  else if (state.status === ActionStatus.WAITING) cancelChild(actor, action, reason);
-  else if (state.status === ActionStatus.RUNNING && action.batch === undefined) {
-    const ref = init(TaskRefSchema, { runId: actor.runId, action: action.index, attempt: state.attempt });
-    actor.ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason, graceMs: 0 });
-    actor.ctx.emit({
-      kind: "closed",
-      runId: actor.runId,
-      action: action.index,
-      item: -1,
-      attempt: state.attempt,
-    });
-  }
-  state.detail = detail;
   endAction(actor, action, ActionStatus.CANCELLED, undefined, Source.OPERATOR);
 }
 

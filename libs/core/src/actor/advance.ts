@@ -3,15 +3,18 @@
  *
  * 1. An action starts only when all its ancestors have ended, so that healing reaches it once.
  * 2. Nothing of a paused run starts; it may end.
- * 3. One pass in topological order is enough: what ends in the pass is upstream only of what comes later in it.
+ * 3. Once a guardrail is exceeded nothing starts, paused or not: what is open, or would start, is stopped.
+ * 4. One pass in topological order is enough: what ends in the pass is upstream only of what comes later in it.
  */
-import { ActionStatus, RunEventType, RunStatus, Source, TriggerRule } from "@holdfast/proto";
+import { ActionStatus, type Failure, RunEventType, RunStatus, Source, TriggerRule } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
 import { isCompleted, isTerminal } from "../status.js";
 import { endAction, startAction } from "./actions.js";
 import { type Actor, actionAt, addEvent, makeDetail, stateOf } from "./actor.js";
-import { cancelOpenItems } from "./items.js";
+import { beginGuardrails, exceededOf, stoppedNothing } from "./guardrails.js";
+import { cancelOpenItems } from "./cancel-items.js";
 import { endRun } from "./run-end.js";
+import { stopAction } from "./stop.js";
 
 export function advance(actor: Actor): void {
   const { run, plan } = actor;
@@ -19,6 +22,12 @@ export function advance(actor: Actor): void {
     run.status = RunStatus.RUNNING;
     run.startedAtNs = actor.ctx.atNs;
     addEvent(actor, RunEventType.RUN_STARTED, { runStatus: run.status });
+    beginGuardrails(actor);
+  }
+  const exceeded = exceededOf(actor);
+  if (exceeded !== undefined) {
+    stopOpen(actor, exceeded);
+    return;
   }
   const paused = run.status === RunStatus.PAUSED;
   let open = 0;
@@ -32,6 +41,24 @@ export function advance(actor: Actor): void {
     if (!isTerminal(stateOf(actor, action).status)) open += 1;
   }
   if (open === 0) endRun(actor);
+}
+
+/** A guardrail was exceeded: one pass ends all that has not ended, since what it ends is upstream only of what comes later in it. */
+function stopOpen(actor: Actor, exceeded: Failure): void {
+  let stopped = 0;
+  for (const index of actor.plan.order) {
+    const action = actionAt(actor, index);
+    const { status } = stateOf(actor, action);
+    if (isTerminal(status)) continue;
+    const blocked = status === ActionStatus.PENDING ? blockedBy(actor, action) : undefined;
+    if (blocked !== undefined) skipAction(actor, action, blocked);
+    else {
+      stopAction(actor, action, exceeded);
+      stopped += 1;
+    }
+  }
+  if (stopped === 0) stoppedNothing(actor);
+  endRun(actor);
 }
 
 function isReady(actor: Actor, action: ActionPlan): boolean {
@@ -71,6 +98,7 @@ function upstreamText(actor: Actor, index: number): string {
 function skipAction(actor: Actor, action: ActionPlan, reason: string): void {
   const state = stateOf(actor, action);
   state.failure = undefined;
+  state.recover = undefined;
   // Items that a retry had opened will not be worked on; what had succeeded stays so.
   if (state.items !== undefined) cancelOpenItems(actor, action, reason, Source.UPSTREAM);
   state.detail = makeDetail(reason, Source.UPSTREAM, actor.ctx.atNs);

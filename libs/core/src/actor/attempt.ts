@@ -47,6 +47,13 @@ export function isAttemptRunning(action: ActionPlan, state: ActionState): boolea
 export const isUndoRunning = (actor: Actor, action: ActionPlan): boolean =>
   stateOf(actor, action).undo?.status === UndoStatus.RUNNING;
 
+/** Whether the current attempt of an action or item that is RUNNING is a recovery. */
+export function isRecovering(actor: Actor, action: ActionPlan, item: number | undefined): boolean {
+  if (!action.definition.recover || isUndoRunning(actor, action)) return false;
+  const { recover } = item === undefined ? stateOf(actor, action) : (recordOf(actor, action, item) ?? {});
+  return recover !== undefined;
+}
+
 /** Sets the timer of the attempt after number `attempt`. When it is due. */
 export function retryAt(
   actor: Actor,

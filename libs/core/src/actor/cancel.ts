@@ -20,10 +20,10 @@ import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
 import { WHO_CHARS_MAX } from "../limits.js";
 import { cutText, timeText } from "../text.js";
-import { cancelAction } from "./actions.js";
 import { type Actor, addEvent, isCancelling, makeDetail, stateOf } from "./actor.js";
-import { cancelIdleItems, runningItems } from "./items.js";
+import { cancelIdleItems, runningItems } from "./cancel-items.js";
 import { endRun } from "./run-end.js";
+import { cancelAction } from "./stop.js";
 
 const MS = 1_000_000n;
 

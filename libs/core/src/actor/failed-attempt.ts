@@ -1,10 +1,14 @@
-/** An attempt of an action that is not over items has failed: another one follows after a pause, or the action has failed. */
+/**
+ * An attempt of an action that is not over items has failed: another one follows after a pause, its recovery is tried, or the action
+ * has failed.
+ */
 import { ActionStatus, type Failure, FailureMode, RunEventType } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
 import { nextAttemptInMs } from "../policy/retry.js";
 import { endAction, endCancelled } from "./actions.js";
 import { type Actor, addEvent, isCancelling, makeDetail, stateOf } from "./actor.js";
 import { failedText, retryAt } from "./attempt.js";
+import { failedRecovery, isRecoverable, recoverAction, recoveringText } from "./recovery.js";
 
 /** Milliseconds to the next attempt, or undefined where this failure is final. `item`: -1 where it is not one. */
 export function pauseAfter(
@@ -28,12 +32,23 @@ export const lastAttemptText = (failure: Failure): string =>
 
 /** `attempts`: how many were made in this generation, where that is not what the action counts. */
 export function attemptFailed(actor: Actor, action: ActionPlan, failure: Failure, attempts?: number): void {
-  if (isCancelling(actor)) return endCancelled(actor, action, lastAttemptText(failure));
   const state = stateOf(actor, action);
+  if (isCancelling(actor))
+    return endCancelled(actor, action, recoveringText(state.recover) + lastAttemptText(failure));
+  if (state.recover !== undefined) {
+    const both = failedRecovery(actor, state.recover, failure);
+    state.detail = makeDetail(failedText(both), failure.source, actor.ctx.atNs);
+    endAction(actor, action, ActionStatus.FAILED, both);
+    return;
+  }
   const made = attempts ?? state.attempt - state.attemptBase;
   const pauseMs = pauseAfter(actor, action, failure, made, -1);
   if (pauseMs !== undefined) {
     backOff(actor, action, failure, pauseMs);
+    return;
+  }
+  if (isRecoverable(actor, action, failure)) {
+    recoverAction(actor, action, failure);
     return;
   }
   state.detail = makeDetail(failedText(failure), failure.source, actor.ctx.atNs);

@@ -17,20 +17,16 @@ import {
   type ItemsState,
   ItemsStateSchema,
   RunStatus,
-  type Source,
-  type TaskRef,
-  TaskRefSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
 import { traitsOf } from "../failure/modes.js";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
 import { beyondTolerance } from "../resolve.js";
-import { ITEM_OPEN_STATUSES } from "../status.js";
 import { chunkKey, chunkOf, countsKey, inputsKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { expectStart } from "./start-deadline.js";
-import { type Actor, isCancelling, makeDetail, stateOf } from "./actor.js";
+import { type Actor, isCancelling, stateOf } from "./actor.js";
 import { beginJob } from "./batch.js";
 
 export const STATUS_MASK = 0x0f;
@@ -225,6 +221,7 @@ function nextPending(actor: Actor, action: ActionPlan, items: ItemsState): numbe
 /** Lets PENDING items out to workers as long as the window has room, or into the next job of an external batch action. */
 export function releaseItems(actor: Actor, action: ActionPlan): void {
   if (actor.run.status === RunStatus.PAUSED || isCancelling(actor)) return;
+  if (actor.run.guardrails?.exceeded !== undefined) return;
   if (action.batch !== undefined) {
     beginJob(actor, action);
     return;
@@ -260,6 +257,7 @@ export function takePending(
     record.output = undefined;
     record.failure = undefined;
     record.detail = undefined;
+    record.recover = undefined;
     record.effect = Effect.UNSPECIFIED;
     record.retryAtNs = 0n;
     putRecord(actor, action, item, record);
@@ -303,55 +301,6 @@ export function emitDispatch(actor: Actor, action: ActionPlan, item: number, att
       startToCloseMs: action.startToCloseMs,
     },
   });
-}
-
-/**
- * Every item that is still open becomes CANCELLED; workers are told to stop what they run of them. An attempt that was
- * under way stays counted, so that its late report can't be taken for a later attempt's.
- */
-export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string, source: Source): void {
-  const detail = makeDetail(`cancelled: ${reason}`, source, actor.ctx.atNs);
-  const running: TaskRef[] = [];
-  const items = itemsOf(actor, action);
-  eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
-    const status: ItemStatus = byte & STATUS_MASK;
-    if (!ITEM_OPEN_STATUSES.has(status)) return;
-    if (status === ItemStatus.RUNNING) {
-      // No worker has the items of a job.
-      if (action.batch === undefined) {
-        const attempt = recordOf(actor, action, item)?.attempt ?? 1;
-        running.push(init(TaskRefSchema, { runId: actor.runId, action: action.index, item, attempt }));
-        actor.ctx.emit({ kind: "closed", runId: actor.runId, action: action.index, item, attempt });
-      }
-      endAttempt(actor, action, item, { endedAtNs: actor.ctx.atNs, detail });
-    }
-    setStatus(actor, action, item, ItemStatus.CANCELLED);
-  });
-  if (running.length > 0) actor.ctx.emit({ kind: "cancel-tasks", tasks: running, reason, graceMs: 0 });
-}
-
-/** Items that are not under way become CANCELLED; the others have a while to end. */
-export function cancelIdleItems(actor: Actor, action: ActionPlan): void {
-  if (stateOf(actor, action).items === undefined) return;
-  const { bound } = itemsOf(actor, action);
-  eachItem(actor.ctx.view, actor.runId, action.index, bound, (item, byte) => {
-    const status: ItemStatus = byte & STATUS_MASK;
-    if (status === ItemStatus.PENDING || status === ItemStatus.RETRYING)
-      setStatus(actor, action, item, ItemStatus.CANCELLED);
-  });
-}
-
-/** The attempts of items that workers may have. */
-export function runningItems(actor: Actor, action: ActionPlan): TaskRef[] {
-  const items = itemsOf(actor, action);
-  if (items.counts?.running === 0) return [];
-  const running: TaskRef[] = [];
-  eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
-    if ((byte & STATUS_MASK) !== ItemStatus.RUNNING) return;
-    const attempt = recordOf(actor, action, item)?.attempt ?? 1;
-    running.push(init(TaskRefSchema, { runId: actor.runId, action: action.index, item, attempt }));
-  });
-  return running;
 }
 
 /** Failed and cancelled items become PENDING again; those whose mode is terminal only where forced. Their detail stays until they start. */

@@ -25,6 +25,7 @@ import { isRunRetryable } from "../status.js";
 import { type Actor, actionAt, addEvent, stateOf } from "./actor.js";
 import { advance } from "./advance.js";
 import { planChildRetry } from "./child.js";
+import { beginGuardrails, exceededOf } from "./guardrails.js";
 import { dropItems, reopenItems } from "./items.js";
 import { reopenRun } from "./run-end.js";
 import { forgetUndo, undoProgress } from "./undo.js";
@@ -57,6 +58,7 @@ export function reopen(actor: Actor, options: ReopenOptions): Reopened {
   const refused = refusal(actor, strategy, force);
   if (refused !== undefined) return { items: 0, actions: 0, refused };
   reopenRun(actor);
+  beginGuardrails(actor);
   const named = strategy === RecoveryStrategy.UNSPECIFIED ? "" : RecoveryStrategy[strategy];
   const by = [options.who === "" ? "" : `by ${options.who}`, named ?? "", options.reason].filter(
     (part) => part !== "",
@@ -103,9 +105,11 @@ function reopenAction(
   const skipped = status === ActionStatus.SKIPPED;
   if (state.items !== undefined) {
     if (!force && isBeyondHelp(action, state)) return undefined;
+    // One that failed without a failed item was stopped by a guardrail, perhaps before it began.
+    const stopped = status === ActionStatus.FAILED && state.items.counts?.failed === 0;
     items = reopenItems(actor, action, force);
     // An action whose items could not even be loaded has none to open, nor may one that was skipped.
-    if (items === 0 && state.items.loaded && !skipped) return undefined;
+    if (items === 0 && state.items.loaded && !skipped && !stopped) return undefined;
   } else if (!skipped && state.failure !== undefined && traitsOf(state.failure.mode).terminal && !force)
     return undefined;
   state.status = ActionStatus.PENDING;
@@ -142,6 +146,7 @@ function beginAllOver(actor: Actor, action: ActionPlan): number {
   state.effect = Effect.UNSPECIFIED;
   state.steps = 0;
   state.child = undefined;
+  state.recover = undefined;
   state.stepsSince = actor.run.generation;
   if (state.undo?.status === UndoStatus.DONE) forgetUndo(actor, action);
   return items;
@@ -183,6 +188,13 @@ export function refusal(actor: Actor, strategy: RecoveryStrategy, force: boolean
     };
   }
   if (force) return undefined;
+  const exceeded = exceededOf(actor);
+  if (exceeded !== undefined) {
+    return {
+      code: RejectCode.TERMINAL_MODE,
+      message: `run ${runId} was stopped (${exceeded.message}), which needs a person: look at what it does, then retry it with force, which counts anew`,
+    };
+  }
   const terminal = new Set<string>();
   for (const action of plan.actions) {
     const failure = stateOf(actor, action).failure;

@@ -10,6 +10,7 @@ import {
   Effect,
   type Failure,
   FailureMode,
+  type ItemRecord,
   ItemStatus,
   Source,
   type TaskReport,
@@ -32,7 +33,15 @@ import {
 } from "./actor.js";
 import { failedText, retryAt } from "./attempt.js";
 import { attemptFailed, lastAttemptText, pauseAfter } from "./failed-attempt.js";
-import { endAttempt, itemsOf, recordOf, releaseItems, setStatus } from "./items.js";
+import { emitDispatch, endAttempt, itemsOf, recordOf, releaseItems, setStatus } from "./items.js";
+import {
+  failedRecovery,
+  isRecoverable,
+  recoverFrom,
+  recoveringDetail,
+  recoveringText,
+  successText,
+} from "./recovery.js";
 
 /** Without a batch report, which ends no attempt by itself. */
 export type Outcome = Exclude<TaskReport["outcome"], { case: "batch" }>;
@@ -86,7 +95,8 @@ export function reportAction(
     const { output, reason, detail } = outcome.value;
     state.output = keepPayload(actor, action.index + 1, output);
     state.effect = effectOf(outcome.value);
-    const text = detail || reason;
+    if (state.recover !== undefined) state.detail = undefined;
+    const text = successText(state.recover, detail || reason);
     if (text !== "") state.detail = makeDetail(text, Source.WORKER, ctx.atNs);
     endAction(actor, action, ActionStatus.COMPLETED);
     return;
@@ -108,11 +118,12 @@ export function reportItem(
 ): void {
   const { ctx } = actor;
   const items = itemsOf(actor, action);
+  const recover = recordOf(actor, action, item)?.recover;
   const common = { startedAtNs: by.startedAtNs, endedAtNs: ctx.atNs, worker: by.worker };
   if (outcome.case === "success") {
     const { output, reason, detail } = outcome.value;
     const effect = effectOf(outcome.value);
-    const text = detail || reason;
+    const text = successText(recover, detail || reason);
     endAttempt(actor, action, item, {
       ...common,
       output,
@@ -127,7 +138,11 @@ export function reportItem(
   } else if (outcome.case === "skip") {
     endAttempt(actor, action, item, {
       ...common,
-      detail: makeDetail(outcome.value.reason || "skipped by its handler", Source.WORKER, ctx.atNs),
+      detail: makeDetail(
+        successText(recover, outcome.value.reason || "skipped by its handler"),
+        Source.WORKER,
+        ctx.atNs,
+      ),
     });
     setStatus(actor, action, item, ItemStatus.SKIPPED);
   } else {
@@ -147,7 +162,8 @@ export function failItem(
   final = false,
 ): void {
   if (isCancelling(actor)) {
-    const text = cancelText(actor) + lastAttemptText(failure);
+    const { recover } = recordOf(actor, action, item) ?? {};
+    const text = cancelText(actor) + recoveringText(recover) + lastAttemptText(failure);
     const detail = makeDetail(text, Source.OPERATOR, actor.ctx.atNs);
     const { startedAtNs, worker } = by;
     endAttempt(actor, action, item, { startedAtNs, endedAtNs: actor.ctx.atNs, worker, detail });
@@ -155,21 +171,47 @@ export function failItem(
     return;
   }
   const before = recordOf(actor, action, item);
+  const ended = { startedAtNs: by.startedAtNs, endedAtNs: actor.ctx.atNs, worker: by.worker };
+  if (before?.recover !== undefined) {
+    itemFailed(actor, action, item, failedRecovery(actor, before.recover, failure), ended);
+    return;
+  }
   const attempts = by.attempt - (before?.attemptBase ?? 0);
   const pauseMs = final ? undefined : pauseAfter(actor, action, failure, attempts, item);
-  const retryAtNs = pauseMs === undefined ? 0n : retryAt(actor, action, item, by.attempt, pauseMs);
-  endAttempt(actor, action, item, {
-    startedAtNs: by.startedAtNs,
-    endedAtNs: actor.ctx.atNs,
-    worker: by.worker,
-    failure,
-    retryAtNs,
-    detail: makeDetail(failedText(failure), failure.source, actor.ctx.atNs),
-  });
   if (pauseMs !== undefined) {
+    endAttempt(actor, action, item, {
+      ...ended,
+      failure,
+      retryAtNs: retryAt(actor, action, item, by.attempt, pauseMs),
+      detail: makeDetail(failedText(failure), failure.source, actor.ctx.atNs),
+    });
     setStatus(actor, action, item, ItemStatus.RETRYING);
     return;
   }
+  if (isRecoverable(actor, action, failure)) recoverItem(actor, action, item, by.attempt + 1, failure, ended);
+  else itemFailed(actor, action, item, failure, ended);
+}
+
+/** What is kept of any attempt of an item that ended. */
+type Ended = Pick<ItemRecord, "startedAtNs" | "endedAtNs" | "worker">;
+
+function recoverItem(
+  actor: Actor,
+  action: ActionPlan,
+  item: number,
+  attempt: number,
+  original: Failure,
+  ended: Ended,
+): void {
+  const detail = recoveringDetail(actor, original);
+  endAttempt(actor, action, item, { ...ended, attempt, detail, recover: recoverFrom(original) });
+  emitDispatch(actor, action, item, attempt);
+}
+
+/** No attempt of the item is left. */
+function itemFailed(actor: Actor, action: ActionPlan, item: number, failure: Failure, ended: Ended): void {
+  const detail = makeDetail(failedText(failure), failure.source, actor.ctx.atNs);
+  endAttempt(actor, action, item, { ...ended, failure, retryAtNs: 0n, detail });
   setStatus(actor, action, item, ItemStatus.FAILED, traitsOf(failure.mode).terminal);
   addMode(itemsOf(actor, action).modes, failure.mode, 1);
 }

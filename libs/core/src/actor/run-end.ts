@@ -29,6 +29,7 @@ import { addMode, modesText } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
 import { failedText } from "./attempt.js";
 import { fileExpiry, unfileExpiry } from "./expiry.js";
+import { endGuardrails, exceededOf } from "./guardrails.js";
 import { planRecovery } from "./recover.js";
 import { tellRequester } from "./requester.js";
 import { beginUndo, hasUndos } from "./undo.js";
@@ -81,6 +82,7 @@ function countEffect(counts: CountsRecord, run: RunRecord): void {
 export function endRun(actor: Actor): void {
   // It is being undone for this very end already, and nothing that comes meanwhile may begin that anew.
   if (actor.run.undo !== undefined) return;
+  endGuardrails(actor);
   const text = decideEnd(actor);
   const recovery = planRecovery(actor);
   if (recovery === undefined && beginUndo(actor)) return;
@@ -120,7 +122,7 @@ function decideEnd(actor: Actor): string {
   );
   run.endedAtNs = ctx.atNs;
   run.effect = effectOfRun(run);
-  run.failure = isRunRetryable(run.status) ? failureOfRun(actor) : undefined;
+  run.failure = isRunRetryable(run.status) ? (exceededOf(actor) ?? failureOfRun(actor)) : undefined;
   const text =
     run.status === RunStatus.CANCELLED
       ? `cancelled: ${run.cancel?.reason || "no reason given"}`
@@ -197,6 +199,7 @@ export function endedOf(
     failure: run.failure,
     tally,
     effect: run.effect,
+    usage: run.usage,
   });
 }
 

@@ -4,7 +4,7 @@
  * 1. `order` is topological, ties by the definition's own order; an action's level is 1 + its highest upstream level (0 without).
  * 2. The plan of a definition never changes; it is made once for each definition object.
  */
-import type { ActionDefinition, ForEach, Tolerate, WorkflowDefinition } from "@holdfast/proto";
+import type { ActionDefinition, ForEach, Guardrails, Tolerate, WorkflowDefinition } from "@holdfast/proto";
 import { RECOVERIES_DEFAULT, RECOVERIES_MAX, START_TO_CLOSE_DEFAULT_MS, WINDOW_DEFAULT } from "../limits.js";
 import { type ResolvedBatch, resolveBatch } from "../policy/batch.js";
 import { DEFAULT_RETRY, type ResolvedRetry, resolveRetry } from "../policy/retry.js";
@@ -49,6 +49,8 @@ export interface DefinitionPlan {
   /** The one action that nothing waits for, where there is exactly one: its output is the run's. */
   readonly leaf: number | undefined;
   readonly recovery: ResolvedRecovery;
+  /** Undefined: nothing of a run is limited. */
+  readonly guardrails: ResolvedGuardrails | undefined;
   readonly byName: ReadonlyMap<string, number>;
 }
 
@@ -57,6 +59,13 @@ export interface ResolvedRecovery {
   readonly auto: boolean;
   readonly maxAttempts: number;
   readonly backoff: ResolvedRetry;
+}
+
+/** 0: no limit. */
+export interface ResolvedGuardrails {
+  readonly maxDurationMs: bigint;
+  readonly maxSteps: number;
+  readonly budgets: readonly { readonly name: string; readonly limitMicro: bigint }[];
 }
 
 const ONCE: ResolvedRetry = { ...DEFAULT_RETRY, maxAttempts: 1 };
@@ -140,6 +149,14 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
       maxAttempts: Math.min(definition.recovery?.maxAttempts || RECOVERIES_DEFAULT, RECOVERIES_MAX),
       backoff: resolveRetry(definition.recovery?.backoff),
     },
+    guardrails: resolveGuardrails(definition.guardrails),
     byName,
   };
+}
+
+function resolveGuardrails(given: Guardrails | undefined): ResolvedGuardrails | undefined {
+  if (given === undefined) return undefined;
+  const { maxDurationMs, maxSteps, budgets } = given;
+  if (maxDurationMs === 0n && maxSteps === 0 && budgets.length === 0) return undefined;
+  return { maxDurationMs, maxSteps, budgets };
 }

@@ -25,6 +25,7 @@ import {
 import { isDefinitionHash, nameProblem, quoted } from "../names.js";
 import { isPointer } from "../text.js";
 import { batchProblems } from "./validate-batch.js";
+import { guardrailProblems, recoverProblem } from "./validate-guardrails.js";
 
 const PROBLEMS_MAX = 20;
 const UINT32_MAX = 0xffff_ffff;
@@ -70,6 +71,7 @@ export function definitionProblems(definition: WorkflowDefinition): string[] {
     say(`the definition is ${bytes} bytes: at most ${DEFINITION_BYTES_MAX} are allowed`);
     return problems;
   }
+  if (definition.guardrails !== undefined) guardrailProblems(definition.guardrails, say);
   if (definition.inputSchema !== "") say(schemaProblem(definition.inputSchema));
 
   const byName = new Map<string, ActionDefinition>();
@@ -127,6 +129,7 @@ function actionProblems(
   }
   if (action.wait !== undefined) waitProblems(action, action.wait, say);
   if (action.undo !== undefined) say(undoProblem(action));
+  if (action.recover) say(recoverProblem(action));
   if (action.child !== undefined) childProblems(action, action.child, byName, say);
   if (action.batch !== undefined) {
     for (const problem of batchProblems(action, action.batch)) say(problem);

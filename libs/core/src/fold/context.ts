@@ -72,9 +72,12 @@ export class FoldContext {
     return true;
   }
 
-  setTimer(dueNs: bigint, record: TimerRecord): void {
-    this.view.put(timerKey(dueNs, this.seq, this.nextRow()), record);
+  /** The row that tells it apart from others of this entry. */
+  setTimer(dueNs: bigint, record: TimerRecord): number {
+    const row = this.nextRow();
+    this.view.put(timerKey(dueNs, this.seq, row), record);
     this.emit({ kind: "timer", dueNs });
+    return row;
   }
 
   accept(command: Command, accepted: Init<Accepted>): Outcome {

@@ -12,6 +12,7 @@ import { SNAPSHOT_BYTES_MAX } from "../limits.js";
 import { STATUS_MASK } from "../actor/items.js";
 import { fromUtf8, snapshotOf } from "../text.js";
 import type { ActionPlan } from "../definition/plan.js";
+import { recoverView } from "./guardrails-view.js";
 import { partialOfItem, stepView } from "./partial-result.js";
 import { timestamp } from "./timestamp.js";
 
@@ -53,6 +54,7 @@ export function itemView(shown: ItemViewInput): ItemView {
         ? undefined
         : partialOfItem(action, index, record, run, steps),
     steps: steps.map(stepView),
+    recover: recoverView(record?.recover),
   });
 }
 

@@ -20,6 +20,7 @@ import {
   type StepView,
   StepViewSchema,
   UndoStatus,
+  type Usage,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
@@ -58,6 +59,7 @@ interface Parts {
   readonly startedAtNs: bigint;
   readonly endedAtNs: bigint;
   readonly recommendation?: Recommendation;
+  readonly usage?: Usage | undefined;
 }
 
 function partial(parts: Parts): PartialResult {
@@ -90,6 +92,7 @@ function partial(parts: Parts): PartialResult {
     startedAt: timestamp(parts.startedAtNs),
     endedAt: timestamp(parts.endedAtNs),
     durationMs: spanMs(parts.startedAtNs, parts.endedAtNs),
+    usage: parts.usage,
   });
 }
 
@@ -118,6 +121,7 @@ export function partialOfRun(runId: string, plan: DefinitionPlan, run: RunRecord
     startedAtNs: run.startedAtNs,
     endedAtNs: run.endedAtNs,
     recommendation: recommendForRun(runId, plan, run),
+    usage: run.usage,
   });
 }
 
@@ -136,6 +140,7 @@ export function partialOfAction(
     run,
     steps,
     failure: state.failure,
+    usage: state.usage,
     ...spanOf(state),
   });
 }
@@ -170,6 +175,7 @@ interface StepParts {
   readonly run: RunRecord;
   readonly steps: readonly StepRecord[];
   readonly failure: Failure | undefined;
+  readonly usage?: Usage | undefined;
   readonly startedAtNs: bigint;
   readonly endedAtNs: bigint;
 }
@@ -180,6 +186,7 @@ function partialOfSteps({
   run,
   steps,
   failure,
+  usage,
   startedAtNs,
   endedAtNs,
 }: StepParts): PartialResult {
@@ -194,6 +201,7 @@ function partialOfSteps({
     remaining: action.definition.steps.filter((name) => !known.has(name)),
     failure,
     lastOutput: steps.at(-1)?.result,
+    usage,
     traceparent: run.traceparent,
     startedAtNs,
     endedAtNs,

@@ -38,6 +38,7 @@ import { recommendForRun } from "../recovery/recommend-run.js";
 import { itemTotals, tallyOf } from "../resolve.js";
 import { isRunTerminal } from "../status.js";
 import { batchView } from "./batch-view.js";
+import { guardrailsView, recoverView } from "./guardrails-view.js";
 import { partialOfAction, partialOfRun, stepView } from "./partial-result.js";
 import { timestamp } from "./timestamp.js";
 
@@ -107,6 +108,8 @@ export function runView(shown: RunViewInput): RunView {
         ? partialOfRun(runId, plan, run)
         : undefined,
     recoveries: run.recoveries,
+    usage: run.usage,
+    guardrails: guardrailsView(plan, run),
     parent: parentView(run),
     workflowPaused: shown.workflowPaused,
   });
@@ -163,6 +166,8 @@ function actionView({ run, plan, full, stepsOf, noteOf }: RunViewInput, action: 
     optional: action.definition.optional,
     partial: partialOfAction(action, state, run, steps),
     steps: full ? steps.map(stepView) : [],
+    recover: recoverView(state.recover),
+    usage: state.usage,
     undo: undoView(state),
     child: childView(action, state.child),
     batch: batchView(state),

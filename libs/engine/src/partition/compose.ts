@@ -36,6 +36,7 @@ import {
   PayloadSchema,
   type RunRecord,
   RunStatus,
+  type StepRecord,
   StepResultSchema,
   type Task,
   type TaskJob,
@@ -80,7 +81,7 @@ export interface ComposeDeps {
   readonly applied: AppliedRecord;
 }
 
-const FIRST_ATTEMPT = { attempt: 1, attemptBase: 0, steps: 0 };
+const FIRST_ATTEMPT = { attempt: 1, attemptBase: 0, steps: 0, recover: undefined };
 
 /** Undefined where the attempt is over or was never begun. A promise only where outputs of many items have to be gathered. */
 export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined | Promise<Task> {
@@ -102,10 +103,11 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
   if (due.item >= 0 && (byte & STATUS_MASK) !== ItemStatus.RUNNING) return undefined;
   // An item in its first attempt has no record: asking for it would be a read in vain for each.
   const record = (byte & HAS_RECORD) === 0 ? undefined : view.get(itemKey(due.runId, due.action, due.item));
-  const { attempt, attemptBase, steps } = due.item < 0 ? state : (record ?? FIRST_ATTEMPT);
+  const { attempt, attemptBase, steps, recover } = due.item < 0 ? state : (record ?? FIRST_ATTEMPT);
   if (attempt !== due.attempt) return undefined;
   const base =
     undo?.attemptBase ?? (job === undefined ? attemptBase : due.attempt - 1 - (state.batch?.tries ?? 0));
+  const original = undo === undefined ? recover?.original : undefined;
   const stepsOf =
     undo === undefined
       ? { ...due, bound: job === undefined ? steps : (state.batch?.steps ?? 0), since: state.stepsSince }
@@ -141,10 +143,11 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
     traceparent: run.traceparent,
     generation: run.generation,
     queue: action.queue,
-    attemptsLeft: Math.max(0, action.retry.maxAttempts - (due.attempt - base)),
-    steps: readSteps(view, stepsOf).map(([index, { name, result }]) =>
-      init(StepResultSchema, { index, name, result }),
-    ),
+    // A recovery is tried once, and has steps of its own.
+    attemptsLeft: original === undefined ? Math.max(0, action.retry.maxAttempts - (due.attempt - base)) : 0,
+    steps: original === undefined ? readSteps(view, stepsOf).map(stepResult) : [],
+    recover: original,
+    stuckRevisitGap: plan.definition.guardrails?.stuckRevisitGap ?? 0,
     undo: state.undo === undefined ? undefined : taskUndo(view, due.runId, found, action, undo !== undefined),
     job,
   });
@@ -182,12 +185,14 @@ function taskAtJob(deps: ComposeDeps, due: DueTask, { run, plan }: Pinned, job: 
       0,
       action.retry.maxAttempts - (isCheck ? (batch?.tries ?? 0) + 1 : attempt - attemptBase),
     ),
-    steps: readSteps(view, steps).map(([at, { name, result }]) =>
-      init(StepResultSchema, { index: at, name, result }),
-    ),
+    steps: readSteps(view, steps).map(stepResult),
+    stuckRevisitGap: plan.definition.guardrails?.stuckRevisitGap ?? 0,
     job,
   });
 }
+
+const stepResult = ([index, { name, result }]: [number, StepRecord]) =>
+  init(StepResultSchema, { index, name, result });
 
 const named = (source: ActionPlan, state: ActionState, payload: Payload | undefined): NamedPayload =>
   init(NamedPayloadSchema, { name: source.name, status: state.status, payload });

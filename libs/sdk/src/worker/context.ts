@@ -46,6 +46,17 @@ export interface ActionContext {
    * are kept) is told if the attempt is given up. Costs nothing but a number.
    */
   heartbeat(progress?: unknown): void;
+  /**
+   * Says what this attempt spent: `ctx.usage({ tokens: 120, cost_usd: 0.0031 })`, to the millionth, under names of 1 to 64 of
+   * A-Z a-z 0-9 _ -. Sums within the attempt, and goes with its report, also where it fails; of an attempt whose report does not
+   * count (cancelled, lost with its worker) nothing is known. Throws where a name or an amount can't be counted.
+   */
+  usage(amounts: Readonly<Record<string, number>>): void;
+  /**
+   * Says where the handler stands, in 1 to 256 characters. One that comes back to where it was, with at least `stuckRevisitGap`
+   * (default 5) other places in between, is stuck: `signal` aborts, this throws, and the attempt has failed with mode STUCK.
+   */
+  progress(fingerprint: string | number): void;
   /** Return it where the handler rightly did nothing: the run is then no silent no-op. */
   noEffect(reason: string): NoEffect;
 }

@@ -5,6 +5,7 @@
  */
 import { cutText } from "@holdfast/core";
 import type { Task, TaskReport } from "@holdfast/proto";
+import type { UsageMeter } from "./usage-meter.js";
 
 export type Phase =
   /** Waits for a free place. */
@@ -25,7 +26,9 @@ export class HeldTask {
   /** What its handler said last of how far it is, as JSON; empty: nothing. */
   progress = "";
   /** Why it is to stop, once it is. */
-  stopping: "timeout" | "cancelled" | "shutdown" | undefined;
+  stopping: "timeout" | "cancelled" | "shutdown" | "stuck" | undefined;
+  /** What the handler said that it spent so far. */
+  usage: UsageMeter | undefined;
   stopReason = "";
   report: TaskReport | undefined;
   /** The step that failed, with what it threw. */

@@ -11,6 +11,7 @@ import {
   FailureSchema,
   type Payload,
   Source,
+  type Task,
   type TaskReport,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -34,7 +35,7 @@ function nanoseconds(ms: number): bigint {
   return lastNs;
 }
 
-export function reportOf({ task, startedMs }: HeldTask, outcome: Outcome, nowMs: number): TaskReport {
+export function reportOf({ task, startedMs, usage }: HeldTask, outcome: Outcome, nowMs: number): TaskReport {
   const report: TaskReport = {
     $typeName: "holdfast.v1.TaskReport",
     runId: task.runId,
@@ -46,6 +47,7 @@ export function reportOf({ task, startedMs }: HeldTask, outcome: Outcome, nowMs:
     worker: "",
   };
   if (task.item !== undefined) report.item = task.item;
+  if (usage !== undefined) report.usage = usage.report();
   return report;
 }
 
@@ -105,9 +107,14 @@ export function outcomeOfStopped(held: HeldTask): Outcome {
 export function outcomeOfUnknown({ task }: HeldTask): Outcome {
   return failure({
     mode: FailureMode.UNAVAILABLE,
-    message: `this worker has no ${task.undo?.now === true ? "undo " : ""}handler for action "${task.actionName}" of workflow "${task.workflow}"; run a worker of the version that has it on queue "${task.queue}"`,
+    message: `this worker has no ${kindOf(task)}handler for action "${task.actionName}" of workflow "${task.workflow}"; run a worker of the version that has it on queue "${task.queue}"`,
     rawClass: "NoHandler",
   });
+}
+
+function kindOf(task: Task): string {
+  if (task.undo?.now === true) return "undo ";
+  return task.recover === undefined ? "" : "recovery ";
 }
 
 function success(output: Payload | undefined, effect: Effect, reason = ""): Outcome {
@@ -142,6 +149,7 @@ function modeOf(thrown: unknown, classified: FailureMode): FailureMode {
 
 function stoppedMode(held: HeldTask): FailureMode {
   if (held.stopping === "timeout") return FailureMode.TIMEOUT;
+  if (held.stopping === "stuck") return FailureMode.STUCK;
   // Another worker can do it: what this one was stopped for is no failing of the handler.
   return held.stopping === "shutdown" ? FailureMode.WORKER_LOST : FailureMode.CANCELLED;
 }

@@ -1,5 +1,11 @@
 /** The context of one attempt. Everything in it that costs something is made when it is first asked for. */
-import { modeName } from "@holdfast/core";
+import {
+  cutText,
+  FINGERPRINT_CHARS_MAX,
+  modeName,
+  STUCK_REVISIT_GAP_DEFAULT,
+  StuckDetector,
+} from "@holdfast/core";
 import { type PayloadStore, PortError } from "@holdfast/engine";
 import { FailureMode } from "@holdfast/proto";
 import type { Logger } from "@holdfast/telemetry";
@@ -16,12 +22,16 @@ import type { BatchContext, ItemContext, UndoCause, UndoContext } from "./contex
 import { noEffect, skip } from "./endings.js";
 import type { HeldTask } from "./held-task.js";
 import { Steps, type StepsHost } from "./steps.js";
+import { UsageMeter } from "./usage-meter.js";
+
+const FINGERPRINT_SHOWN_CHARS = 80;
 
 export interface ContextHost extends StepsHost {
   readonly store: PayloadStore;
   readonly logger: Logger;
   runInput(held: HeldTask): Promise<unknown>;
   heartbeat(held: HeldTask, progress: unknown): void;
+  stuck(held: HeldTask, reason: string): void;
 }
 
 export class TaskContext implements ItemContext, UndoContext, BatchContext {
@@ -29,6 +39,7 @@ export class TaskContext implements ItemContext, UndoContext, BatchContext {
   readonly #host: ContextHost;
   #log: Logger | undefined;
   #steps: Steps | undefined;
+  #detector: StuckDetector | undefined;
 
   constructor(held: HeldTask, host: ContextHost) {
     this.#held = held;
@@ -72,12 +83,14 @@ export class TaskContext implements ItemContext, UndoContext, BatchContext {
   }
 
   get idempotencyKey(): string {
-    const { runId, actionName, item, undo, job } = this.#held.task;
+    const { runId, actionName, item, undo, job, recover } = this.#held.task;
     const key = item === undefined ? `${runId}/${actionName}` : `${runId}/${actionName}/${item}`;
     if (job !== undefined) return `${key}/job-${job.job}`;
-    if (undo === undefined) return key;
+    // What it does in place of the handler is not what the handler did.
+    const tail = recover === undefined ? "" : "/recover";
+    if (undo === undefined) return key + tail;
     // What was undone and is done again is something new, and to undo it is another matter than to do it.
-    return `${key}${undo.times === 0 ? "" : `/again-${undo.times}`}${undo.now ? "/undo" : ""}`;
+    return `${key}${undo.times === 0 ? "" : `/again-${undo.times}`}${undo.now ? "/undo" : ""}${tail}`;
   }
 
   get cause(): UndoCause {
@@ -88,12 +101,13 @@ export class TaskContext implements ItemContext, UndoContext, BatchContext {
 
   get log(): Logger {
     if (this.#log === undefined) {
-      const { runId, actionName, item, attempt, traceparent, undo } = this.#held.task;
+      const { runId, actionName, item, attempt, traceparent, undo, recover } = this.#held.task;
       this.#log = this.#host.logger.child({
         run: runId,
         action: actionName,
         attempt,
         ...(undo?.now === true ? { undo: true } : {}),
+        ...(recover === undefined ? {} : { recovery: true }),
         ...(item === undefined ? {} : { item }),
         ...(traceparent === "" ? {} : { trace: traceparent.split("-")[1] ?? traceparent }),
       });
@@ -133,6 +147,32 @@ export class TaskContext implements ItemContext, UndoContext, BatchContext {
 
   heartbeat(progress?: unknown): void {
     this.#host.heartbeat(this.#held, progress);
+  }
+
+  usage(amounts: Readonly<Record<string, number>>): void {
+    this.#held.usage ??= new UsageMeter();
+    this.#held.usage.add(amounts);
+  }
+
+  progress(fingerprint: string | number): void {
+    const held = this.#held;
+    held.signal.throwIfAborted();
+    const text = String(fingerprint);
+    if (text === "" || text.length > FINGERPRINT_CHARS_MAX) {
+      throw new ActionError(
+        "HANDLER_BUG",
+        `ctx.progress takes a fingerprint of 1 to ${FINGERPRINT_CHARS_MAX} characters: this one has ${text.length}`,
+      );
+    }
+    const gap = held.task.stuckRevisitGap || STUCK_REVISIT_GAP_DEFAULT;
+    this.#detector ??= new StuckDetector(gap);
+    if (!this.#detector.visit(text)) return;
+    const shown = JSON.stringify(cutText(text, FINGERPRINT_SHOWN_CHARS));
+    this.#host.stuck(
+      held,
+      `the handler of action "${held.task.actionName}" is stuck: it came back to ${shown}, which it had left at least ${gap} fingerprints ago`,
+    );
+    held.signal.throwIfAborted();
   }
 
   noEffect(reason: string): NoEffect {

@@ -16,7 +16,8 @@ import {
 } from "@holdfast/engine";
 import { JobStep, type Task, type TaskCancel, type TaskRef, type TaskReport } from "@holdfast/proto";
 import type { Logger } from "@holdfast/telemetry";
-import type { AnyWorkflow, Handler } from "../workflow/workflow.js";
+import type { Handler } from "../workflow/beside.js";
+import type { AnyWorkflow } from "../workflow/workflow.js";
 import type { ArgumentReader, Arguments } from "./arguments.js";
 import type { HeldTask } from "./held-task.js";
 import { outcomeOfJob } from "./job-outcome.js";
@@ -30,6 +31,7 @@ import {
   reportOf,
 } from "./reports.js";
 import { type ReportOwner, ReportReceipt } from "./report-receipt.js";
+import { recoveredError } from "./recovered-error.js";
 import { type ContextHost, TaskContext } from "./task-context.js";
 import { TaskTable } from "./task-table.js";
 
@@ -143,6 +145,13 @@ export class TaskRunner implements ContextHost, ReportOwner {
     return workflow === undefined ? undefined : this.#deps.args.runInput(held, workflow);
   }
 
+  /** A handler goes in circles: its attempt ends at once, whatever it still does. */
+  stuck(held: HeldTask, reason: string): void {
+    if (held.phase !== "running" || held.stopping !== undefined) return;
+    held.stop("stuck", reason);
+    this.#end(held, outcomeOfStopped(held));
+  }
+
   #begin(): void {
     // A handler that ends at once comes back here: the loop that began it goes on.
     if (this.#beginning) return;
@@ -172,8 +181,9 @@ export class TaskRunner implements ContextHost, ReportOwner {
     const undoes = task.undo?.now === true;
     const handler = workflow === undefined ? undefined : handlerOf(workflow, task);
     if (workflow === undefined || handler === undefined) return this.#end(held, outcomeOfUnknown(held));
-    // It tells what could not be done, not what could not be undone.
-    if (!undoes) held.failureMessage = workflow.definition.actions[task.action]?.failureMessage ?? "";
+    // It tells what could not be done, not what could not be undone or recovered.
+    if (!undoes && task.recover === undefined)
+      held.failureMessage = workflow.definition.actions[task.action]?.failureMessage ?? "";
     held.beganMs = clock.monotonicMs();
     if (task.startToCloseMs > 0) held.closeByMs = held.beganMs + task.startToCloseMs;
     if (task.heartbeatMs > 0) held.silentByMs = held.beganMs + task.heartbeatMs;
@@ -313,7 +323,9 @@ export class TaskRunner implements ContextHost, ReportOwner {
     this.#end(held, outcomeOfStopped(held));
   }
 
-  #late({ task }: HeldTask): void {
+  #late({ task, stopping }: HeldTask): void {
+    // It was told so by what it called, and ends with that.
+    if (stopping === "stuck") return;
     const { runId, actionName, item, attempt } = task;
     this.logger.warn("a handler ended after its attempt was given up; what it did is not counted", {
       run: runId,
@@ -331,8 +343,12 @@ export class TaskRunner implements ContextHost, ReportOwner {
 }
 
 /** The function that a task is for; undefined: this worker has none. */
-function handlerOf(workflow: AnyWorkflow, { actionName, undo, job }: Task): Handler | undefined {
+function handlerOf(workflow: AnyWorkflow, { actionName, undo, recover, job }: Task): Handler | undefined {
   if (undo?.now === true) return workflow.undoHandlers.get(actionName);
+  if (recover !== undefined) {
+    const handler = workflow.recoverHandlers.get(actionName);
+    return handler && ((args, context) => handler(args, recoveredError(recover) as never, context));
+  }
   const jobs = job === undefined ? undefined : workflow.jobHandlers.get(actionName);
   if (job?.step === JobStep.CHECK) return jobs && ((handle, context) => jobs.check(handle, context));
   if (job?.step === JobStep.CANCEL)

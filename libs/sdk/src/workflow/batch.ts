@@ -29,7 +29,8 @@ import type {
   With,
 } from "./types.js";
 import type { FromInput, FromItems, FromOutput } from "./item-sources.js";
-import type { Beside, Workflow } from "./workflow.js";
+import type { Beside } from "./beside.js";
+import type { Workflow } from "./workflow.js";
 
 export interface BatchOptions {
   /** The pause before a check, growing up to `max`; default 5 s, × 1.5, 1 minute. */

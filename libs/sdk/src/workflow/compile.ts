@@ -28,6 +28,7 @@ import { init } from "@holdfast/proto/codec";
 import type { FailureModeName } from "../action-error.js";
 import { type Duration, durationMs } from "../duration.js";
 import { HoldfastError } from "../errors.js";
+import { guardrails } from "./guardrails.js";
 import type { AnyActionOptions, RetryOptions, Tolerate, Trigger, WorkflowOptions } from "./options.js";
 import type { InputOption } from "./schema.js";
 
@@ -37,6 +38,8 @@ export interface DeclaredAction {
   readonly options: AnyActionOptions;
   /** It has an undo handler. */
   readonly undo?: boolean;
+  /** It has a recovery handler. */
+  readonly recover?: boolean;
 }
 
 const RESERVED: ReadonlySet<string> = new Set(["input", "item", "index"]);
@@ -61,6 +64,7 @@ export function compile(
     queue: options.queue ?? "",
     retention: options.retention && retention(options.retention),
     recovery: options.recovery && recovery(options.recovery),
+    guardrails: options.guardrails && guardrails(options.guardrails),
   });
   const problems = [...actions.flatMap(reservedProblem), ...definitionProblems(definition)];
   if (problems.length > 0) {
@@ -109,7 +113,13 @@ function timeouts(
   });
 }
 
-function compileAction({ name, over, options, undo = false }: DeclaredAction): ActionDefinition {
+function compileAction({
+  name,
+  over,
+  options,
+  undo = false,
+  recover = false,
+}: DeclaredAction): ActionDefinition {
   return init(ActionDefinitionSchema, {
     name,
     after: [...(options.after ?? [])],
@@ -125,6 +135,7 @@ function compileAction({ name, over, options, undo = false }: DeclaredAction): A
     wait: options.wait,
     child: options.child,
     batch: options.batch,
+    recover,
     undo: undo ? init(UndoSchema) : undefined,
   });
 }

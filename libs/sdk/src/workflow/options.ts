@@ -111,6 +111,18 @@ export interface ForEachOptions<After extends string, T extends Trigger> extends
   readonly tolerate?: Tolerate;
 }
 
+/** What a run may take and spend; beyond it what is open is stopped, with POLICY_BUDGET. */
+export interface GuardrailOptions {
+  /** Of each generation of a run, up to ten years. */
+  readonly maxDuration?: Duration;
+  /** Steps that are checkpointed, over the whole run. */
+  readonly maxSteps?: number;
+  /** The most that handlers may report by `ctx.usage`, over the whole run: `{ tokens: 1_000_000, cost_usd: 5 }`. */
+  readonly budgets?: Readonly<Record<string, number>>;
+  /** After how many other fingerprints a handler that comes back to one is stuck (`ctx.progress`): 1 to 50, default 5. */
+  readonly stuckRevisitGap?: number;
+}
+
 export interface WorkflowOptions<I extends InputOption> {
   /** A Standard Schema, `{ schema, jsonSchema }`, `{ jsonSchema }`, or `typed<T>()`. */
   readonly input?: I;
@@ -123,6 +135,7 @@ export interface WorkflowOptions<I extends InputOption> {
     readonly maxAttempts?: number;
     readonly backoff?: Pick<RetryOptions, "initialBackoff" | "factor" | "maxBackoff" | "jitter">;
   };
+  readonly guardrails?: GuardrailOptions;
   readonly retention?: {
     /** How long runs that completed are kept; default 24 h. */
     readonly completed?: Duration;

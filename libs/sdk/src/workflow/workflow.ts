@@ -7,7 +7,7 @@
 import { hashDefinition } from "@holdfast/core";
 import type { Wait, WorkflowDefinition } from "@holdfast/proto";
 import { HoldfastError } from "../errors.js";
-import type { ActionContext, ItemContext, UndoContext } from "../worker/context.js";
+import type { ActionContext, ItemContext } from "../worker/context.js";
 import { compile, type DeclaredAction } from "./compile.js";
 import type {
   ActionOptions,
@@ -46,27 +46,22 @@ import type {
   OnceNames,
   OverItems,
   RunOutput,
-  UndoArgs,
-  UndoItemsArgs,
   With,
 } from "./types.js";
 
+import {
+  type AnyBeside,
+  type BesideItems,
+  type BesideOnce,
+  checkBeside,
+  type Handler,
+  type RecoverHandler,
+  withHandler,
+} from "./beside.js";
 import { type AnyBatchOptions, type AnyJobHandlers, type BatchMethod, batchPolicy } from "./batch.js";
 import { childRun } from "./children.js";
 import type { FromInput, FromItems, FromLines, FromOutput, FromOutputLines } from "./item-sources.js";
 import { approvalWait, signalWait, sleepWait } from "./waits.js";
-
-/** Runs one action, or one item of it. `args` is what the action depends on. */
-export type Handler = (args: never, context: never) => unknown;
-
-/** What may stand beside a handler. */
-export interface Beside<UndoneArgs> {
-  /**
-   * Undoes what the handler did, should the run fail or be cancelled after it completed: with what the handler got and returned.
-   * Retried as the action is; it must bear to be run again. What it returns is not kept.
-   */
-  readonly undo?: (args: UndoneArgs, context: UndoContext) => unknown;
-}
 
 interface WaitingOptions {
   readonly after?: readonly string[];
@@ -81,6 +76,7 @@ interface Parts {
   readonly actions: readonly DeclaredAction[];
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly undoHandlers: ReadonlyMap<string, Handler>;
+  readonly recoverHandlers: ReadonlyMap<string, RecoverHandler>;
   readonly jobHandlers: ReadonlyMap<string, AnyJobHandlers>;
 }
 
@@ -113,6 +109,11 @@ export class Workflow<In, Out, A extends Actions> {
     return this.#parts.undoHandlers;
   }
 
+  /** By action; of those that have a recovery. */
+  get recoverHandlers(): ReadonlyMap<string, RecoverHandler> {
+    return this.#parts.recoverHandlers;
+  }
+
   /** By action; of those whose work an outside system does. */
   get jobHandlers(): ReadonlyMap<string, AnyJobHandlers> {
     return this.#parts.jobHandlers;
@@ -132,11 +133,11 @@ export class Workflow<In, Out, A extends Actions> {
   action<N extends string, R>(
     name: NewName<N, A>,
     handler: (args: { readonly input: Out }, context: ActionContext) => R,
-    beside?: Beside<UndoArgs<{ readonly input: Out }, R>>,
+    beside?: BesideOnce<{ readonly input: Out }, R>,
   ): Workflow<In, Out, With<A, N, Once<R, never>>>;
   /**
    * An action. Its handler gets the run's input, and the outputs of the actions in `after` by name. Beside it, `undo` may say how
-   * what it did is undone.
+   * what it did is undone, and `recover` what is done where it failed.
    */
   action<
     N extends string,
@@ -147,17 +148,17 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: ActionOptions<After, T>,
     handler: (args: ActionArgs<Out, A, After, T>, context: ActionContext) => R,
-    beside?: Beside<UndoArgs<ActionArgs<Out, A, After, T>, R>>,
+    beside?: BesideOnce<ActionArgs<Out, A, After, T>, R>,
   ): Workflow<In, Out, With<A, N, Once<R, After>>>;
   action(
     name: string,
     options: AnyActionOptions | Handler,
-    handler?: Handler | Beside<never>,
-    beside?: Beside<never>,
+    handler?: Handler | AnyBeside,
+    beside?: AnyBeside,
   ): unknown {
     if (typeof options !== "function")
       return this.#with({ name, over: "once", options }, handler as Handler, beside);
-    return this.#with({ name, over: "once", options: {} }, options, handler as Beside<never> | undefined);
+    return this.#with({ name, over: "once", options: {} }, options, handler as AnyBeside | undefined);
   }
 
   /**
@@ -174,7 +175,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: FromInput<P> & ForEachOptions<After, T>,
     handler: (args: ItemArgs<ItemAt<Jsonified<In>, P>, A, After, T>, context: ItemContext<Out>) => R,
-    beside?: Beside<UndoItemsArgs<Out, A, After, T, R>>,
+    beside?: BesideItems<ItemAt<Jsonified<In>, P>, Out, A, After, T, R>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After>>>;
   forEach<
     N extends string,
@@ -186,7 +187,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: FromItems<From> & ForEachOptions<After, T>,
     handler: (args: ItemArgs<A[From]["output"], A, After, T>, context: ItemContext<Out>) => R,
-    beside?: Beside<UndoItemsArgs<Out, A, After, T, R>>,
+    beside?: BesideItems<A[From]["output"], Out, A, After, T, R>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
   forEach<
     N extends string,
@@ -203,7 +204,7 @@ export class Workflow<In, Out, A extends Actions> {
       args: ItemArgs<ItemAt<A[From]["output"], P>, A, After | From, T>,
       context: ItemContext<Out>,
     ) => R,
-    beside?: Beside<UndoItemsArgs<Out, A, After | From, T, R>>,
+    beside?: BesideItems<ItemAt<A[From]["output"], P>, Out, A, After | From, T, R>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
   forEach<
     N extends string,
@@ -215,7 +216,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: FromLines<P> & ForEachOptions<After, T>,
     handler: (args: ItemArgs<LineAt<Jsonified<In>, P>, A, After, T>, context: ItemContext<Out>) => R,
-    beside?: Beside<UndoItemsArgs<Out, A, After, T, R>>,
+    beside?: BesideItems<LineAt<Jsonified<In>, P>, Out, A, After, T, R>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After>>>;
   forEach<
     N extends string,
@@ -232,9 +233,9 @@ export class Workflow<In, Out, A extends Actions> {
       args: ItemArgs<LineAt<A[From]["output"], P>, A, After | From, T>,
       context: ItemContext<Out>,
     ) => R,
-    beside?: Beside<UndoItemsArgs<Out, A, After | From, T, R>>,
+    beside?: BesideItems<LineAt<A[From]["output"], P>, Out, A, After | From, T, R>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
-  forEach(name: string, options: AnyActionOptions, handler: Handler, beside?: Beside<never>): unknown {
+  forEach(name: string, options: AnyActionOptions, handler: Handler, beside?: AnyBeside): unknown {
     return this.#with({ name, over: "items", options }, handler, beside);
   }
 
@@ -246,7 +247,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: string,
     options: AnyBatchOptions,
     handlers: AnyJobHandlers,
-    beside?: Beside<never>,
+    beside?: AnyBeside,
   ): never => {
     const { items, itemsOf, outputOf } = options;
     const over = items === undefined && itemsOf === undefined && outputOf === undefined ? "once" : "items";
@@ -324,7 +325,7 @@ export class Workflow<In, Out, A extends Actions> {
   #with(
     action: DeclaredAction,
     handler: Handler | undefined,
-    { undo }: Beside<never> = {},
+    beside: AnyBeside = {},
   ): Workflow<In, Out, never> {
     const parts = this.#parts;
     if (typeof handler !== "function") {
@@ -333,24 +334,15 @@ export class Workflow<In, Out, A extends Actions> {
         `action ${action.name} of workflow ${parts.name} needs a handler function`,
       );
     }
-    if ("undo" in action.options) {
-      throw new HoldfastError(
-        "INVALID_DEFINITION",
-        `undo of action ${action.name} of workflow ${parts.name} is not one of its options: pass { undo } after the handler`,
-      );
-    }
-    if (undo !== undefined && typeof undo !== "function") {
-      throw new HoldfastError(
-        "INVALID_DEFINITION",
-        `undo of action ${action.name} of workflow ${parts.name} must be a handler function`,
-      );
-    }
+    checkBeside(beside, action.options, `action ${action.name} of workflow ${parts.name}`);
+    const { undo, recover } = beside;
+    const declared = { ...action, undo: undo !== undefined, recover: recover !== undefined };
     return new Workflow({
       ...parts,
-      actions: [...parts.actions, undo === undefined ? action : { ...action, undo: true }],
-      handlers: new Map(parts.handlers).set(action.name, handler),
-      undoHandlers:
-        undo === undefined ? parts.undoHandlers : new Map(parts.undoHandlers).set(action.name, undo),
+      actions: [...parts.actions, declared],
+      handlers: withHandler(parts.handlers, action.name, handler),
+      undoHandlers: withHandler(parts.undoHandlers, action.name, undo),
+      recoverHandlers: withHandler(parts.recoverHandlers, action.name, recover),
     });
   }
 
@@ -372,7 +364,7 @@ type ChildWorkflow = Pick<AnyWorkflow, "name" | "hash"> & {
 // A workflow whatever its types are.
 export type AnyWorkflow = Pick<
   Workflow<never, never, Actions>,
-  "name" | "input" | "handlers" | "undoHandlers" | "jobHandlers" | "definition" | "hash"
+  "name" | "input" | "handlers" | "undoHandlers" | "recoverHandlers" | "jobHandlers" | "definition" | "hash"
 >;
 
 /** Whether something, such as what a module exports, is a workflow. */
@@ -395,6 +387,7 @@ export function workflow<const I extends InputOption = Typed<unknown>>(
     actions: [],
     handlers: new Map(),
     undoHandlers: new Map(),
+    recoverHandlers: new Map(),
     jobHandlers: new Map(),
   });
 }

@@ -3,6 +3,8 @@
  *
  * 1. Only the current attempt's steps count. The same step again changes nothing.
  * 2. Steps of an undo are kept apart from those of what it undoes; those of a submit or a check are forgotten with the next one.
+ * 3. Steps of a recovery are not kept, since no attempt comes after it that could skip them.
+ * 4. What is one step too many for the run's guardrails is kept, and the run is stopped.
  */
 import {
   type CheckpointStep,
@@ -13,7 +15,9 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { type Actor, loadActor, payloadProblem, saveActor, stateOf } from "../../actor/actor.js";
-import { isCurrentAttempt, isUndoRunning } from "../../actor/attempt.js";
+import { advance } from "../../actor/advance.js";
+import { isCurrentAttempt, isRecovering, isUndoRunning } from "../../actor/attempt.js";
+import { countStep } from "../../actor/guardrails.js";
 import { putRecord, recordOf } from "../../actor/items.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { STEP_NAME_CHARS_MAX, STEPS_MAX } from "../../limits.js";
@@ -35,6 +39,12 @@ export function checkpointStep(ctx: FoldContext, command: Command, step: Checkpo
     ctx.reject(command, problem.code, problem.message, step.runId, actor.run.status);
     return;
   }
+  if (isRecovering(actor, action, step.item)) {
+    if (countStep(actor)) advance(actor);
+    if (actor.run.guardrails !== undefined) saveActor(actor);
+    ctx.accept(command, { runId: step.runId, status: actor.run.status });
+    return;
+  }
   const { item, bound, since } = placeOf(actor, action, step.item);
   const key = stepKey(step.runId, action.index, item, step.index);
   const before = step.index < bound ? ctx.view.get(key) : undefined;
@@ -46,6 +56,10 @@ export function checkpointStep(ctx: FoldContext, command: Command, step: Checkpo
       init(StepRecordSchema, { name, result, startedAtNs, endedAtNs: ctx.atNs, attempt, generation }),
     );
     raiseBound(actor, action, step);
+    if (item !== UNDO_STEPS && actor.run.guardrails !== undefined) {
+      if (countStep(actor)) advance(actor);
+      saveActor(actor);
+    }
   }
   ctx.accept(command, { runId: step.runId, status: actor.run.status });
 }

@@ -10,8 +10,10 @@ import { advance } from "../../actor/advance.js";
 import { isCurrentAttempt, isUndoRunning } from "../../actor/attempt.js";
 import { cancelReported, runningCancel } from "../../actor/batch-cancel.js";
 import { batchReported } from "../../actor/batch-report.js";
+import { checkBudgets } from "../../actor/guardrails.js";
 import { checkedOutcome, type Outcome, reportAction, reportItem } from "../../actor/report.js";
 import { undoReported } from "../../actor/undo.js";
+import { countUsage } from "../../actor/usage.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { WORKER_CHARS_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
@@ -41,8 +43,11 @@ export function taskReport(ctx: FoldContext, command: Command, report: TaskRepor
     item: report.item ?? -1,
     attempt: report.attempt,
   });
+  if (report.usage !== undefined) countUsage(actor, action, report.usage);
+  // Before the outcome counts, so that it sets nothing off any more.
+  const exceeds = checkBudgets(actor);
   const ended = apply(actor, action, report);
-  if (ended) advance(actor);
+  if (ended || exceeds) advance(actor);
   saveActor(actor);
   ctx.accept(command, { runId: report.runId, status: actor.run.status });
 }

@@ -11,6 +11,7 @@ import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js"
 import { advance } from "../../actor/advance.js";
 import { batchDue } from "../../actor/batch.js";
 import { cancelDue } from "../../actor/batch-cancel.js";
+import { deadlineReached } from "../../actor/guardrails.js";
 import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
 import { recover } from "../../actor/recover.js";
 import { startOverdue } from "../../actor/start-deadline.js";
@@ -61,6 +62,9 @@ function fire(ctx: FoldContext, timer: TimerRecord): void {
     advance(actor);
   } else if (timer.kind === TimerKind.CANCEL) {
     if (!forceCancel(actor, timer.attempt)) return;
+  } else if (timer.kind === TimerKind.GUARDRAIL) {
+    if (!deadlineReached(actor, timer.attempt)) return;
+    advance(actor);
   } else if (timer.kind !== TimerKind.RECOVER || !recover(actor, timer.attempt)) return;
   saveActor(actor);
 }

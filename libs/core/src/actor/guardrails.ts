@@ -1,0 +1,129 @@
+/**
+ * The guardrails of a run: how long a generation may last, how many steps it may take, what it may spend.
+ *
+ * 1. What goes beyond sets `exceeded`, and nothing new is set off from then on; the `advance` that follows stops what is open (stop.ts).
+ * 2. Steps and usage count over the whole run, a duration from the beginning of a generation. A forced retry after a guardrail
+ *    stopped the run begins all of them anew: it could not get anywhere otherwise.
+ * 3. Compensation is not held to them: what was done is taken back whatever it takes. Nor is a run that is being cancelled, which
+ *    ends within its grace.
+ */
+import {
+  type Failure,
+  FailureMode,
+  GuardrailStateSchema,
+  RunEventType,
+  RunStatus,
+  Source,
+  TimerKind,
+  TimerRecordSchema,
+  UsageCountSchema,
+} from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { microText, usedOf } from "../policy/usage.js";
+import { isRunTerminal } from "../status.js";
+import { timerKey } from "../state/tables.js";
+import { spanText } from "../text.js";
+import { type Actor, addEvent, makeFailure } from "./actor.js";
+
+const MS = 1_000_000n;
+
+/** The guardrail that stopped the run, or is about to. */
+export const exceededOf = ({ run }: Pick<Actor, "run">): Failure | undefined => run.guardrails?.exceeded;
+
+/** A generation of the run begins. */
+export function beginGuardrails(actor: Actor): void {
+  const { run, plan, ctx, runId } = actor;
+  if (plan.guardrails === undefined) return;
+  run.guardrails ??= init(GuardrailStateSchema, { usageBefore: [] });
+  const state = run.guardrails;
+  if (state.exceeded !== undefined) {
+    state.exceeded = undefined;
+    state.stepsBefore = state.steps;
+    state.usageBefore = (run.usage?.counts ?? []).map((count) => init(UsageCountSchema, { ...count }));
+  }
+  if (plan.guardrails.maxDurationMs === 0n) return;
+  state.deadlineNs = ctx.atNs + plan.guardrails.maxDurationMs * MS;
+  const timer = init(TimerRecordSchema, { kind: TimerKind.GUARDRAIL, runId, attempt: run.generation });
+  state.timerSeq = BigInt(ctx.seq);
+  state.timerRow = ctx.setTimer(state.deadlineNs, timer);
+}
+
+/** Nothing of the generation is open any more: its timer goes, so that short runs leave no long timers behind. */
+export function endGuardrails({ run, ctx }: Actor): void {
+  const state = run.guardrails;
+  if (state === undefined || state.deadlineNs === 0n) return;
+  ctx.view.del(timerKey(state.deadlineNs, Number(state.timerSeq), state.timerRow));
+  state.deadlineNs = 0n;
+  state.timerSeq = 0n;
+  state.timerRow = 0;
+}
+
+/** The timer of a generation is due. False where that has ended. */
+export function deadlineReached(actor: Actor, generation: number): boolean {
+  const { run, plan, ctx } = actor;
+  const { guardrails: state } = run;
+  if (state === undefined || state.deadlineNs === 0n || state.deadlineNs > ctx.atNs) return false;
+  if (run.generation !== generation || !canStop(actor)) return false;
+  const limitMs = plan.guardrails?.maxDurationMs ?? 0n;
+  const tookMs = (ctx.atNs - state.deadlineNs) / MS + limitMs;
+  exceed(
+    actor,
+    `max_duration exceeded: it has run for ${spanText(tookMs)}, at most ${spanText(limitMs)} is allowed`,
+  );
+  return true;
+}
+
+/** A step was checkpointed. True where it is one too many. */
+export function countStep(actor: Actor): boolean {
+  const { run, plan } = actor;
+  const limit = plan.guardrails?.maxSteps ?? 0;
+  if (limit === 0 || run.guardrails === undefined) return false;
+  run.guardrails.steps += 1;
+  const counted = stepsCounted(actor);
+  if (counted <= limit || !canStop(actor)) return false;
+  exceed(actor, `max_steps exceeded: ${counted} steps were taken, at most ${limit} are allowed`);
+  return true;
+}
+
+/** To be called once usage was counted. True where it is beyond a budget. */
+export function checkBudgets(actor: Actor): boolean {
+  const { run, plan } = actor;
+  if (plan.guardrails === undefined || run.guardrails === undefined || !canStop(actor)) return false;
+  for (const { name, limitMicro } of plan.guardrails.budgets) {
+    const used = usageCounted(actor, name);
+    if (used <= limitMicro) continue;
+    exceed(
+      actor,
+      `budget ${name} exceeded: ${microText(used)} was used, at most ${microText(limitMicro)} is allowed`,
+    );
+    return true;
+  }
+  return false;
+}
+
+/** Steps that count against the limit. */
+export const stepsCounted = ({ run }: Pick<Actor, "run">): number =>
+  (run.guardrails?.steps ?? 0) - (run.guardrails?.stepsBefore ?? 0);
+
+/** What counts against a budget. */
+export const usageCounted = ({ run }: Pick<Actor, "run">, name: string): bigint =>
+  usedOf(run.usage?.counts ?? [], name) - usedOf(run.guardrails?.usageBefore ?? [], name);
+
+function canStop({ run }: Actor): boolean {
+  if (run.status === RunStatus.PENDING || isRunTerminal(run.status)) return false;
+  return run.undo === undefined && run.cancel === undefined && run.guardrails?.exceeded === undefined;
+}
+
+function exceed(actor: Actor, what: string): void {
+  const { run, ctx } = actor;
+  if (run.guardrails === undefined) return;
+  const message = `guardrail ${what}`;
+  const failure = { mode: FailureMode.POLICY_BUDGET, message, rawClass: "Guardrail" };
+  run.guardrails.exceeded = makeFailure(failure, { atNs: ctx.atNs, source: Source.ENGINE });
+  addEvent(actor, RunEventType.GUARDRAIL_EXCEEDED, { runStatus: run.status, detail: message });
+}
+
+/** The guardrail was met by what ended the run anyway: it stopped nothing. */
+export function stoppedNothing({ run }: Actor): void {
+  if (run.guardrails !== undefined) run.guardrails.exceeded = undefined;
+}
