@@ -3,7 +3,7 @@
  *
  * 1. The answer to the current attempt ends it, by the one resolver; the child's failure is the action's, its mode kept.
  * 2. A child that is retried by itself, and then completes, heals its parent: one that has ended and can be retried goes on with
- *    what is new. It never makes a parent worse, and a parent that was cancelled, completed, or stopped by a guardrail stays as it is.
+ *    what is new. It never makes a parent worse, and a parent that was cancelled, completed, or may not go on for its guardrails, stays as it is.
  */
 import {
   ActionStatus,
@@ -27,7 +27,7 @@ import { type Actor, keepPayload, loadActor, makeDetail, makeFailure, stateOf } 
 import { advance } from "./advance.js";
 import { askChild, refuseChild, startChild } from "./child.js";
 import { attemptFailed } from "./failed-attempt.js";
-import { exceededOf } from "./guardrails.js";
+import { spentText } from "./guardrails.js";
 import { reopen } from "./reopen.js";
 
 /** The action of this partition that a message answers; undefined where there is none. */
@@ -58,7 +58,7 @@ export function childEnded(actor: Actor, action: ActionPlan, attempt: number, to
   const completed = isRunCompleted(ended.status);
   // In a pause before it asks again it takes what completed; a failure it knows already.
   if (waiting || (pausing && completed)) resolve(actor, action, told);
-  else if (isRunRetryable(actor.run.status) && completed && exceededOf(actor) === undefined)
+  else if (isRunRetryable(actor.run.status) && completed && spentText(actor) === undefined)
     heal(actor, action, told);
   return true;
 }

@@ -47,7 +47,7 @@ export function attemptFailed(actor: Actor, action: ActionPlan, failure: Failure
     backOff(actor, action, failure, pauseMs);
     return;
   }
-  if (isRecoverable(actor, action, failure)) {
+  if (isRecoverable(action, failure)) {
     recoverAction(actor, action, failure);
     return;
   }

@@ -2,8 +2,8 @@
  * The guardrails of a run: how long a generation may last, how many steps it may take, what it may spend.
  *
  * 1. What goes beyond sets `exceeded`, and nothing new is set off from then on; the `advance` that follows stops what is open (stop.ts).
- * 2. Steps and usage count over the whole run, a duration from the beginning of a generation. A forced retry after a guardrail
- *    stopped the run begins all of them anew: it could not get anywhere otherwise.
+ * 2. Steps and usage count over the whole run, a duration from the beginning of a generation. A run that has spent what it
+ *    may is retried only by force, which begins all of them anew: it could not get anywhere otherwise.
  * 3. Compensation is not held to them: what was done is taken back whatever it takes. Nor is a run that is being cancelled, which
  *    ends within its grace.
  */
@@ -36,7 +36,7 @@ export function beginGuardrails(actor: Actor): void {
   if (plan.guardrails === undefined) return;
   run.guardrails ??= init(GuardrailStateSchema, { usageBefore: [] });
   const state = run.guardrails;
-  if (state.exceeded !== undefined) {
+  if (spentText(actor) !== undefined) {
     state.exceeded = undefined;
     state.stepsBefore = state.steps;
     state.usageBefore = (run.usage?.counts ?? []).map((count) => init(UsageCountSchema, { ...count }));
@@ -68,7 +68,7 @@ export function deadlineReached(actor: Actor, generation: number): boolean {
   const tookMs = (ctx.atNs - state.deadlineNs) / MS + limitMs;
   exceed(
     actor,
-    `max_duration exceeded: it has run for ${spanText(tookMs)}, at most ${spanText(limitMs)} is allowed`,
+    `guardrail max_duration exceeded: it has run for ${spanText(tookMs)}, at most ${spanText(limitMs)} is allowed`,
   );
   return true;
 }
@@ -76,29 +76,36 @@ export function deadlineReached(actor: Actor, generation: number): boolean {
 /** A step was checkpointed. True where it is one too many. */
 export function countStep(actor: Actor): boolean {
   const { run, plan } = actor;
-  const limit = plan.guardrails?.maxSteps ?? 0;
-  if (limit === 0 || run.guardrails === undefined) return false;
+  if (run.guardrails === undefined || (plan.guardrails?.maxSteps ?? 0) === 0) return false;
   run.guardrails.steps += 1;
-  const counted = stepsCounted(actor);
-  if (counted <= limit || !canStop(actor)) return false;
-  exceed(actor, `max_steps exceeded: ${counted} steps were taken, at most ${limit} are allowed`);
-  return true;
+  return checkSpent(actor);
 }
 
-/** To be called once usage was counted. True where it is beyond a budget. */
-export function checkBudgets(actor: Actor): boolean {
-  const { run, plan } = actor;
-  if (plan.guardrails === undefined || run.guardrails === undefined || !canStop(actor)) return false;
-  for (const { name, limitMicro } of plan.guardrails.budgets) {
+/** To be called once something was counted. True where it was too much. */
+export function checkSpent(actor: Actor): boolean {
+  if (actor.run.guardrails === undefined || !canStop(actor)) return false;
+  const over = overspent(actor);
+  if (over !== undefined) exceed(actor, over);
+  return over !== undefined;
+}
+
+/** What keeps a run from going on unless that is forced: what stopped it, or what it has spent; undefined: nothing does. */
+export const spentText = (actor: Pick<Actor, "run" | "plan">): string | undefined =>
+  exceededOf(actor)?.message ?? overspent(actor);
+
+function overspent(actor: Pick<Actor, "run" | "plan">): string | undefined {
+  const { guardrails } = actor.plan;
+  if (guardrails === undefined) return undefined;
+  const { maxSteps, budgets } = guardrails;
+  const steps = stepsCounted(actor);
+  if (maxSteps > 0 && steps > maxSteps)
+    return `guardrail max_steps exceeded: ${steps} steps were taken, at most ${maxSteps} are allowed`;
+  for (const { name, limitMicro } of budgets) {
     const used = usageCounted(actor, name);
-    if (used <= limitMicro) continue;
-    exceed(
-      actor,
-      `budget ${name} exceeded: ${microText(used)} was used, at most ${microText(limitMicro)} is allowed`,
-    );
-    return true;
+    if (used > limitMicro)
+      return `guardrail budget ${name} exceeded: ${microText(used)} was used, at most ${microText(limitMicro)} is allowed`;
   }
-  return false;
+  return undefined;
 }
 
 /** Steps that count against the limit. */
@@ -114,10 +121,9 @@ function canStop({ run }: Actor): boolean {
   return run.undo === undefined && run.cancel === undefined && run.guardrails?.exceeded === undefined;
 }
 
-function exceed(actor: Actor, what: string): void {
+function exceed(actor: Actor, message: string): void {
   const { run, ctx } = actor;
   if (run.guardrails === undefined) return;
-  const message = `guardrail ${what}`;
   const failure = { mode: FailureMode.POLICY_BUDGET, message, rawClass: "Guardrail" };
   run.guardrails.exceeded = makeFailure(failure, { atNs: ctx.atNs, source: Source.ENGINE });
   addEvent(actor, RunEventType.GUARDRAIL_EXCEEDED, { runStatus: run.status, detail: message });

@@ -3,7 +3,7 @@
  *
  * 1. A recovery is an attempt like others: numbered on, reported, lost and timed out alike. It is itself not tried again.
  * 2. It succeeds for its action or item, whose detail then says what it recovered from; or the failure is of both, in the mode of the first.
- * 3. Nothing is recovered that was cancelled, nor once a guardrail has stopped the run.
+ * 3. Nothing is recovered that was cancelled.
  */
 import {
   type ActionState,
@@ -20,12 +20,11 @@ import { MESSAGE_LIMIT_CHARS } from "../failure/classify.js";
 import { cutText } from "../text.js";
 import { type Actor, addEvent, makeDetail, makeFailure, stateOf } from "./actor.js";
 import { failedText } from "./attempt.js";
-import { exceededOf } from "./guardrails.js";
 import { emitDispatch } from "./items.js";
 
 /** Whether a failure after which there is no further attempt is to be recovered from. */
-export const isRecoverable = (actor: Actor, action: ActionPlan, failure: Failure): boolean =>
-  action.definition.recover && failure.mode !== FailureMode.CANCELLED && exceededOf(actor) === undefined;
+export const isRecoverable = ({ definition }: ActionPlan, { mode }: Failure): boolean =>
+  definition.recover && mode !== FailureMode.CANCELLED;
 
 export const recoverFrom = (original: Failure): RecoverState => init(RecoverStateSchema, { original });
 

@@ -25,7 +25,7 @@ import { isRunRetryable } from "../status.js";
 import { type Actor, actionAt, addEvent, stateOf } from "./actor.js";
 import { advance } from "./advance.js";
 import { planChildRetry } from "./child.js";
-import { beginGuardrails, exceededOf } from "./guardrails.js";
+import { beginGuardrails, spentText } from "./guardrails.js";
 import { dropItems, reopenItems } from "./items.js";
 import { reopenRun } from "./run-end.js";
 import { forgetUndo, undoProgress } from "./undo.js";
@@ -188,11 +188,11 @@ export function refusal(actor: Actor, strategy: RecoveryStrategy, force: boolean
     };
   }
   if (force) return undefined;
-  const exceeded = exceededOf(actor);
-  if (exceeded !== undefined) {
+  const spent = spentText(actor);
+  if (spent !== undefined) {
     return {
       code: RejectCode.TERMINAL_MODE,
-      message: `run ${runId} was stopped (${exceeded.message}), which needs a person: look at what it does, then retry it with force, which counts anew`,
+      message: `run ${runId} may not go on (${spent}), which needs a person: look at what it does, then retry it with force, which counts anew`,
     };
   }
   const terminal = new Set<string>();

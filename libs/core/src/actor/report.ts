@@ -188,7 +188,7 @@ export function failItem(
     setStatus(actor, action, item, ItemStatus.RETRYING);
     return;
   }
-  if (isRecoverable(actor, action, failure)) recoverItem(actor, action, item, by.attempt + 1, failure, ended);
+  if (isRecoverable(action, failure)) recoverItem(actor, action, item, by.attempt + 1, failure, ended);
   else itemFailed(actor, action, item, failure, ended);
 }
 

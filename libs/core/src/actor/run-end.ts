@@ -20,6 +20,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { MESSAGE_LIMIT_CHARS } from "../failure/classify.js";
+import { copyUsage } from "../policy/usage.js";
 import { undoneOf } from "../recovery/undone.js";
 import { resolveRunStatus, tallyOf } from "../resolve.js";
 import { isCompleted, isRunRetryable, RUN_RETRYABLE_STATUSES } from "../status.js";
@@ -199,7 +200,7 @@ export function endedOf(
     failure: run.failure,
     tally,
     effect: run.effect,
-    usage: run.usage,
+    usage: run.usage && copyUsage(run.usage),
   });
 }
 

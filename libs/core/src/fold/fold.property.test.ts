@@ -126,6 +126,10 @@ test("sequences get somewhere: runs end in every way, are retried and heal", () 
   expect(seen.get("3:2") ?? 0).toBeGreaterThan(20);
   const jobs = [RunEventType.BATCH_SUBMITTED, RunEventType.BATCH_ENDED, RunEventType.BATCH_CANCELLED];
   expect(jobs.filter((type) => !seen.has(`${type}:0`)).map((type) => RunEventType[type])).toEqual([]);
+  const of = (type: RunEventType): number =>
+    [...seen].reduce((sum, [key, count]) => sum + (key.startsWith(`${type}:`) ? count : 0), 0);
+  expect(of(RunEventType.ACTION_RECOVERING)).toBeGreaterThan(5);
+  expect(of(RunEventType.GUARDRAIL_EXCEEDED)).toBeGreaterThan(5);
 });
 
 /** Nothing waits for signals or people, and all that has a handler can be undone. */

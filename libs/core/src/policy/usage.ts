@@ -42,6 +42,10 @@ export function admitted(usage: Usage, total: Usage, reserved: readonly string[]
   return taken;
 }
 
+/** Sums are added to in place: what is kept elsewhere needs its own. */
+export const copyUsage = ({ counts, uncounted }: Usage): Usage =>
+  init(UsageSchema, { counts: counts.map((count) => init(UsageCountSchema, { ...count })), uncounted });
+
 /** Adds one sum to another, in place. */
 export function addUsage(total: Usage, usage: Usage): void {
   leaveOut(total, usage.uncounted);

@@ -1,5 +1,6 @@
 /** What is recommended for a run that has ended. */
 import { FailureMode, type Recommendation, type RunRecord, RunStatus } from "@holdfast/proto";
+import { spentText } from "../actor/guardrails.js";
 import type { DefinitionPlan } from "../definition/plan.js";
 import { completionOf } from "./completion.js";
 import { recommend } from "./recommend.js";
@@ -8,9 +9,12 @@ import { undoneOf } from "./undone.js";
 export function recommendForRun(runId: string, plan: DefinitionPlan, run: RunRecord): Recommendation {
   const { done, total } = completionOf(plan, run);
   const undone = undoneOf(plan, run);
+  // Whatever it failed with, it is not to go on where it has spent what it may.
+  const isSpent = run.failure !== undefined && spentText({ run, plan }) !== undefined;
+  const mode = isSpent ? FailureMode.POLICY_BUDGET : (run.failure?.mode ?? FailureMode.UNSPECIFIED);
   return recommend({
     cancelled: run.status === RunStatus.CANCELLED,
-    mode: run.failure?.mode ?? FailureMode.UNSPECIFIED,
+    mode,
     modes: run.failure?.modes ?? [],
     done,
     total,

@@ -1,4 +1,4 @@
-/** Any workflow of 1 to 6 actions: graphs, items from everywhere, tolerances, triggers, retry policies, small windows, undos. */
+/** Any workflow of 1 to 6 actions: graphs, items from everywhere, tolerances, triggers, retry policies, small windows, undos, recoveries, guardrails. */
 import {
   type ActionDefinition,
   type ApprovalTimeout,
@@ -32,6 +32,7 @@ import {
   UNDO,
   workflow,
 } from "./build.js";
+import { arbitraryGuardrails } from "./guardrail-moves.js";
 
 const ACTIONS_MAX = 6;
 
@@ -50,6 +51,7 @@ interface Draft {
   readonly policy: "by-mode" | "only-validation" | "never-network";
   readonly place: number;
   readonly undo: boolean;
+  readonly recover: boolean;
   readonly batch: "none" | "patient" | "hasty";
   readonly wait: "none" | "sleep" | "signal" | "patient-signal" | "approval" | "child";
   readonly childInput: "all" | "part" | "output" | "output-part";
@@ -92,6 +94,7 @@ const draft: fc.Arbitrary<Draft> = fc.record({
     "hasty" as const,
   ),
   undo: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
+  recover: fc.boolean(),
   wait: fc.constantFrom(
     "none" as const,
     "none" as const,
@@ -187,6 +190,7 @@ function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string
     child,
     batch,
     undo: from.undo && isWorked ? UNDO : undefined,
+    recover: from.recover && isWorked && batch === undefined,
     optional: from.optional,
     trigger: from.trigger,
     retry: retryPolicy({
@@ -215,8 +219,8 @@ export function arbitraryDefinition(name: string, childWorkflow = ""): fc.Arbitr
     nil: undefined,
   });
   return fc
-    .tuple(fc.array(draft, { minLength: 1, maxLength: ACTIONS_MAX }), recovery)
-    .map(([drafts, policy]) => {
+    .tuple(fc.array(draft, { minLength: 1, maxLength: ACTIONS_MAX }), recovery, arbitraryGuardrails)
+    .map(([drafts, policy, guardrails]) => {
       const actions = drafts.map((from, index) => ({
         place: from.place,
         made: actionOf(drafts, index, childWorkflow),
@@ -225,6 +229,7 @@ export function arbitraryDefinition(name: string, childWorkflow = ""): fc.Arbitr
         name,
         actions.sort((a, b) => a.place - b.place).map(({ made }) => made),
         {
+          guardrails,
           recovery:
             policy &&
             init(RecoveryPolicySchema, {

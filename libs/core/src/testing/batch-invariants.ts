@@ -7,6 +7,7 @@ import type { ActionPlan } from "../definition/plan.js";
 import { taskKey } from "../effects.js";
 import { BATCH_CANCELS_MAX, BATCH_HANDLE_BYTES_MAX } from "../limits.js";
 import { isTerminal } from "../status.js";
+import { isStopped } from "./guardrail-invariants.js";
 import { must, type RunUnderTest } from "./invariants.js";
 
 const { UNSPECIFIED, SUBMITTING, SUBMITTED, CHECKING, CLOSING } = BatchPhase;
@@ -44,7 +45,8 @@ export function checkBatch({ run }: RunUnderTest, action: ActionPlan): void {
     );
   }
   if (batch === undefined) {
-    must([ActionStatus.PENDING, ActionStatus.SKIPPED, ActionStatus.CANCELLED].includes(state.status), what);
+    const { PENDING, SKIPPED, CANCELLED } = ActionStatus;
+    must([PENDING, SKIPPED, CANCELLED].includes(state.status) || isStopped(state), what);
     return;
   }
   const running = items?.counts?.running ?? 0;

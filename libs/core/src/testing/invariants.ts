@@ -38,6 +38,7 @@ import {
 } from "../state/tables.js";
 import { isRunLive, isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 import { cancelTimers, checkBatch, jobTimers, openJobAttempts } from "./batch-invariants.js";
+import { checkGuardrails, guardrailTimers } from "./guardrail-invariants.js";
 import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import { checkChild, checkOutbox } from "./message-invariants.js";
@@ -137,6 +138,7 @@ function checkRun(at: RunUnderTest, partition: TestPartition): void {
     checkAction(at, action, partition);
     checkChild(at, action, partition);
   }
+  checkGuardrails(at);
   checkEvents(at, partition);
 }
 
@@ -245,9 +247,13 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
         : `${TimerKind[timer.kind]} ${timer.runId}/${timer.action}/${timer.item ?? -1}/${timer.attempt}@${timerDue(key)}`;
     timers.set(name, (timers.get(name) ?? 0) + 1);
   }
+  let guarded = 0;
   const one = (name: string): void => must(timers.get(name) === 1, `exactly one timer: ${name}`);
   for (const { run, runId, plan } of runs) {
     if (run.status === RunStatus.PENDING) one(`START ${runId}/0/-1/0@${run.startAtNs}`);
+    const at = { view, runId, run, plan };
+    for (const name of guardrailTimers(at)) one(name);
+    guarded += guardrailTimers(at).length;
     if (run.recoverAtNs > 0n) one(`RECOVER ${runId}/0/-1/${run.generation}@${run.recoverAtNs}`);
     for (const { index, forEach, definition } of plan.actions) {
       const state = run.actions[index] as ActionState;
@@ -258,7 +264,6 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
         if (state.retryAtNs > 0n && batch === undefined)
           one(`WAIT ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);
       }
-      const at = { view, runId, run, plan };
       const action = plan.actions[index] as ActionPlan;
       for (const name of jobTimers(at, action, state)) one(name);
       for (const name of cancelTimers(at, action, state))
@@ -278,6 +283,8 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
       });
     }
   }
+  const left = [...timers.keys()].filter((name) => name.startsWith("GUARDRAIL ")).length;
+  must(left === guarded, "no timer of a guardrail outlives its generation");
   for (const key of view.keysOf("k")) one(`forget ${key.slice(1)}`);
 }
 

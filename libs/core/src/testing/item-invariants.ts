@@ -19,6 +19,7 @@ import { traitsOf } from "../failure/modes.js";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
 import { chunkKey, inputsKey, itemKey } from "../state/tables.js";
 import { isCompleted, isTerminal } from "../status.js";
+import { isStopped } from "./guardrail-invariants.js";
 import { must, type RunUnderTest } from "./invariants.js";
 
 /** The status bytes of an action, by index; 0 where there is no item. */
@@ -59,7 +60,8 @@ export function checkItems(at: RunUnderTest, action: ActionPlan): void {
   if (isTerminal(state.status)) {
     must(open === 0, `I3: no ${what} are open`);
     const failedToLoad = state.status === ActionStatus.FAILED && !items.loaded;
-    const undecided = state.status === ActionStatus.SKIPPED || run.cancel !== undefined || failedToLoad;
+    const undecided =
+      state.status === ActionStatus.SKIPPED || run.cancel !== undefined || failedToLoad || isStopped(state);
     if (!undecided) must(state.status === expectedStatus(action, counts), `I3: the end follows from ${what}`);
   } else if (state.status === ActionStatus.RUNNING) {
     must(open > 0 || !items.loaded, `some ${what} are open, or it had ended`);
@@ -163,7 +165,8 @@ function checkList({ run }: RunUnderTest, action: ActionPlan): void {
   const state = run.actions[action.index] as ActionState;
   const index = action.outputOf ?? action.perItemOf;
   const upstream = index === undefined ? undefined : run.actions[index];
-  if (!isSettled(state) || upstream === undefined || !isCompleted(upstream.status)) return;
+  if (!isSettled(state) || isStopped(state) || upstream === undefined || !isCompleted(upstream.status))
+    return;
   if (run.cancel !== undefined) return;
   if (action.ancestors.some((i) => !isTerminal(run.actions[i]?.status as ActionStatus))) return;
   const expected = action.perItemOf === undefined ? upstream.generation : upstream.items?.listGeneration;
@@ -178,7 +181,13 @@ function checkMembers(at: RunUnderTest, action: ActionPlan, bytes: readonly numb
   const source = plan.actions[action.perItemOf as number] as ActionPlan;
   const sourceState = run.actions[source.index] as ActionState;
   const state = run.actions[action.index] as ActionState;
-  if (!isSettled(state) || !isCompleted(sourceState.status) || run.status === RunStatus.CANCELLED) return;
+  if (
+    !isSettled(state) ||
+    isStopped(state) ||
+    !isCompleted(sourceState.status) ||
+    run.status === RunStatus.CANCELLED
+  )
+    return;
   // A dependant that ended before healing keeps its members until its turn comes again.
   if (action.ancestors.some((i) => !isTerminal(run.actions[i]?.status as ActionStatus))) return;
   const successes = itemBytes(at, source).map((byte) => (byte & STATUS_MASK) === ItemStatus.SUCCEEDED);

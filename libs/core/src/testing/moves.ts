@@ -33,6 +33,7 @@ import {
   timersFired,
 } from "./build.js";
 import { GARBAGE } from "./garbage.js";
+import { usageOf } from "./guardrail-moves.js";
 import { letGo, ownMessages } from "./message-moves.js";
 import { jobOutcome, someBatchResults } from "./batch-moves.js";
 import { OUTCOMES } from "./outcomes.js";
@@ -318,6 +319,7 @@ export class Mover {
       attempt: task.attempt,
       outcome,
       startedAtNs: this.partition.nowNs,
+      usage: usageOf(how + pick),
     });
     return this.lastReport;
   }

@@ -208,13 +208,19 @@ export class TestPartition {
   }
 
   /** Reports the open attempt of an action or of one of its items. */
-  finish(runId: string, name: string, outcome: TaskReport["outcome"], item?: number): Outcome["result"] {
+  finish(
+    runId: string,
+    name: string,
+    outcome: TaskReport["outcome"],
+    item?: number,
+    fields: Init<TaskReport> = {},
+  ): Outcome["result"] {
     const { index } = this.actionPlan(runId, name);
     const task = [...this.open.values()].find(
       (open) => open.runId === runId && open.action === index && open.item === (item ?? -1),
     );
     if (task === undefined) throw new Error(`no attempt of ${name} is open`);
-    return this.send(report(runId, { action: index, item, attempt: task.attempt, outcome }));
+    return this.send(report(runId, { action: index, item, attempt: task.attempt, outcome, ...fields }));
   }
 
   /** Answers the oldest request for items of an action. */

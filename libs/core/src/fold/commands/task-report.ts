@@ -10,7 +10,7 @@ import { advance } from "../../actor/advance.js";
 import { isCurrentAttempt, isUndoRunning } from "../../actor/attempt.js";
 import { cancelReported, runningCancel } from "../../actor/batch-cancel.js";
 import { batchReported } from "../../actor/batch-report.js";
-import { checkBudgets } from "../../actor/guardrails.js";
+import { checkSpent } from "../../actor/guardrails.js";
 import { checkedOutcome, type Outcome, reportAction, reportItem } from "../../actor/report.js";
 import { undoReported } from "../../actor/undo.js";
 import { countUsage } from "../../actor/usage.js";
@@ -45,7 +45,7 @@ export function taskReport(ctx: FoldContext, command: Command, report: TaskRepor
   });
   if (report.usage !== undefined) countUsage(actor, action, report.usage);
   // Before the outcome counts, so that it sets nothing off any more.
-  const exceeds = checkBudgets(actor);
+  const exceeds = checkSpent(actor);
   const ended = apply(actor, action, report);
   if (ended || exceeds) advance(actor);
   saveActor(actor);
