@@ -1,5 +1,6 @@
 /** A workflow with other handlers: the same definition, so that a test can make any part of it fail as it likes. */
-import type { AnyWorkflow, Handler } from "../workflow/workflow.js";
+import type { Handler } from "../workflow/beside.js";
+import type { AnyWorkflow } from "../workflow/workflow.js";
 
 /** Throws where the workflow has no such action with a handler. The workflow itself stays as it is. */
 export function replaceHandlers<W extends AnyWorkflow>(
@@ -16,7 +17,8 @@ export function replaceHandlers<W extends AnyWorkflow>(
     }
     replaced.set(action, handler);
   }
-  const { name, input, undoHandlers, jobHandlers, definition, hash } = workflow;
-  const made: AnyWorkflow = { name, input, handlers: replaced, undoHandlers, jobHandlers, definition, hash };
+  const { name, input, undoHandlers, recoverHandlers, jobHandlers, definition, hash } = workflow;
+  const others = { undoHandlers, recoverHandlers, jobHandlers };
+  const made: AnyWorkflow = { name, input, handlers: replaced, ...others, definition, hash };
   return made as W;
 }
