@@ -32,7 +32,7 @@ test("a silent handler, a killed worker and a worker that never came each say so
   await until("the second attempt", () => effectsOf(effects).get("hurried-1/work") === 2);
   await worker.kill();
   await running.node.kill();
-  rmSync(join(running.folder, "data"), { recursive: true, force: true });
+  rmSync(running.dataDir, { recursive: true, force: true });
   await running.startNode();
 
   const { status } = await within("the end", handle.ended(), END_MS_MAX);

@@ -6,6 +6,10 @@ export const REJECTED_PREFIX = "holdfast.rejected.";
 export const REJECTED_UNNAMED = "holdfast.rejected.!unnamed";
 export const EVENTS_PREFIX = "holdfast.events.";
 
+export const ATTENTION_PREFIX = "holdfast.attention.";
+/** Of no one workflow; `!` is in no name. */
+export const ATTENTION_ANY = "!any";
+
 export const WORKER_BEAT = "holdfast.worker.beat";
 export const ROLL_CALL = "holdfast.worker.roll-call";
 
@@ -19,4 +23,6 @@ export const PAYLOADS_BUCKET = "holdfast_payloads";
 export const logStream = (partition: number): string => `${LOG_STREAM_PREFIX}${partition}`;
 export const logSubject = (partition: number): string => `holdfast.log.${partition}`;
 export const querySubject = (partition: number): string => `holdfast.query.${partition}`;
+export const attentionSubject = (workflow: string): string =>
+  `${ATTENTION_PREFIX}${workflow === "" ? ATTENTION_ANY : workflow}`;
 export const eventsSubject = (workflow: string): string => `${EVENTS_PREFIX}${workflow}`;

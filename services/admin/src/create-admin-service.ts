@@ -10,6 +10,7 @@ import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
 import { listRejected, replayRejected } from "./rejected-work.js";
 import { retryFailed } from "./retry-failed.js";
 import { startRun } from "./start-run.js";
+import { watchAttention } from "./watch-attention.js";
 import { decideApproval, signalRun } from "./wake-run.js";
 import { WorkerRoster } from "./worker-roster.js";
 
@@ -41,6 +42,7 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     listRejected: (request) => listRejected(parts, request),
     replayRejected: (request) => replayRejected(parts, request),
     check: (_request, context) => check(parts, context),
+    watchAttention: (request, context) => watchAttention(parts, request, context),
     describeCluster: (_request, context) => describeCluster(parts, roster, context),
   };
   return { service: serve(AdminService, handlers), close: () => roster.close() };

@@ -71,6 +71,7 @@ describe("help and usage", () => {
       "workflows",
       "counts",
       "check",
+      "attention",
       "rejected",
     ]) {
       expect(out).toMatch(new RegExp(`^  ${name} `, "m"));

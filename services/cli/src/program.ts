@@ -4,6 +4,7 @@
  */
 import { RpcError } from "@holdfast/rpc";
 import { Command, CommanderError } from "commander";
+import { registerAttention } from "./commands/attention.js";
 import { registerCancel, registerPause } from "./commands/control.js";
 import { registerItems } from "./commands/items.js";
 import { registerLocal } from "./commands/local.js";
@@ -72,6 +73,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerRejected(program, register);
   registerOverview(program, register);
   registerCheck(program, register);
+  registerAttention(program, register);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

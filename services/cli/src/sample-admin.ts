@@ -4,6 +4,7 @@
  */
 import {
   AdminService,
+  AttentionKind,
   type Breach,
   FailureMode,
   ItemStatus,
@@ -144,6 +145,11 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       replayed: ids.filter((id) => id < 100n).length,
       notFound: ids.filter((id) => id >= 100n),
     }),
+    watchAttention: async function* ({ workflow }) {
+      state.asked.push(`watchAttention ${workflow}`);
+      yield {};
+      yield { attention: { kind: AttentionKind.MANUAL, message: "run import-1 failed: look at it" } };
+    },
     check: async function* () {
       yield {
         checkedRuns: 2n,

@@ -29,6 +29,7 @@ import { cutText } from "../text.js";
 import { addMode, modesText } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
 import { failedText } from "./attempt.js";
+import { tellOperators } from "./attention.js";
 import { fileExpiry, unfileExpiry } from "./expiry.js";
 import { endGuardrails, exceededOf } from "./guardrails.js";
 import { planRecovery } from "./recover.js";
@@ -169,7 +170,9 @@ function bookEnd(actor: Actor, text: string, recovery: string | undefined): void
     countEffect(counts, run);
   });
   addEvent(actor, RunEventType.RUN_ENDED, { runStatus: status, detail: text });
-  if (recovery === undefined) tellEnd(actor, endedOf(actor, tally));
+  if (recovery !== undefined) return;
+  tellEnd(actor, endedOf(actor, tally));
+  tellOperators(actor);
 }
 
 /** Everybody who waits for the run's end is told of it. */

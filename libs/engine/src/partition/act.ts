@@ -55,6 +55,9 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
       case "overdue":
         sink.overdue(processor, effect);
         return;
+      case "attention":
+        outbox.addAttention(effect.attention);
+        return;
       case "sweep":
         owner.sweeper.wake();
         return;

@@ -1,5 +1,8 @@
 /** Outcomes and events on their way out: gathered for one turn, then one message for each receiver. May be lost: receivers ask again. */
 import {
+  type Attention,
+  AttentionBatchSchema,
+  AttentionSchema,
   type Outcome,
   OutcomeBatchSchema,
   PublishedEventSchema,
@@ -9,12 +12,15 @@ import {
 } from "@holdfast/proto";
 import { encode, init } from "@holdfast/proto/codec";
 import type { Bus } from "../ports/bus.js";
-import { eventsSubject } from "../subjects.js";
+import { attentionSubject, eventsSubject } from "../subjects.js";
 
 const OUTCOMES_A_MESSAGE = 512;
+/** Their texts are longer. */
+const ATTENTIONS_A_MESSAGE = 128;
 
 export class Outbox {
   private outcomes = new Map<string, Outcome[]>();
+  private attentions = new Map<string, Attention[]>();
   private events = new Map<string, PublishedEvent[]>();
 
   constructor(
@@ -33,6 +39,13 @@ export class Outbox {
     const list = this.events.get(workflow);
     if (list === undefined) this.events.set(workflow, [published]);
     else list.push(published);
+  }
+
+  addAttention(attention: Attention): void {
+    const told = init(AttentionSchema, { ...attention, partition: this.partition });
+    const list = this.attentions.get(attention.workflow);
+    if (list === undefined) this.attentions.set(attention.workflow, [told]);
+    else list.push(told);
   }
 
   flush(): void {
@@ -54,6 +67,15 @@ export class Outbox {
         this.bus.publish(eventsSubject(workflow), encode(RunEventBatchSchema, batch));
       }
     }
+    for (const [workflow, attentions] of this.attentions) {
+      for (let at = 0; at < attentions.length; at += ATTENTIONS_A_MESSAGE) {
+        const batch = init(AttentionBatchSchema, {
+          attentions: attentions.slice(at, at + ATTENTIONS_A_MESSAGE),
+        });
+        this.bus.publish(attentionSubject(workflow), encode(AttentionBatchSchema, batch));
+      }
+    }
+    if (this.attentions.size > 0) this.attentions = new Map();
     if (this.outcomes.size > 0) this.outcomes = new Map();
     if (this.events.size > 0) this.events = new Map();
   }

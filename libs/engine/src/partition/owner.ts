@@ -50,6 +50,7 @@ export class Owner {
       ...deps,
       state,
       write: async (command) => await processor.folded(await this.writer.write(command)),
+      stalled: (behindMs) => processor.sweepStalled(behindMs),
     });
     this.loader = new Loader({
       ...deps,

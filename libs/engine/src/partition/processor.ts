@@ -17,6 +17,8 @@ import {
 } from "@holdfast/core";
 import {
   type AppliedRecord,
+  AttentionKind,
+  AttentionSchema,
   type Breach,
   AppliedRecordSchema,
   CommandBatchSchema,
@@ -216,6 +218,15 @@ export class Processor {
     );
   }
 
+  /** Retention leaves ended runs for longer than it may. */
+  sweepStalled(behindMs: number): void {
+    const minutes = Math.round(behindMs / 60_000);
+    const message = `partition ${this.partition} is ${minutes} min behind with pruning ended runs: look at its node's load, disk and log`;
+    const { SWEEP_STALLED: kind } = AttentionKind;
+    this.outbox.addAttention(init(AttentionSchema, { kind, message, atNs: this.applied.atNs }));
+    this.outbox.flush();
+  }
+
   private noteBreaches(breaches: readonly Breach[]): void {
     this.deps.metrics.breaches.inc(breaches.length);
     for (const { runId, action, rule, message } of breaches) {
@@ -225,7 +236,19 @@ export class Processor {
         rule,
         found: message,
       });
+      const run = runId === "" ? undefined : pinned(this.state, runId)?.run;
+      this.outbox.addAttention(
+        init(AttentionSchema, {
+          kind: AttentionKind.BREACH,
+          workflow: run?.workflow ?? "",
+          runId,
+          action,
+          message: `${rule} is broken: ${message}`,
+          atNs: this.applied.atNs,
+        }),
+      );
     }
+    this.outbox.flush();
   }
 
   private async open(): Promise<number> {

@@ -31,6 +31,8 @@ export interface SweeperDeps extends ProcessorDeps {
   readonly state: () => PartitionState;
   /** Resolves once the command was folded. */
   readonly write: (command: Command) => Promise<void>;
+  /** It is behind by more than it may be. */
+  readonly stalled: (behindMs: number) => void;
 }
 
 interface Due {
@@ -138,11 +140,12 @@ export class Sweeper {
   private note(behindNs: bigint): void {
     this.behindMs = Number(behindNs / MS);
     const { limits, logger, partition } = this.deps;
-    if (this.behindMs > limits.sweepBehindMaxMs)
-      logger.error("retention is behind: ended runs that should be gone are still kept", {
-        partition,
-        behindMs: this.behindMs,
-      });
+    if (this.behindMs <= limits.sweepBehindMaxMs) return;
+    this.deps.stalled(this.behindMs);
+    logger.error("retention is behind: ended runs that should be gone are still kept", {
+      partition,
+      behindMs: this.behindMs,
+    });
   }
 
   private async firstKey(expiry: ExpiryClass, workflow: string): Promise<string | undefined> {
