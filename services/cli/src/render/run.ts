@@ -14,6 +14,7 @@ import {
 } from "@holdfast/proto";
 import { renderRecommendation, renderRetryable, renderSuggestions } from "./advice.js";
 import { childRemark, parentFact, saysChildOnly } from "./family.js";
+import { guardrailsRemark, recoverRemark, usageRemark } from "./guardrails.js";
 import { failureText, renderFailedItems } from "./item.js";
 import { jobRemark } from "./job.js";
 import { formatSteps } from "./steps.js";
@@ -59,6 +60,8 @@ function renderHead(run: RunView, screen: Screen): string[] {
       ? ""
       : `${summary.endedAt === undefined ? "running for" : "took"} ${formatTook(summary.startedAt, summary.endedAt, screen.nowMs)}`,
     run.recoveries === 0 ? "" : `recovered by itself ${countOf(run.recoveries, "time")}`,
+    usageRemark(run.usage),
+    guardrailsRemark(run),
     parentFact(run),
     run.origin === "" || run.parent !== undefined ? "" : `from ${safeText(run.origin)}`,
   ].filter((fact) => fact !== "");
@@ -178,6 +181,10 @@ function actionRemarks(action: ActionView, screen: Screen): string[] {
   if (detail !== "" && !summedUp && !repeatsStatus && !remarks.some((remark) => remark.includes(detail))) {
     remarks.push(detail);
   }
+  const recovery = recoverRemark(action.recover, remarks.join());
+  if (recovery !== "") remarks.push(recovery);
+  const spent = usageRemark(action.usage);
+  if (spent !== "") remarks.push(spent);
   if (action.note !== "") remarks.push(`▲ ${safeText(action.note)}`);
   const child = childRemark(action.child);
   if (child !== "") remarks.push(child);
