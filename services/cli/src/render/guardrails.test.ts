@@ -60,6 +60,6 @@ it("both reasons of a recovery that failed, once", () => {
 });
 
 it("nothing of either where there is none", () => {
-  const text = shown({ ...run, usage: undefined, guardrails: undefined, actions: [] } as never);
+  const text = shown({ ...run, usage: undefined, guardrails: undefined, actions: [] });
   expect(text).not.toMatch(/spent|guardrails/);
 });
