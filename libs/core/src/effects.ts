@@ -2,7 +2,7 @@
  * What a fold asks the partition's owner to do. An effect is never the only trace of what must be done: each can be derived
  * again from state (`due`), or is a message that its receiver asks for again.
  */
-import type { Attention, Outcome, RunEvent, TaskRef } from "@holdfast/proto";
+import type { Attention, BreakerStatus, Outcome, RunEvent, TaskRef } from "@holdfast/proto";
 
 /** A task that is due: made into a Task from state when a worker has room for it. */
 export interface DueTask {
@@ -60,6 +60,18 @@ export type Effect =
   /** Due tasks that were held back may go: of a run, or of whatever there is. */
   | { readonly kind: "due-again"; readonly runId: string }
   | { readonly kind: "event"; readonly workflow: string; readonly runId: string; readonly event: RunEvent }
+  /** A breaker went from one state to another. */
+  | {
+      readonly kind: "breaker";
+      readonly workflow: string;
+      readonly action: string;
+      readonly key: string;
+      readonly from: BreakerStatus;
+      readonly to: BreakerStatus;
+      readonly cause: string;
+      /** Empty: nobody had to ask for it. */
+      readonly who: string;
+    }
   /** There are messages for a partition: they are to be appended to its log. */
   | { readonly kind: "messages"; readonly to: number }
   /** Messages of another partition could not be applied as they came. `lost`: they never will be. */

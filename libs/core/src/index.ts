@@ -2,9 +2,14 @@
 export { modesText } from "./actor/actions.js";
 export { isAttemptRunning } from "./actor/attempt.js";
 export { handleText } from "./actor/batch.js";
+export { NEVER_BEGUN } from "./actor/start-deadline.js";
 export { runningCancel } from "./actor/batch-cancel.js";
 export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
 export { keptUntilNs, retryableUntilNs } from "./actor/expiry.js";
+export { isLetOut } from "./breaker/let-out.js";
+export { holdText } from "./breaker/breaker.js";
+export { settledName } from "./breaker/name.js";
+export { rateBp, windowCounts } from "./breaker/window.js";
 export { checkBooks, type RowsFound } from "./check/check-books.js";
 export { checkRun, type FoundBreach, type RunCheck } from "./check/check-run.js";
 export {
@@ -34,6 +39,7 @@ export {
   partitionOf,
   runIdProblem,
 } from "./names.js";
+export { breakerProblems, type ResolvedBreaker, resolveBreaker } from "./policy/breaker.js";
 export {
   backoffMs,
   DEFAULT_RETRY,

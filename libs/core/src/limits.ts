@@ -104,3 +104,21 @@ export const STUCK_REVISIT_GAP_MAX = 50;
 /** Fingerprints of one attempt that are remembered, and the characters of each. */
 export const STUCK_REMEMBERED_MAX = 4_096;
 export const FINGERPRINT_CHARS_MAX = 256;
+/** The window of a breaker: buckets that time is cut into, and the longest it may be. */
+export const BREAKER_BUCKETS = 10;
+export const BREAKER_WINDOW_MS_MAX = 24 * 3_600_000;
+export const BREAKER_OPEN_MS_MAX = 7 * 24 * 3_600_000;
+export const BREAKER_SAMPLES_MAX = 1_000_000;
+export const BREAKER_PROBES_MAX = 100;
+/** Breakers whose record is kept, about; further keys share their action's breaker. */
+export const BREAKERS_MAX = 10_000;
+export const BREAKER_KEY_CHARS_MAX = 128;
+/** Transitions of a breaker that are remembered, and how long an idle breaker that has any is. */
+export const BREAKER_TRANSITIONS_MAX = 32;
+export const BREAKER_HISTORY_NS = 24n * 3600n * 1_000_000_000n;
+/** The largest wave in which held attempts are let out. */
+export const BREAKER_WAVE_MAX = 4_096;
+/** Held rows that one command looks at, items that it refuses, and attempts of one TasksHeld. */
+export const HELD_LOOKS_MAX = 256;
+export const REFUSED_AT_ONCE_MAX = 1_000;
+export const TASKS_HELD_MAX = 1_000;

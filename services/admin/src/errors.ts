@@ -48,6 +48,8 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
   ),
   [RejectCode.NOT_WAITING]: row("FAILED_PRECONDITION", "nothing waits for this"),
   [RejectCode.NO_SUCH_RESULT]: row("FAILED_PRECONDITION", "the job does not work on these items any more"),
+  [RejectCode.NO_SUCH_BREAKER]: row("NOT_FOUND", "there is no such breaker"),
+  [RejectCode.BREAKER_CLOSED]: row("FAILED_PRECONDITION", "the breaker is closed"),
   [RejectCode.MESSAGE_GAP]: row("ABORTED", "messages that come before these are missing"),
   [RejectCode.STALE_SENDER]: row("ABORTED", "the sender's log was made anew"),
 };

@@ -20,6 +20,7 @@ import {
   Source,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { askGate, type Gate, hold, passGate, refusal, unhold } from "../breaker/gate.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { modeName } from "../failure/modes.js";
 import { beyondTolerance, resolveActionStatus } from "../resolve.js";
@@ -48,6 +49,7 @@ import {
   STATUS_MASK,
   statusOf,
 } from "./items.js";
+import { isRecoverable, recoverAction } from "./recovery.js";
 import { forgetUndo } from "./undo.js";
 import { settleWait, startWait } from "./wait.js";
 
@@ -62,8 +64,11 @@ export function startAction(actor: Actor, action: ActionPlan): void {
   state.status = ActionStatus.RUNNING;
   state.startedAtNs = ctx.atNs;
   state.endedAtNs = 0n;
-  state.failure = undefined;
-  state.detail = undefined;
+  // What its breaker may hold keeps them until its attempt begins.
+  if (action.breaker === undefined || action.forEach !== undefined) {
+    state.failure = undefined;
+    state.detail = undefined;
+  }
   state.recover = undefined;
   if (state.undo !== undefined) forgetUndo(actor, action);
   if (action.batch !== undefined) startBatch(actor, action);
@@ -97,6 +102,11 @@ export function beginAttempt(actor: Actor, action: ActionPlan): void {
     return;
   }
   const state = stateOf(actor, action);
+  const gate = askGate(actor, action);
+  if (gate !== "go") {
+    refuseAttempt(actor, action, gate);
+    return;
+  }
   state.attempt += 1;
   state.status = ActionStatus.RUNNING;
   state.retryAtNs = 0n;
@@ -104,7 +114,28 @@ export function beginAttempt(actor: Actor, action: ActionPlan): void {
   state.detail = undefined;
   state.recover = undefined;
   if (action.batch !== undefined) submitting(actor, action);
+  passGate(actor, action, state);
   emitDispatch(actor, action, -1, state.attempt);
+}
+
+/** Its breaker does not let the attempt begin. */
+function refuseAttempt(actor: Actor, action: ActionPlan, gate: Exclude<Gate, "go">): void {
+  if (gate === "hold") {
+    hold(actor, action);
+    return;
+  }
+  const failure = refusal(actor, action);
+  const state = stateOf(actor, action);
+  state.detail = makeDetail(failure.message, Source.BREAKER, actor.ctx.atNs);
+  if (gate === "fail" && isRecoverable(action, failure)) {
+    state.status = ActionStatus.RUNNING;
+    state.retryAtNs = 0n;
+    recoverAction(actor, action, failure);
+  } else if (gate === "fail") endAction(actor, action, ActionStatus.FAILED, failure);
+  else {
+    state.failure = undefined;
+    endAction(actor, action, ActionStatus.SKIPPED);
+  }
 }
 
 function startItems(actor: Actor, action: ActionPlan, state: ActionState): void {
@@ -222,6 +253,7 @@ export function endAction(
   const { ctx } = actor;
   const state = stateOf(actor, action);
   leaveJob(actor, action);
+  if (state.breaker?.held === true) unhold(actor, action);
   state.status = status;
   state.endedAtNs = ctx.atNs;
   state.generation = actor.run.generation;

@@ -1,6 +1,7 @@
 /** Ends the items of an action that have not ended, all of them or those that no worker has. */
 import { ItemStatus, type Source, type TaskRef, TaskRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { tellBreaker } from "../breaker/gate.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { ITEM_OPEN_STATUSES } from "../status.js";
 import { type Actor, makeDetail, stateOf } from "./actor.js";
@@ -24,6 +25,7 @@ export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string
         const attempt = recordOf(actor, action, item)?.attempt ?? 1;
         running.push(init(TaskRefSchema, { runId: actor.runId, action: action.index, item, attempt }));
         actor.ctx.emit({ kind: "closed", runId: actor.runId, action: action.index, item, attempt });
+        tellBreaker(actor, action, { item, attempt });
       }
       const tail = recoveringText(recordOf(actor, action, item)?.recover);
       const own = tail === "" ? detail : makeDetail(detail.text + tail, source, actor.ctx.atNs);

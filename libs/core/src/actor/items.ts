@@ -19,6 +19,7 @@ import {
   RunStatus,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { passGate } from "../breaker/gate.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { traitsOf } from "../failure/modes.js";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
@@ -28,6 +29,7 @@ import type { View } from "../state/view.js";
 import { expectStart } from "./start-deadline.js";
 import { type Actor, isCancelling, stateOf } from "./actor.js";
 import { beginJob } from "./batch.js";
+import { mayGo } from "./held-items.js";
 
 export const STATUS_MASK = 0x0f;
 export const HAS_RECORD = 0x80;
@@ -232,8 +234,10 @@ export function releaseItems(actor: Actor, action: ActionPlan): void {
   const judged = items.loaded || action.tolerate.case === "count";
   if (judged && beyondTolerance(action.tolerate, counts.failed, counts.total)) return;
   while (counts.running < action.window && counts.pending > 0) {
+    if (action.breaker !== undefined && !mayGo(actor, action)) return;
     const taken = takePending(actor, action);
     if (taken === undefined) return;
+    passGate(actor, action, taken);
     emitDispatch(actor, action, taken.item, taken.attempt);
   }
 }

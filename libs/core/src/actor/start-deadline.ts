@@ -16,6 +16,9 @@ import { isCurrentAttempt } from "./attempt.js";
 
 const MS = 1_000_000n;
 
+/** The code of the failure of an attempt that no worker began in time. */
+export const NEVER_BEGUN = "schedule_to_start";
+
 /** `item`: -1 where it is not one. */
 export function expectStart(
   { ctx, runId }: Actor,

@@ -6,6 +6,7 @@
  */
 import { ActionStatus, type Failure, ItemCountsSchema, Source, TaskRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { tellBreaker } from "../breaker/gate.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { resolveActionStatus } from "../resolve.js";
 import { isTerminal } from "../status.js";
@@ -59,5 +60,6 @@ function closeOpen(actor: Actor, action: ActionPlan, reason: string, source: Sou
     const ref = init(TaskRefSchema, { runId, action: action.index, attempt });
     ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason, graceMs: 0 });
     ctx.emit({ kind: "closed", runId, action: action.index, item: -1, attempt });
+    tellBreaker(actor, action, { attempt });
   }
 }

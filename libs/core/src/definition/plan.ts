@@ -7,6 +7,7 @@
 import type { ActionDefinition, ForEach, Guardrails, Tolerate, WorkflowDefinition } from "@holdfast/proto";
 import { RECOVERIES_DEFAULT, RECOVERIES_MAX, START_TO_CLOSE_DEFAULT_MS, WINDOW_DEFAULT } from "../limits.js";
 import { type ResolvedBatch, resolveBatch } from "../policy/batch.js";
+import { type ResolvedBreaker, resolveBreaker } from "../policy/breaker.js";
 import { DEFAULT_RETRY, type ResolvedRetry, resolveRetry } from "../policy/retry.js";
 import { outputSourceOf, upstreamOf } from "./validate.js";
 
@@ -37,6 +38,8 @@ export interface ActionPlan {
   readonly window: number;
   /** It is an external batch action. */
   readonly batch: ResolvedBatch | undefined;
+  /** Attempts ask it first. */
+  readonly breaker: ResolvedBreaker | undefined;
 }
 
 export interface DefinitionPlan {
@@ -135,6 +138,7 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
       perItemOf: source?.case === "itemsOf" ? byName.get(source.value) : undefined,
       window: batch?.itemsAJob ?? (action.forEach?.window || WINDOW_DEFAULT),
       batch,
+      breaker: resolveBreaker(action.breaker),
     };
   });
   return {

@@ -23,6 +23,7 @@ import {
   WINDOW_MAX,
 } from "../limits.js";
 import { isDefinitionHash, nameProblem, quoted } from "../names.js";
+import { breakerProblems } from "../policy/breaker.js";
 import { isPointer } from "../text.js";
 import { batchProblems } from "./validate-batch.js";
 import { guardrailProblems, recoverProblem } from "./validate-guardrails.js";
@@ -134,6 +135,13 @@ function actionProblems(
   if (action.batch !== undefined) {
     for (const problem of batchProblems(action, action.batch)) say(problem);
     if (action.batch.poll !== undefined) retryProblems(action.name, action.batch.poll, say);
+  }
+  if (action.breaker !== undefined) {
+    if (action.wait !== undefined || action.child !== undefined || action.batch !== undefined)
+      say(
+        `action ${quoted(action.name)} waits, is a child run or an external batch: it makes no attempts that a breaker could hold; declare the breaker on an action with a handler`,
+      );
+    for (const problem of breakerProblems(action.breaker)) say(`action ${quoted(action.name)}: ${problem}`);
   }
   if (action.forEach !== undefined) {
     itemsProblems(action, action.forEach, byName, say);

@@ -17,7 +17,8 @@ import {
 import { type Init, init } from "@holdfast/proto/codec";
 import type { Effect } from "../effects.js";
 import { DETAIL_CHARS_MAX, INBOX_CHARS_MAX, RUN_ID_CHARS_MAX } from "../limits.js";
-import { timerKey } from "../state/tables.js";
+import type { Name } from "../breaker/breaker.js";
+import { breakerKey, timerKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { cutText } from "../text.js";
 
@@ -27,6 +28,9 @@ const isInbox = (inbox: string): boolean => inbox.length <= INBOX_CHARS_MAX && I
 
 export class FoldContext {
   readonly effects: Effect[] = [];
+  /** What the breaker of this key holds is being let out: it need not stand in the queue. */
+  releasing = "";
+  private readonly breakers = new Map<string, Name>();
   private rows = 0;
   private readonly inbox: string;
   private readonly taken = new Set<string>();
@@ -62,6 +66,22 @@ export class FoldContext {
   /** Tells rows of one log entry apart. */
   nextRow(): number {
     return this.rows++;
+  }
+
+  /** A breaker may have places for what it holds. */
+  touchBreaker(name: Name): void {
+    this.breakers.set(breakerKey(name), name);
+  }
+
+  /** One of those that were touched. */
+  nextBreaker(): Name | undefined {
+    for (const name of this.breakers.values()) return name;
+    return undefined;
+  }
+
+  /** What a breaker had places for was let out. */
+  leaveBreaker(name: Name): void {
+    this.breakers.delete(breakerKey(name));
   }
 
   /** Deletes a row that a scan gave. False where an earlier command of the entry has taken it already. */

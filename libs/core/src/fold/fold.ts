@@ -16,6 +16,7 @@ import {
   TimerRecordSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { releaseHeld } from "../breaker/release.js";
 import type { Effect } from "../effects.js";
 import { CLOCK_SKEW_NS, COMMAND_ID_CHARS_MAX, DEDUPE_WINDOW_NS, WORKER_CHARS_MAX } from "../limits.js";
 import { isCommandId, isDefinitionHash, isName, isRunId, quoted } from "../names.js";
@@ -34,6 +35,7 @@ import {
 import type { View } from "../state/view.js";
 import { batchResults } from "./commands/batch-results.js";
 import { cancelRun } from "./commands/cancel-run.js";
+import { changeBreaker } from "./commands/change-breaker.js";
 import { checkpointStep } from "./commands/checkpoint-step.js";
 import { decideApproval } from "./commands/decide-approval.js";
 import { defineWorkflow } from "./commands/define-workflow.js";
@@ -48,6 +50,7 @@ import { setRetention } from "./commands/set-retention.js";
 import { signalRun } from "./commands/signal-run.js";
 import { startRun } from "./commands/start-run.js";
 import { taskReport } from "./commands/task-report.js";
+import { tasksHeld } from "./commands/tasks-held.js";
 import { timersFired } from "./commands/timers-fired.js";
 import { FoldContext } from "./context.js";
 import { messageKeys } from "./messages/messages.js";
@@ -120,9 +123,10 @@ export function foldEntry(view: View, applied: AppliedRecord, entry: Entry): Eff
   if (entry.atNs > applied.atNs) applied.atNs = entry.atNs;
   const ctx = new FoldContext(view, entry.seq, applied.atNs, entry.batch, applied);
   if (admits(applied, entry.batch)) {
-    entry.batch.commands.forEach((command, at) =>
-      foldCommand(ctx, applied, command, entry.scanned?.get(at) ?? NO_ROWS),
-    );
+    entry.batch.commands.forEach((command, at) => {
+      foldCommand(ctx, applied, command, entry.scanned?.get(at) ?? NO_ROWS);
+      releaseHeld(ctx);
+    });
   }
   view.put(appliedKey, applied);
   return ctx.effects;
@@ -169,6 +173,10 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       return once(ctx, command, () => pauseWorkflow(ctx, command, kind.value));
     case "resumeWorkflow":
       return once(ctx, command, () => resumeWorkflow(ctx, command, kind.value));
+    case "tasksHeld":
+      return ownersOnly(ctx, command) ? tasksHeld(ctx, command, kind.value) : undefined;
+    case "changeBreaker":
+      return once(ctx, command, () => changeBreaker(ctx, command, kind.value));
     case "prune":
       return ownersOnly(ctx, command) ? prune(ctx, command, kind.value, rows) : undefined;
     case "setRetention":

@@ -9,6 +9,9 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import {
   type AppliedRecord,
   AppliedRecordSchema,
+  type BreakerName,
+  type BreakerRecord,
+  BreakerRecordSchema,
   type CountsRecord,
   CountsRecordSchema,
   type DefinitionRecord,
@@ -19,6 +22,8 @@ import {
   ForgetRecordSchema,
   type GarbageRecord,
   GarbageRecordSchema,
+  type HeldRecord,
+  HeldRecordSchema,
   type ItemChunkRecord,
   ItemChunkRecordSchema,
   type ItemInputsRecord,
@@ -52,6 +57,7 @@ import {
   TombstoneRecordSchema,
 } from "@holdfast/proto";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
+import { fromUtf8, utf8 } from "../text.js";
 
 /** A key that says which record stands under it. */
 export type Key<M> = string & { readonly record?: M };
@@ -82,6 +88,8 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   u: RollupRecordSchema,
   v: SweepRecordSchema,
   g: GarbageRecordSchema,
+  B: BreakerRecordSchema,
+  H: HeldRecordSchema,
 };
 
 /** Tables whose keys go on with a run id and NUL: what a run consists of beside its own record. */
@@ -245,6 +253,30 @@ export const forgetKey = (forgetNs: bigint, seq: number, n: number): Key<ForgetR
 export const forgetDue = (key: string): bigint => readU64(key, 1);
 export const rollupKey = (workflow: string, queue: string): Key<RollupRecord> => `u${workflow}\0${queue}`;
 export const sweepKey = (sweepNs: bigint): Key<SweepRecord> => `v${u64(sweepNs)}`;
+/** One breaker: what stands in its keys after the table. Its key may hold anything: it comes last. */
+const breakerPart = ({ workflow, action, key }: Pick<BreakerName, "workflow" | "action" | "key">): string =>
+  `${workflow}\0${action}\0${key === "" ? "" : binary(key)}`;
+export const breakerKey = (name: Pick<BreakerName, "workflow" | "action" | "key">): Key<BreakerRecord> =>
+  `B${breakerPart(name)}`;
+/** Begins the keys of the breakers of a workflow, or of one of its actions. */
+export const breakerPrefix = (workflow: string, action = ""): string =>
+  `B${workflow}\0${action === "" ? "" : `${action}\0`}`;
+export function readBreakerKey(key: string): Pick<BreakerName, "workflow" | "action" | "key"> {
+  const first = key.indexOf("\0");
+  const second = key.indexOf("\0", first + 1);
+  return {
+    workflow: key.slice(1, first),
+    action: key.slice(first + 1, second),
+    key: fromUtf8(Uint8Array.from(key.slice(second + 1), (char) => char.charCodeAt(0))),
+  };
+}
+/** What a breaker holds, by a number that grows. */
+export const heldKey = (name: Pick<BreakerName, "workflow" | "action" | "key">, n: bigint): Key<HeldRecord> =>
+  `H${breakerPart(name)}\0${u64(n)}`;
+
+/** Text as a string of its UTF-8 bytes. */
+const binary = (text: string): string => Array.from(utf8(text), (byte) => String.fromCharCode(byte)).join("");
+
 export const garbageKey = (runId: string): Key<GarbageRecord> => `g${runId}`;
 
 /** The first key after all that begin with `prefix` (which must not end in 0xff). */

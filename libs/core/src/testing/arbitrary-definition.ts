@@ -6,8 +6,11 @@ import {
   type ChildRun,
   type Batch,
   BatchSchema,
+  type Breaker,
+  BreakerSchema,
   FailureMode,
   type ForEach,
+  OnOpen,
   OutputSourceSchema,
   RecoveryPolicySchema,
   SignalWaitSchema,
@@ -53,6 +56,7 @@ interface Draft {
   readonly undo: boolean;
   readonly recover: boolean;
   readonly batch: "none" | "patient" | "hasty";
+  readonly breaker: "none" | "hold" | "keyed" | "fail" | "skip";
   readonly wait: "none" | "sleep" | "signal" | "patient-signal" | "approval" | "child";
   readonly childInput: "all" | "part" | "output" | "output-part";
 }
@@ -95,6 +99,16 @@ const draft: fc.Arbitrary<Draft> = fc.record({
   ),
   undo: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
   recover: fc.boolean(),
+  breaker: fc.constantFrom(
+    "none" as const,
+    "none" as const,
+    "hold" as const,
+    "hold" as const,
+    "hold" as const,
+    "keyed" as const,
+    "fail" as const,
+    "skip" as const,
+  ),
   wait: fc.constantFrom(
     "none" as const,
     "none" as const,
@@ -137,6 +151,27 @@ function batchOf({ batch, window }: Draft, overItems: boolean): Batch | undefine
     timeoutMs: batch === "hasty" ? 150n : 0n,
     itemsAJob: overItems ? window : 0,
     cancellable: window % 2 === 0,
+  });
+}
+
+/** Opens easily, and not for long. */
+function breakerOf({ breaker, maxAttempts }: Draft): Breaker | undefined {
+  if (breaker === "none") return undefined;
+  const onOpen = {
+    hold: OnOpen.UNSPECIFIED,
+    keyed: OnOpen.UNSPECIFIED,
+    fail: OnOpen.FAIL,
+    skip: OnOpen.SKIP,
+  };
+  return init(BreakerSchema, {
+    failureRateBp: 4_000,
+    minSamples: maxAttempts,
+    windowMs: 500,
+    openForMs: 40,
+    maxOpenForMs: 100,
+    probes: maxAttempts,
+    onOpen: onOpen[breaker],
+    key: breaker === "keyed" ? "/rows/0" : "",
   });
 }
 
@@ -189,6 +224,7 @@ function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string
     wait,
     child,
     batch,
+    breaker: isWorked && batch === undefined ? breakerOf(from) : undefined,
     undo: from.undo && isWorked ? UNDO : undefined,
     recover: from.recover && isWorked && batch === undefined,
     optional: from.optional,

@@ -1,5 +1,9 @@
 /** Moves of operators, drawn blindly: what they cancel, pause, resume and change, rightly or not. */
 import {
+  BreakerOpeningSchema,
+  BreakerResetSchema,
+  type ChangeBreaker,
+  ChangeBreakerSchema,
   type Command,
   PauseRunSchema,
   PauseWorkflowSchema,
@@ -32,6 +36,26 @@ export function pauseWorkflowMove(pick: number, how: number): Command["kind"] {
   return how % 2 === 0
     ? { case: "pauseWorkflow", value: init(PauseWorkflowSchema, { workflow }) }
     : { case: "resumeWorkflow", value: init(ResumeWorkflowSchema, { workflow }) };
+}
+
+/** Of a breaker that there is, or not; opened for a moment, for good, or in a way that is refused. */
+export function breakerMove(nowNs: bigint, pick: number, how: number): Command["kind"] {
+  const untilNs = at([nowNs + 50_000_000n, nowNs + 50_000_000n, 0n, 1n], how);
+  const change: ChangeBreaker["change"] =
+    how % 3 === 0
+      ? { case: "open", value: init(BreakerOpeningSchema, { untilNs }) }
+      : how % 17 === 1
+        ? { case: undefined }
+        : { case: "reset", value: init(BreakerResetSchema) };
+  const value = init(ChangeBreakerSchema, {
+    workflow: at([...WORKFLOWS, ...WORKFLOWS, "unknown", "no way"], pick),
+    action: at(["a0", "a1", "a2", "nothing"], pick >> 3),
+    key: at(["", "", "1"], how >> 2),
+    change,
+    who: "tester",
+    reason: "to see",
+  });
+  return { case: "changeBreaker", value };
 }
 
 export function retentionMove(pick: number, how: number): Command["kind"] {

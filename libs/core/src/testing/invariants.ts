@@ -39,6 +39,7 @@ import {
 import { isRunLive, isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 import { cancelTimers, checkBatch, jobTimers, openJobAttempts } from "./batch-invariants.js";
 import { checkGuardrails, guardrailTimers } from "./guardrail-invariants.js";
+import { checkBreakers } from "./breaker-invariants.js";
 import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import { checkChild, checkOutbox } from "./message-invariants.js";
@@ -78,6 +79,7 @@ export function checkPartition(partition: TestPartition): void {
   const lost = [...due].filter((key) => !partition.open.has(key));
   must(lost.length === 0, `attempts that state says are open were dispatched: ${lost.join()}`);
   checkTimers(view, runs);
+  checkBreakers(partition, runs);
   checkBooks(view, runs);
   checkOutbox(view);
 }
@@ -190,7 +192,7 @@ function checkAction(at: RunUnderTest, action: ActionPlan, partition: TestPartit
   if (state.status === ActionStatus.RETRYING) must(state.retryAtNs > 0n, `${what}: knows when`);
   if (state.status === ActionStatus.SKIPPED)
     must(
-      /^upstream .+ (failed|was skipped|was cancelled)$/.test(state.detail?.text ?? ""),
+      /^upstream .+ (failed|was skipped|was cancelled)$|^breaker /.test(state.detail?.text ?? ""),
       `${what}: names its upstream`,
     );
   const begun = state.status === ActionStatus.RUNNING || state.status === ActionStatus.RETRYING;
@@ -259,7 +261,8 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
       const state = run.actions[index] as ActionState;
       if (state.status === ActionStatus.WAITING) {
         const { wait, child, batch } = definition;
-        const waits = wait !== undefined || child !== undefined || batch !== undefined;
+        const waits =
+          wait !== undefined || child !== undefined || batch !== undefined || state.breaker?.held === true;
         must(waits && (state.detail?.text ?? "") !== "", "what waits says for what");
         if (state.retryAtNs > 0n && batch === undefined)
           one(`WAIT ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);

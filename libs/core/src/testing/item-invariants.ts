@@ -67,7 +67,8 @@ export function checkItems(at: RunUnderTest, action: ActionPlan): void {
     must(open > 0 || !items.loaded, `some ${what} are open, or it had ended`);
     // A job takes items only once all are there; what will not be borne is not begun.
     const isGathering = !items.loaded && (action.batch !== undefined || isBeyond(action, counts));
-    const goOn = counts.pending === 0 || counts.running > 0 || counts.retrying > 0;
+    const goOn =
+      counts.pending === 0 || state.breaker?.held === true || counts.running > 0 || counts.retrying > 0;
     must(goOn || isGathering || run.status === RunStatus.PAUSED, `${what} go on`);
   }
   const modes = new Map<FailureMode, number>();

@@ -36,9 +36,12 @@ import { GARBAGE } from "./garbage.js";
 import { usageOf } from "./guardrail-moves.js";
 import { letGo, ownMessages } from "./message-moves.js";
 import { jobOutcome, someBatchResults } from "./batch-moves.js";
+import { heldMove } from "./breaker-moves.js";
+import type { Move } from "./move-kinds.js";
 import { OUTCOMES } from "./outcomes.js";
 import {
   at,
+  breakerMove as changeBreakerMove,
   cancelMove,
   pauseMove,
   pauseWorkflowMove,
@@ -51,77 +54,7 @@ import { arbitraryDefinition, SIGNAL } from "./arbitrary-definition.js";
 import { isRunRetryable } from "../status.js";
 import { MS, type TestPartition } from "./partition.js";
 
-export const MOVE_KINDS = [
-  "start",
-  ...Array.from({ length: 12 }, () => "report" as const),
-  "report-undo",
-  "report-undo",
-  "report-undo",
-  "report-undo",
-  "report-twice",
-  "results",
-  "results",
-  "checkpoint",
-  "stale-report",
-  "load",
-  "load",
-  "load",
-  "load",
-  "wrong-load",
-  "pass-time",
-  "pass-time",
-  "retry",
-  "retry",
-  "signal",
-  "signal",
-  "decide",
-  "decide",
-  "messages",
-  "messages",
-  "messages",
-  "let-go",
-  "cancel",
-  "pause",
-  "pause-workflow",
-  "prune",
-  "retention",
-  "repeat-control",
-  "garbage",
-  "announce",
-  "old-owner",
-] as const;
-
-export interface Move {
-  readonly kind: (typeof MOVE_KINDS)[number];
-  /** Chooses among what there is. */
-  readonly pick: number;
-  /** Chooses how. */
-  readonly how: number;
-  /** Whether it goes into the same entry as the move before. */
-  readonly joined: boolean;
-}
-
-const moveOf = (kinds: readonly Move["kind"][]): fc.Arbitrary<Move> =>
-  fc.record({
-    kind: fc.constantFrom(...kinds),
-    pick: fc.nat(63),
-    how: fc.nat(63),
-    joined: fc.integer({ min: 0, max: 3 }).map((n) => n === 3),
-  });
-
-export const arbitraryMove: fc.Arbitrary<Move> = moveOf(MOVE_KINDS);
-
-/** Moves among which whatever ends a run, undoes it and opens it again is frequent. */
-export const endingMove: fc.Arbitrary<Move> = moveOf([
-  ...MOVE_KINDS,
-  ...Array.from({ length: 30 }, () => "report" as const),
-  ...Array.from({ length: 12 }, () => "report-undo" as const),
-  ...Array.from({ length: 8 }, () => "load" as const),
-  ...Array.from({ length: 6 }, () => "pass-time" as const),
-  ...Array.from({ length: 6 }, () => "retry" as const),
-  ...Array.from({ length: 6 }, () => "cancel" as const),
-  ...Array.from({ length: 3 }, () => "checkpoint" as const),
-]);
+export { arbitraryMove, breakerMove, endingMove, type Move } from "./move-kinds.js";
 
 /** Any definitions of them; actions of the first may be runs of the second. */
 export const arbitraryDefinitions = fc.tuple(
@@ -277,6 +210,10 @@ export class Mover {
       }
       case "retention":
         return this.control(retentionMove(pick, how));
+      case "breaker":
+        return this.control(changeBreakerMove(partition.nowNs, pick, how));
+      case "tasks-held":
+        return heldMove(partition, pick, how);
       case "cancel":
         return how % 3 === 0 ? this.control(cancelMove(this.known(), pick, how)) : undefined;
       case "messages":
@@ -389,5 +326,11 @@ export class Mover {
 }
 
 const HOUR_NS = 3_600_000_000_000n;
-const OWNERS = new Set<string | undefined>(["itemsLoaded", "timersFired", "prune", "messagesDelivered"]);
+const OWNERS = new Set<string | undefined>([
+  "tasksHeld",
+  "itemsLoaded",
+  "timersFired",
+  "prune",
+  "messagesDelivered",
+]);
 const isOwners = ({ kind }: Command): boolean => OWNERS.has(kind.case);

@@ -128,7 +128,10 @@ function checkRunStep(runId: string, before: RunRecord, after: RunRecord, { effe
     const endedAnew = isTerminal(now.status) && now.endedAtNs > old.endedAtNs;
     if (fresh || endedAnew) return;
     must(now.failure?.message === old.failure.message, `I8: the failure of action ${i} survives`);
-    must(now.detail?.text === old.detail?.text, `I8: the detail of action ${i} survives`);
+    // What a breaker holds says both.
+    const kept = now.breaker?.held === true ? old.failure.message : (old.detail?.text ?? "");
+    const isKept = now.breaker?.held === true ? now.detail?.text.includes(kept) : now.detail?.text === kept;
+    must(isKept === true, `I8: the detail of action ${i} survives`);
   });
 }
 

@@ -4,6 +4,7 @@
  * 1. It decides nothing of what follows: the fold takes a report for the current attempt alone, and the retry policy has the last word.
  * 2. Each is logged and counted by reason.
  */
+import { NEVER_BEGUN } from "@holdfast/core";
 import {
   FailureMode,
   FailureSchema,
@@ -25,6 +26,7 @@ interface Verdict {
   readonly source: Source;
   readonly message: string;
   readonly worker?: string;
+  readonly code?: string;
 }
 
 /** Who serves a queue, for people: "no worker serves queue default" or "its 3 workers are busy". */
@@ -80,6 +82,7 @@ export class Reaper {
       reason: "schedule_to_start",
       mode: FailureMode.TIMEOUT,
       source: Source.TIMEOUT,
+      code: NEVER_BEGUN,
       message: `no worker began it within ${limitMs} ms (schedule_to_start): ${serving}`,
     });
   }
@@ -95,7 +98,7 @@ export class Reaper {
   }
 
   private end(partition: Processor, ref: TaskRef, verdict: Verdict): void {
-    const { reason, mode, source, message, worker = "" } = verdict;
+    const { reason, mode, source, message, worker = "", code = "" } = verdict;
     const { runId, action, item, attempt } = ref;
     this.reaped(reason).inc();
     if (reason !== "cancelled_unsent")
@@ -106,7 +109,7 @@ export class Reaper {
         attempt,
         why: message,
       });
-    const failure = init(FailureSchema, { mode, message, source });
+    const failure = init(FailureSchema, { mode, message, source, code });
     const report: TaskReport = init(TaskReportSchema, {
       runId,
       action,

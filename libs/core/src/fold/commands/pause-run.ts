@@ -28,6 +28,7 @@ import {
 import { advance } from "../../actor/advance.js";
 import { releaseItems } from "../../actor/items.js";
 import { sayUndoing } from "../../actor/undo.js";
+import { askAgain } from "../../breaker/release.js";
 import { WHO_CHARS_MAX } from "../../limits.js";
 import { isRunTerminal, isTerminal } from "../../status.js";
 import { cutText } from "../../text.js";
@@ -93,6 +94,7 @@ function goOn(actor: Actor): void {
   for (const action of plan.actions) {
     const state = stateOf(actor, action);
     const begun = state.status !== ActionStatus.PENDING && !isTerminal(state.status);
+    if (begun && state.breaker?.held === true && state.breaker.heldN === 0n) askAgain(actor, action);
     if (!begun || state.items === undefined) continue;
     releaseItems(actor, action);
     settleItems(actor, action);

@@ -14,6 +14,7 @@ import { checkSpent } from "../../actor/guardrails.js";
 import { checkedOutcome, type Outcome, reportAction, reportItem } from "../../actor/report.js";
 import { undoReported } from "../../actor/undo.js";
 import { countUsage } from "../../actor/usage.js";
+import { tellBreaker } from "../../breaker/gate.js";
 import type { ActionPlan } from "../../definition/plan.js";
 import { WORKER_CHARS_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
@@ -76,6 +77,7 @@ function apply(actor: Actor, action: ActionPlan, report: TaskReport): boolean {
     undoReported(actor, action, outcome, worker);
     return false;
   }
+  tellBreaker(actor, action, report, outcome);
   if (action.batch !== undefined) batchReported(actor, action, by, report.outcome, outcome);
   else if (report.item !== undefined) reportItem(actor, action, report.item, by, outcome);
   else reportAction(actor, action, worker, outcome);

@@ -5,7 +5,7 @@
  * 2. A timer that the state has gone past (attempt over, run ended) does nothing.
  */
 import { ActionStatus, ItemStatus, RunStatus, TimerKind, type TimerRecord } from "@holdfast/proto";
-import { beginAttempt } from "../../actor/actions.js";
+import { beginAttempt, settleItems } from "../../actor/actions.js";
 import { forceCancel } from "../../actor/cancel.js";
 import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
@@ -17,6 +17,7 @@ import { recover } from "../../actor/recover.js";
 import { startOverdue } from "../../actor/start-deadline.js";
 import { undoAgain } from "../../actor/undo.js";
 import { patienceOver } from "../../actor/wait.js";
+import { breakerTimer } from "../../breaker/release.js";
 import { isTerminal } from "../../status.js";
 import { outcomeKey, timerDue } from "../../state/tables.js";
 import { isRunLive } from "../../status.js";
@@ -44,8 +45,16 @@ function fire(ctx: FoldContext, timer: TimerRecord): void {
     ctx.view.del(outcomeKey(timer.commandId));
     return;
   }
+  if (timer.breaker !== undefined) {
+    breakerTimer(ctx, timer.breaker, timer.attempt);
+    return;
+  }
   const actor = loadActor(ctx, timer.runId);
   if (actor === undefined) return;
+  if (timer.kind === TimerKind.BREAKER) {
+    refuseMore(actor, timer.action);
+    return;
+  }
   if (timer.kind === TimerKind.SCHEDULE_TO_START) {
     startOverdue(actor, timer);
     return;
@@ -99,4 +108,20 @@ function retry(actor: Actor, timer: TimerRecord): void {
   setStatus(actor, action, timer.item, ItemStatus.PENDING);
   if (timer.item < items.cursor) items.cursor = timer.item;
   releaseItems(actor, action);
+  if (action.breaker === undefined) return;
+  // Where its breaker fails or skips what it does not let out, that may have been the last one.
+  settleItems(actor, action);
+  if (isTerminal(state.status)) advance(actor);
+}
+
+/** Goes on with the items that an open breaker fails or skips. */
+function refuseMore(actor: Actor, index: number): void {
+  const action = actor.plan.actions[index];
+  if (action === undefined || !isRunLive(actor.run.status)) return;
+  const state = stateOf(actor, action);
+  if (state.items === undefined || !ITEMS_RETRIED.has(state.status)) return;
+  releaseItems(actor, action);
+  settleItems(actor, action);
+  if (isTerminal(state.status)) advance(actor);
+  saveActor(actor);
 }

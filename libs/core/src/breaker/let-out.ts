@@ -1,0 +1,27 @@
+/** Whether a breaker lets an attempt go to a worker (I9). Reads only; for the owner, before it dispatches, and for the fold that checks it. */
+import { BreakerStatus, type RunRecord } from "@holdfast/proto";
+import type { ActionPlan } from "../definition/plan.js";
+import { breakerKey, itemKey } from "../state/tables.js";
+import type { View } from "../state/view.js";
+import { isProbe, type Probe } from "./breaker.js";
+import { settledName } from "./name.js";
+
+export function isLetOut(view: View, run: RunRecord, action: ActionPlan, probe: Probe): boolean {
+  if (action.breaker === undefined) return true;
+  const record = view.get(breakerKey(settledName(run, action)));
+  if (record === undefined || isRecovery(view, run, action, probe)) return true;
+  if (record.status === BreakerStatus.OPEN) return false;
+  return record.status !== BreakerStatus.HALF_OPEN || isProbe(record, probe);
+}
+
+/** A recovery is no attempt that a breaker holds. */
+function isRecovery(
+  view: View,
+  run: RunRecord,
+  { index, definition }: ActionPlan,
+  { runId, item }: Probe,
+): boolean {
+  if (!definition.recover) return false;
+  const at = item === undefined ? run.actions[index] : view.get(itemKey(runId, index, item));
+  return at?.recover !== undefined;
+}
