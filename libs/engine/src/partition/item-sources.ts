@@ -2,7 +2,7 @@
  * Where an action's items are read from: an array in a JSON value, or the lines of an artifact that such a value refers to.
  *
  * 1. Items come as canonical JSON, from `fromIndex` on; what is before it is passed over, so that a load can go on where it broke off.
- * 2. An artifact is never held whole: of it there are a few pieces and one line in memory.
+ * 2. What is in the object store is never held whole: of it there are a few pieces and one item in memory.
  * 3. What is wrong with a list is a `ListProblem` that names the place; whatever else is thrown may pass.
  */
 import {
@@ -23,6 +23,7 @@ import { FailureMode, type Payload, type PayloadRef, PayloadRefSchema } from "@h
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import type { PayloadStore } from "../ports/registry.js";
+import { ArrayProblem, ArrayScanner } from "./json-array.js";
 import { type Line, LineProblem, LineSplitter } from "./json-lines.js";
 
 export interface LoadRequest {
@@ -48,6 +49,9 @@ export class ListProblem extends Error {
   }
 }
 
+/** Of one element as it stands in an array, with white space that its canonical form has not. */
+const ELEMENT_BYTES_MAX = 4 * ITEM_BYTES_MAX;
+
 /** Whether an action's items are the lines of an artifact. */
 export function readsLines({ forEach }: ActionPlan): boolean {
   return forEach?.source.case === "linesOfInput" || forEach?.source.case === "linesOfOutput";
@@ -66,25 +70,66 @@ export async function* readItems(
   request: LoadRequest,
   payloads: PayloadStore,
 ): AsyncGenerator<Iterable<Uint8Array>> {
-  const { action, fromIndex } = request;
-  const pointer = sourcePointerOf(action.definition);
+  const { action, payload, fromIndex } = request;
   const where = whereOf(request, `the input of run ${request.runId}`);
-  const found = atPointer(await readValue(request, where, payloads), pointer);
-  const place = pointer === "" ? where : `${where} at ${pointer}`;
+  if (payload?.body.case === "ref" && !readsLines(action)) {
+    yield* storedItems(request, payload.body.value, where, payloads);
+    return;
+  }
+  const found = atPointer(await readValue(request, where, payloads), sourcePointerOf(action.definition));
   if (readsLines(action)) {
     const artifact = readArtifact(found);
     if (typeof artifact === "string")
-      throw new ListProblem(`${place} is ${artifact}, so action ${action.name} has no lines to work on`);
+      throw new ListProblem(
+        `${placeOf(action, where)} is ${artifact}, so action ${action.name} has no lines to work on`,
+      );
     yield* lineItems(request, artifact, payloads);
     return;
   }
-  if (!Array.isArray(found))
-    throw new ListProblem(
-      `${place} is ${jsonKind(found)}, not an array, so action ${action.name} has no items to work on`,
-    );
+  if (!Array.isArray(found)) throw noArray(action, where, jsonKind(found));
   yield (function* () {
     for (let at = fromIndex; at < found.length; at++) yield utf8(canonicalJson(found[at] as Json));
   })();
+}
+
+function placeOf(action: ActionPlan, where: string): string {
+  const pointer = sourcePointerOf(action.definition);
+  return pointer === "" ? where : `${where} at ${pointer}`;
+}
+
+const noArray = (action: ActionPlan, where: string, what: string): ListProblem =>
+  new ListProblem(
+    `${placeOf(action, where)} is ${what}, not an array, so action ${action.name} has no items to work on`,
+  );
+
+/** Items of an array that is too large to be held: read as it comes. */
+async function* storedItems(
+  { action, fromIndex }: LoadRequest,
+  ref: PayloadRef,
+  where: string,
+  payloads: PayloadStore,
+): AsyncGenerator<Iterable<Uint8Array>> {
+  const scanner = new ArrayScanner(sourcePointerOf(action.definition), ELEMENT_BYTES_MAX);
+  const of = `${placeOf(action, where)} (items of action ${action.name})`;
+  let index = 0;
+  const itemsOf = function* (elements: readonly Uint8Array[]): Generator<Uint8Array> {
+    for (const element of elements) {
+      const at = index++;
+      if (at >= fromIndex) yield itemOf(element, (why) => new ListProblem(`item ${at} in ${of} ${why}`));
+    }
+  };
+  try {
+    for await (const piece of payloads.getStream(ref)) yield itemsOf(scanner.push(piece));
+    scanner.end();
+  } catch (error) {
+    if (!(error instanceof ArrayProblem)) throw gone(error, (why) => `${where} could not be read: ${why}`);
+    if (error.problem === "kind") throw noArray(action, where, error.what);
+    if (error.problem === "size")
+      throw new ListProblem(`in ${of} ${error.what}: pass a reference to large data`);
+    throw new ListProblem(
+      `${where} is not JSON (${error.what}), so action ${action.name} has no items to work on`,
+    );
+  }
 }
 
 async function readValue(

@@ -110,6 +110,63 @@ describe("an array", () => {
   });
 });
 
+describe("an array in a payload of the store", () => {
+  /** The value as a payload by reference, as large ones are. */
+  const stored = async (text: string): Promise<Payload> =>
+    init(PayloadSchema, { body: { case: "ref", value: await payloads.put(utf8(text)) } });
+  const from = async (forEach: ForEach, text: string, fromIndex = 0): Promise<LoadRequest> => ({
+    ...request(forEach, null, fromIndex),
+    payload: await stored(text),
+  });
+
+  test("is read as it comes: the same items, in canonical form, from where a load broke off", async () => {
+    const text = JSON.stringify({ a: [9], rows: [{ b: 1, a: "ä" }, 2, [3]] }, null, 2);
+    const loaded = await load(await from(overInput("/rows"), text));
+    expect(texts(loaded)).toEqual(['{"a":"ä","b":1}', "2", "[3]"]);
+    expect(loaded.at(-1)).toMatchObject({ firstIndex: 0, last: true });
+    expect(await load(await from(overInput("/rows"), text, 2))).toMatchObject([
+      { firstIndex: 2, last: true },
+    ]);
+    expect(texts(await load(await from(overOutputOf("extract", "/rows"), text, 2)))).toEqual(["[3]"]);
+  });
+
+  test.each<[ForEach, string, RegExp]>([
+    [
+      overInput("/rows"),
+      '{"rows":7}',
+      /^the input of run r at \/rows is a number, not an array, so action check has/,
+    ],
+    [overInput("/rows"), "{}", /at \/rows is nothing, not an array/],
+    [
+      overOutputOf("extract"),
+      "[1,2",
+      /^the output of extract is not JSON \(it ends in the middle\), so action check/,
+    ],
+    [overInput(), "[1,nope,3]", /^item 1 in the input of run r \(items of action check\) is not JSON: /],
+    [overInput(), `["${"x".repeat(ITEM_BYTES_MAX)}"]`, /^item 0 in .* is 262146 bytes as canonical JSON/],
+    [
+      overInput(),
+      `[1,"${"x".repeat(5 * ITEM_BYTES_MAX)}"]`,
+      /^in the input .* item 1 is more than 1048576 bytes: pass/,
+    ],
+  ])("that is none, or holds what is no item, fails the action: %#", async (forEach, text, message) => {
+    const [only, ...more] = await load(await from(forEach, text));
+    expect(more).toEqual([]);
+    expect(only?.failure).toMatchObject({ mode: FailureMode.VALIDATION });
+    expect(only?.failure?.message).toMatch(message);
+  });
+
+  test("that is gone fails it with NOT_FOUND; one that is away is tried again", async () => {
+    const wanted = await from(overInput(), "[1]");
+    payloads = new MemoryPayloads();
+    expect((await load(wanted))[0]?.failure).toMatchObject({ mode: FailureMode.NOT_FOUND });
+    payloads.getStream = () => {
+      throw new PortError("timeout", "NATS is slow");
+    };
+    await expect(load(wanted)).rejects.toMatchObject({ code: "timeout" });
+  });
+});
+
 describe("lines of an artifact", () => {
   test.each([1, 2, 3, 7, 1_000])("are items, whatever its pieces: %i bytes", async (size) => {
     const text = '{"b":1,"a":"ä€😀"}\r\n\n  [1, 2]\n"x"';
