@@ -138,11 +138,15 @@ describe("items from lines", () => {
         table: "rows",
         rows: await ctx.putArtifact(jsonLines(rows(input.count)), { name: "rows.jsonl" }),
       }))
-      .forEach("check", { linesOf: { action: "extract", path: "rows" }, ...once }, ({ item, extract }) => {
-        if (item.price === 3)
-          throw new ActionError("VALIDATION", `row ${item.id} of ${extract.table} is odd`);
-        return item.id;
-      })
+      .forEach(
+        "check",
+        { linesOf: { action: "extract", path: "rows" }, after: ["extract"], ...once },
+        ({ item, extract }) => {
+          if (item.price === 3)
+            throw new ActionError("VALIDATION", `row ${item.id} of ${extract.table} is odd`);
+          return item.id;
+        },
+      )
       .action("count", { after: ["check"] }, ({ check }) => check.length);
     await work(flow);
     const run = await holdfast.start(flow, { count: 7 });

@@ -23,6 +23,7 @@ import type { TaskSink } from "../partition/deps.js";
 import type { Processor } from "../partition/processor.js";
 import type { Bus, BusSubscription } from "../ports/bus.js";
 import type { Clock } from "../ports/clock.js";
+import { PortError } from "../ports/errors.js";
 import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
 import { Batches } from "./batches.js";
 import { adopted, Flights } from "./flights.js";
@@ -244,6 +245,10 @@ export class Dispatcher implements TaskSink {
       this.batches.add(worker, task, flight, nowMs);
       this.batches.send(worker, nowMs);
     } catch (error) {
+      if (error instanceof PortError && error.retry === "never" && error.code !== "closed") {
+        if (this.inFlight.get(flight.key) === flight) this.reaper.neverMade(flight, error);
+        return;
+      }
       this.deps.logger.warn("a task could not be made; it is tried again", {
         run: due.runId,
         action: String(due.action),

@@ -15,10 +15,16 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { Logger, MetricsRegistry } from "@holdfast/telemetry";
+import type { PortError } from "../ports/errors.js";
 import type { Processor } from "../partition/processor.js";
 import type { InFlight } from "./workers.js";
 
-export type ReapReason = "worker_lost" | "start_to_close" | "schedule_to_start" | "cancelled_unsent";
+export type ReapReason =
+  | "worker_lost"
+  | "start_to_close"
+  | "schedule_to_start"
+  | "cancelled_unsent"
+  | "input_unavailable";
 
 interface Verdict {
   readonly reason: ReapReason;
@@ -84,6 +90,16 @@ export class Reaper {
       source: Source.TIMEOUT,
       code: NEVER_BEGUN,
       message: `no worker began it within ${limitMs} ms (schedule_to_start): ${serving}`,
+    });
+  }
+
+  /** What a handler would have been given can't be had, however often it is tried: it has no worker yet. */
+  neverMade(flight: InFlight, { code, message }: PortError): void {
+    this.end(flight.partition, refOf(flight), {
+      reason: "input_unavailable",
+      mode: code === "not-found" ? FailureMode.NOT_FOUND : FailureMode.VALIDATION,
+      source: Source.ENGINE,
+      message,
     });
   }
 

@@ -92,7 +92,7 @@ export class TestWorker {
   }
 
   /** `output`: as JSON. */
-  succeed(task: Task, output?: string): Promise<number> {
+  succeed(task: Task, output?: unknown): Promise<number> {
     const inline =
       output === undefined
         ? undefined

@@ -8,9 +8,7 @@ import {
   definitionKey,
   type DefinitionPlan,
   type DueTask,
-  eachItem,
   HAS_RECORD,
-  INLINE_PAYLOAD_BYTES_MAX,
   INPUTS_A_RECORD,
   inputsKey,
   inputsOf,
@@ -47,7 +45,8 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { PayloadStore } from "../ports/registry.js";
-import { itemsOfJob, jobTask } from "./jobs.js";
+import { gatherArray } from "./gather-array.js";
+import { itemsOfJob, itemsWith, jobTask } from "./jobs.js";
 import { readSteps } from "./steps.js";
 
 export interface Pinned {
@@ -116,6 +115,9 @@ export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined |
   const gather: ActionPlan[] = [];
   for (const index of action.upstream) {
     const source = plan.actions[index] as ActionPlan;
+    // An item is a part of it: the whole comes along where it is asked for by name.
+    if (due.item >= 0 && index === action.outputOf && !action.definition.after.includes(source.name))
+      continue;
     if (source.forEach === undefined)
       upstream.push(
         named(
@@ -237,46 +239,40 @@ async function gatherOutputs(
 ): Promise<Task> {
   for (const source of sources) {
     const state = run.actions[source.index] as ActionState;
-    task.upstream.push(named(source, state, await outputsOf(deps, task.runId, source.index, state)));
+    task.upstream.push(named(source, state, await outputsOf(deps, task.runId, source, state)));
   }
   const own = run.actions[task.action] as ActionState;
+  const action = plan.actions[task.action] as ActionPlan;
   if (task.undo?.now === true && own.items !== undefined)
-    task.undo.outputs = await outputsOf(deps, task.runId, task.action, own, true);
-  const action = plan.actions[task.action];
-  if (task.job !== undefined && own.items !== undefined && action !== undefined)
+    task.undo.outputs = await outputsOf(deps, task.runId, action, own, true);
+  if (task.job !== undefined && own.items !== undefined)
     task.job.items = await itemsOfJob({ ...deps, runId: task.runId, action, bound: own.items.bound });
   return task;
 }
 
 /** A JSON array of the outputs of an action's successes, in the order of their indices; `indexed`: each as `{"index", "output"}`. */
-async function outputsOf(
-  deps: ComposeDeps,
+function outputsOf(
+  { view, payloads }: ComposeDeps,
   runId: string,
-  action: number,
+  { index: action, name }: ActionPlan,
   { items }: ActionState,
   indexed = false,
 ): Promise<Payload> {
-  const parts: Buffer[] = [];
-  const indices: number[] = [];
-  eachItem(deps.view, runId, action, items?.bound ?? 0, (item, byte) => {
-    if ((byte & STATUS_MASK) === ItemStatus.SUCCEEDED) indices.push(item);
-  });
-  for (const item of indices) {
-    const output = deps.view.get(itemKey(runId, action, item))?.output;
-    if (parts.length > 0) parts.push(COMMA);
-    if (indexed) parts.push(Buffer.from(`{"index":${item},"output":`));
-    if (output?.body.case === "inline") parts.push(Buffer.from(output.body.value));
-    else if (output?.body.case === "ref") parts.push(Buffer.from(await deps.payloads.get(output.body.value)));
-    else parts.push(NULL);
-    if (indexed) parts.push(CLOSE);
-    if (item % 1_000 === 999) await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-  const body = new Uint8Array(Buffer.concat([Buffer.from("["), ...parts, Buffer.from("]")]));
-  return body.length <= INLINE_PAYLOAD_BYTES_MAX
-    ? init(PayloadSchema, { body: { case: "inline", value: body } })
-    : init(PayloadSchema, { body: { case: "ref", value: await deps.payloads.put(body) } });
+  const successes = itemsWith(view, runId, action, items?.bound ?? 0, ItemStatus.SUCCEEDED);
+  const elements = async function* (): AsyncGenerator<Uint8Array[]> {
+    for (const item of successes) {
+      const output = view.get(itemKey(runId, action, item))?.output;
+      const value =
+        output?.body.case === "inline"
+          ? output.body.value
+          : output?.body.case === "ref"
+            ? await payloads.get(output.body.value)
+            : NULL;
+      yield indexed ? [Buffer.from(`{"index":${item},"output":`), value, CLOSE] : [value];
+    }
+  };
+  return gatherArray({ elements: elements(), what: `the outputs of action ${name}` }, payloads);
 }
 
 const NULL = Buffer.from("null");
-const COMMA = Buffer.from(",");
 const CLOSE = Buffer.from("}");

@@ -2,7 +2,6 @@
 import {
   type ActionPlan,
   eachItem,
-  INLINE_PAYLOAD_BYTES_MAX,
   INPUTS_A_RECORD,
   inputsKey,
   inputsOf,
@@ -17,12 +16,12 @@ import {
   ItemStatus,
   JobStep,
   type Payload,
-  PayloadSchema,
   type TaskJob,
   TaskJobSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { PayloadStore } from "../ports/registry.js";
+import { gatherArray } from "./gather-array.js";
 
 /** The task of an attempt at a job, but for its items; undefined: the attempt is none. */
 export function jobTask(state: ActionState, attempt: number): TaskJob | undefined {
@@ -47,23 +46,33 @@ export interface JobItems {
   readonly bound: number;
 }
 
-/** A JSON array of `{"index", "item"}`, one for each item of the job that is to be submitted; by reference where it is large. */
-export async function itemsOfJob({ view, payloads, runId, action, bound }: JobItems): Promise<Payload> {
+/** The indices of an action's items of one disposition, in order. */
+export function itemsWith(
+  view: View,
+  runId: string,
+  action: number,
+  bound: number,
+  status: ItemStatus,
+): readonly number[] {
   const indices: number[] = [];
-  eachItem(view, runId, action.index, bound, (item, byte) => {
-    if ((byte & STATUS_MASK) === ItemStatus.RUNNING) indices.push(item);
+  eachItem(view, runId, action, bound, (item, byte) => {
+    if ((byte & STATUS_MASK) === status) indices.push(item);
   });
-  const parts: Buffer[] = [];
-  for (const index of indices) {
-    const head = `${parts.length === 0 ? "[" : ","}{"index":${index},"item":`;
-    parts.push(Buffer.from(head), Buffer.from(await bodyOf(view, payloads, runId, action, index)), CLOSE);
-    if (parts.length % PARTS_A_TURN === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-  if (parts.length === 0) parts.push(Buffer.from("["));
-  const body = new Uint8Array(Buffer.concat([...parts, Buffer.from("]")]));
-  return body.length <= INLINE_PAYLOAD_BYTES_MAX
-    ? init(PayloadSchema, { body: { case: "inline", value: body } })
-    : init(PayloadSchema, { body: { case: "ref", value: await payloads.put(body) } });
+  return indices;
+}
+
+/** A JSON array of `{"index", "item"}`, one for each item of the job that is to be submitted; by reference where it is large. */
+export function itemsOfJob({ view, payloads, runId, action, bound }: JobItems): Promise<Payload> {
+  const running = itemsWith(view, runId, action.index, bound, ItemStatus.RUNNING);
+  const elements = async function* (): AsyncGenerator<Uint8Array[]> {
+    for (const index of running)
+      yield [
+        Buffer.from(`{"index":${index},"item":`),
+        await bodyOf(view, payloads, runId, action, index),
+        CLOSE,
+      ];
+  };
+  return gatherArray({ elements: elements(), what: `the items of a job of action ${action.name}` }, payloads);
 }
 
 async function bodyOf(
@@ -82,4 +91,3 @@ async function bodyOf(
 
 const NULL = Buffer.from("null");
 const CLOSE = Buffer.from("}");
-const PARTS_A_TURN = 3_000;

@@ -16,8 +16,8 @@ export class ArgumentReader {
   readonly #payloads: PayloadCodec;
   readonly #queries: QueryClient;
   readonly #maxInputs: number;
-  /** Inputs of runs whose items are worked on; the one used last stands last. */
-  readonly #inputs = new Map<string, Promise<unknown>>();
+  /** What items of a run share: its input, large outputs of upstream actions. What was used last stands last. */
+  readonly #shared = new Map<string, Promise<unknown>>();
 
   constructor(payloads: PayloadCodec, queries: QueryClient, maxInputs: number) {
     this.#payloads = payloads;
@@ -61,23 +61,26 @@ export class ArgumentReader {
 
   /** The run's input for a handler of items: read once for each run, and frozen because it is shared. */
   runInput(held: HeldTask, workflow: AnyWorkflow): Promise<unknown> {
-    const { runId } = held.task;
-    const kept = this.#inputs.get(runId);
-    const input = kept ?? this.#readShared(held, workflow);
-    this.#inputs.delete(runId);
-    this.#inputs.set(runId, input);
-    if (this.#inputs.size > this.#maxInputs) {
-      const [oldest] = this.#inputs.keys();
-      if (oldest !== undefined) this.#inputs.delete(oldest);
-    }
-    return input;
+    return this.#share(`input ${held.task.runId}`, () => this.#input(held, workflow, true));
   }
 
-  async #readShared(held: HeldTask, workflow: AnyWorkflow): Promise<unknown> {
+  /** What `read` gives, read once for all that ask under the same key, and frozen. */
+  #share(key: string, read: () => unknown): Promise<unknown> {
+    const value = this.#shared.get(key) ?? this.#readShared(key, read);
+    this.#shared.delete(key);
+    this.#shared.set(key, value);
+    if (this.#shared.size > this.#maxInputs) {
+      const [oldest] = this.#shared.keys();
+      if (oldest !== undefined) this.#shared.delete(oldest);
+    }
+    return value;
+  }
+
+  async #readShared(key: string, read: () => unknown): Promise<unknown> {
     try {
-      return deepFreeze(await this.#input(held, workflow, true));
+      return deepFreeze(await read());
     } catch (error) {
-      this.#inputs.delete(held.task.runId);
+      this.#shared.delete(key);
       throw error;
     }
   }
@@ -101,7 +104,11 @@ export class ArgumentReader {
   /** Undefined for one that ended without completing; null for one that completed without a value. */
   #upstream({ task }: HeldTask, { name, payload, status }: NamedPayload): unknown {
     if (payload === undefined && !isCompleted(status)) return undefined;
-    return this.#payloads.decode(payload, `the output of action ${name} of run ${task.runId}`);
+    const what = `the output of action ${name} of run ${task.runId}`;
+    // Each of many items is given the same: it is fetched and read once for all of them.
+    if (task.item !== undefined && payload?.body.case === "ref")
+      return this.#share(payload.body.value.name, () => this.#payloads.decode(payload, what));
+    return this.#payloads.decode(payload, what);
   }
 }
 

@@ -163,7 +163,7 @@ export class Workflow<In, Out, A extends Actions> {
 
   /**
    * An action over items: each is worked on, retried and accounted for by itself. Its handler gets `item` and `index`, and the
-   * outputs of the actions in `after` that are not over items themselves.
+   * outputs of the actions in `after` that are not over items themselves; a large one is shared by its items, and frozen.
    */
   forEach<
     N extends string,
@@ -200,11 +200,8 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: FromOutput<From, P & (ArrayPath<A[From]["output"]> | ArrayPointer<A[From]["output"]>)> &
       ForEachOptions<After, T>,
-    handler: (
-      args: ItemArgs<ItemAt<A[From]["output"], P>, A, After | From, T>,
-      context: ItemContext<Out>,
-    ) => R,
-    beside?: BesideItems<ItemAt<A[From]["output"], P>, Out, A, After | From, T, R>,
+    handler: (args: ItemArgs<ItemAt<A[From]["output"], P>, A, After, T>, context: ItemContext<Out>) => R,
+    beside?: BesideItems<ItemAt<A[From]["output"], P>, Out, A, After, T, R>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
   forEach<
     N extends string,
@@ -229,11 +226,8 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: FromOutputLines<From, P & (LinesPath<A[From]["output"]> | LinesPointer<A[From]["output"]>)> &
       ForEachOptions<After, T>,
-    handler: (
-      args: ItemArgs<LineAt<A[From]["output"], P>, A, After | From, T>,
-      context: ItemContext<Out>,
-    ) => R,
-    beside?: BesideItems<LineAt<A[From]["output"], P>, Out, A, After | From, T, R>,
+    handler: (args: ItemArgs<LineAt<A[From]["output"], P>, A, After, T>, context: ItemContext<Out>) => R,
+    beside?: BesideItems<LineAt<A[From]["output"], P>, Out, A, After, T, R>,
   ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
   forEach(name: string, options: AnyActionOptions, handler: Handler, beside?: AnyBeside): unknown {
     return this.#with({ name, over: "items", options }, handler, beside);
