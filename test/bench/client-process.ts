@@ -1,16 +1,50 @@
 /**
  * A client as a user would have one: the SDK's, in a process of its own. It starts runs, waits for them, and checks what became of each.
  */
-import { Holdfast, RunStatus } from "@holdfast/sdk";
+import { Holdfast, jsonLines, RunStatus } from "@holdfast/sdk";
 import { createLogger } from "@holdfast/telemetry";
 import { collectGarbage } from "./memory-use.js";
 import { type ConnectSettings, serveRole, settings } from "./role.js";
-import { BAD_ROW_EVERY, chain, CHAIN_ACTIONS, rows, single, stepped, STEPS, waiting } from "./workflows.js";
+import {
+  BAD_ROW_EVERY,
+  chain,
+  CHAIN_ACTIONS,
+  fromInput,
+  fromLines,
+  fromOutput,
+  healed,
+  type ItemsFrom,
+  type Row,
+  rows,
+  single,
+  sleeping,
+  stepped,
+  STEPS,
+  waiting,
+  wideRows,
+} from "./workflows.js";
 
 export interface Load {
   readonly runs: number;
   /** Callers at once: each starts a run, waits for its result, and starts the next. */
   readonly callers: number;
+}
+
+export interface ManyItems {
+  readonly from: ItemsFrom;
+  readonly count: number;
+}
+
+/** Runs that begin at the same moment. */
+export interface Delayed extends Load {
+  /** From the first start to that moment. */
+  readonly delayMs: number;
+}
+
+/** A run over so many items, of which so many fail until the worker is told that their cause is mended. */
+export interface Heal {
+  readonly count: number;
+  readonly failed: number;
 }
 
 export interface Elapsed {
@@ -78,6 +112,68 @@ async function runItems(count: number): Promise<Elapsed> {
   return elapsed;
 }
 
+async function manyItems({ from, count }: ManyItems): Promise<Elapsed> {
+  let cents = 0;
+  for (const { price } of wideRows(count)) cents += price * 100;
+  return timed(async () => {
+    const handle =
+      from === "input"
+        ? await client.start(fromInput, { rows: [...wideRows(count)] })
+        : from === "output"
+          ? await client.start(fromOutput, { count })
+          : await client.start(fromLines, { file: await client.putArtifact(jsonLines(wideRows(count))) });
+    const total = await handle.result();
+    expect("the number of items of which there is an output", total.items, count);
+    expect("the sum of all outputs", total.cents, cents);
+  });
+}
+
+/** From the moment that all are due at until the last has ended. */
+async function delayed({ delayMs, ...load }: Delayed): Promise<Elapsed> {
+  const startAt = new Date(Date.now() + delayMs);
+  const ends: Promise<unknown>[] = [];
+  await each(load, async () => {
+    const handle = await client.start(sleeping, null, { startAt });
+    ends.push(
+      handle.ended().then(({ status }) => expect("a delayed run's status", status, RunStatus.COMPLETED)),
+    );
+  });
+  const leftMs = startAt.getTime() - Date.now();
+  if (leftMs <= 0)
+    throw new Error(`the runs were due before all ${load.runs} were accepted: delay them more`);
+  await Promise.all(ends);
+  return { ms: Date.now() - startAt.getTime() };
+}
+
+function* rowsOf({ count, failed }: Heal): Generator<Row> {
+  const every = count / failed;
+  for (let i = 0; i < count; i++) yield { id: `row-${i}`, price: i % every === every - 1 ? -1 : i };
+}
+
+/** Starts a run whose items fail, and resolves with its id once it has ended. */
+async function failing(load: Heal): Promise<string> {
+  const handle = await client.start(healed, { file: await client.putArtifact<Row>(jsonLines(rowsOf(load))) });
+  const { status } = await handle.ended();
+  expect("the status of a run that is to be healed", status, RunStatus.COMPLETED_WITH_FAILURES);
+  const { actions } = await client.get(handle.runId);
+  expect("the number of failed items", actions[0]?.items?.failed, load.failed);
+  expect("the number of items after them", actions[1]?.items?.total, load.count - load.failed);
+  return handle.runId;
+}
+
+async function heal({ runId, count, failed }: Heal & { readonly runId: string }): Promise<Elapsed> {
+  const elapsed = await timed(async () => {
+    const { items } = await client.retry(runId);
+    expect("the number of items that set off again", items, failed);
+    const { status } = await client.wait(runId);
+    expect("the status of a healed run", status, RunStatus.COMPLETED);
+  });
+  const { actions } = await client.get(runId);
+  expect("the number of healed items", actions[0]?.items?.succeeded, count);
+  expect("the number of items after them", actions[1]?.items?.succeeded, count);
+  return elapsed;
+}
+
 async function latency(count: number): Promise<number[]> {
   const samples: number[] = [];
   for (let n = 0; n < count; n++) samples.push((await timed(() => runSingle(n))).ms);
@@ -117,6 +213,10 @@ serveRole(
     chain: (load: Load) => timed(() => each(load, runChain)),
     stepped: (load: Load) => timed(() => each(load, runStepped)),
     items: runItems,
+    manyItems,
+    delayed,
+    failing,
+    heal,
     latency,
     waiting: startWaiting,
     counts: countsOf,

@@ -9,11 +9,24 @@ import { type Measured, NOT_MEASURED, machine, report, table } from "./report.js
 import type { Scenario } from "./scenario.js";
 import { footprint } from "./scenarios/footprint.js";
 import { items } from "./scenarios/items.js";
+import { healing } from "./scenarios/healing.js";
 import { latency } from "./scenarios/latency.js";
+import { manyItems } from "./scenarios/many-items.js";
+import { timers } from "./scenarios/timers.js";
 import { oneAction, tenActions, tenSteps } from "./scenarios/throughput.js";
 import { System } from "./system.js";
 
-const SCENARIOS: readonly Scenario[] = [oneAction, tenActions, tenSteps, items, latency, footprint];
+const SCENARIOS: readonly Scenario[] = [
+  oneAction,
+  tenActions,
+  tenSteps,
+  items,
+  latency,
+  manyItems,
+  timers,
+  healing,
+  footprint,
+];
 
 function chosen(only: readonly string[]): readonly Scenario[] {
   if (only.length === 0) return SCENARIOS;
@@ -28,7 +41,7 @@ let running: System | undefined;
 
 async function runOne(scenario: Scenario, options: Options, say: (line: string) => void): Promise<Measured> {
   const { folder, partitions, profile } = options;
-  const nodeFlags = scenario === footprint ? ["--expose-gc"] : [];
+  const nodeFlags = [...(scenario.nodeFlags ?? [])];
   if (profile !== undefined) nodeFlags.push("--cpu-prof", `--cpu-prof-dir=${profile}/${scenario.name}`);
   const system = await System.start({ folder, partitions, nodeFlags });
   running = system;

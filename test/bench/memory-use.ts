@@ -5,6 +5,13 @@ export interface MemoryUse {
   readonly heapUsedBytes: number;
 }
 
+/** What is alive now, at the cost of one collection. */
+export function liveMemory(): MemoryUse {
+  globalThis.gc?.();
+  const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+  return { rssBytes: rss, heapUsedBytes: heapUsed + arrayBuffers };
+}
+
 const ROUNDS = 3;
 const PAUSE_MS = 200;
 

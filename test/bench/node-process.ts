@@ -2,7 +2,7 @@
 import { connectNats } from "@holdfast/nats";
 import { createLogger } from "@holdfast/telemetry";
 import { startNode } from "@holdfast/workflow-service";
-import { collectGarbage } from "./memory-use.js";
+import { collectGarbage, liveMemory } from "./memory-use.js";
 import { serveRole, settings } from "./role.js";
 
 export interface NodeSettings {
@@ -38,7 +38,7 @@ async function idle(): Promise<void> {
   throw new Error(`the node still has tasks after ${(IDLE_LOOKS * IDLE_PAUSE_MS) / 1_000} s`);
 }
 
-serveRole({ memory: collectGarbage, idle }, async () => {
+serveRole({ memory: collectGarbage, live: liveMemory, idle }, async () => {
   await node.stop();
   await cluster.close();
 });

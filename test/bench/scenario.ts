@@ -30,6 +30,8 @@ export interface Scenario {
   readonly name: string;
   /** One line for people. */
   readonly about: string;
+  /** Flags for the three Node processes. */
+  readonly nodeFlags?: readonly string[];
   /** Rejects where anything did not end as it had to. */
   run(system: System, scale: Scale, progress: (line: string) => void): Promise<Result>;
 }

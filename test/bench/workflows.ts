@@ -1,5 +1,5 @@
 /** The workflows that are measured. Their handlers do next to nothing, so that what is measured is Holdfast. */
-import { ActionError, typed, workflow } from "@holdfast/sdk";
+import { ActionError, type Artifact, typed, workflow } from "@holdfast/sdk";
 
 export interface Numbered {
   readonly n: number;
@@ -65,4 +65,74 @@ export const waiting = workflow("bench-waiting", { input: typed<Numbered>() }).a
   },
 );
 
-export const all = [single, chain, stepped, rows, waiting];
+/** Where the items of a large run come from. */
+export const ITEM_SOURCES = ["input", "output", "lines"] as const;
+export type ItemsFrom = (typeof ITEM_SOURCES)[number];
+
+export interface WideRow extends Row {
+  readonly padding: string;
+}
+
+const WIDE_ROW_PADDING = "x".repeat(440);
+
+/** Rows of about 500 bytes. */
+export function* wideRows(count: number): Generator<WideRow> {
+  for (let i = 0; i < count; i++) yield { id: `row-${i}`, price: i, padding: WIDE_ROW_PADDING };
+}
+
+const centsOf = ({ item }: { readonly item: Row }): { cents: number } => ({ cents: item.price * 100 });
+const totalOf = ({
+  check,
+}: {
+  readonly check: readonly { cents: number }[];
+}): { items: number; cents: number } => ({
+  items: check.length,
+  cents: check.reduce((sum, { cents }) => sum + cents, 0),
+});
+
+export const fromInput = workflow("bench-from-input", {
+  input: typed<{ readonly rows: readonly WideRow[] }>(),
+})
+  .forEach("check", { items: "rows" }, centsOf)
+  .action("total", { after: ["check"] }, totalOf);
+
+export const fromOutput = workflow("bench-from-output", { input: typed<{ readonly count: number }>() })
+  .action("extract", ({ input }) => ({ rows: [...wideRows(input.count)] }))
+  .forEach("check", { outputOf: { action: "extract", path: "rows" } }, ({ item }) => ({
+    cents: item.price * 100,
+  }))
+  .action("total", { after: ["check"] }, totalOf);
+
+export const fromLines = workflow("bench-from-lines", {
+  input: typed<{ readonly file: Artifact<WideRow> }>(),
+})
+  .forEach("check", { lines: "file" }, centsOf)
+  .action("total", { after: ["check"] }, totalOf);
+
+/** Nothing but a timer. */
+export const sleeping = workflow("bench-sleeping").sleep("rest", { for: 1 });
+
+/** Why rows of a negative price fail; of the worker's process. */
+export const cause = { mended: false };
+
+/** Rows of a negative price fail until the cause is mended. */
+export const healed = workflow("bench-healed", { input: typed<{ readonly file: Artifact<Row> }>() })
+  .forEach("check", { lines: "file", retry: { maxAttempts: 1 } }, ({ item }) => {
+    if (item.price < 0 && !cause.mended)
+      throw new ActionError("UNAVAILABLE", `row ${item.id} can't be checked yet`);
+    return { cents: item.price * 100 };
+  })
+  .forEach("load", { itemsOf: "check" }, ({ item }) => ({ loaded: item.cents }));
+
+export const all = [
+  single,
+  chain,
+  stepped,
+  rows,
+  waiting,
+  fromInput,
+  fromOutput,
+  fromLines,
+  sleeping,
+  healed,
+];

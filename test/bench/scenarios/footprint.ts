@@ -48,6 +48,7 @@ async function checkCounts(system: System, workflow: string, key: "completed" | 
 export const footprint: Scenario = {
   name: "footprint",
   about: "memory after 100,000 finished and 10,000 waiting runs against that after 10,000; bytes on disk",
+  nodeFlags: ["--expose-gc"],
   async run(system, scale, progress) {
     const few = scale.quick ? 2_000 : 10_000;
     const many = few * 10;
