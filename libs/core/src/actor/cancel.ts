@@ -22,6 +22,7 @@ import { WHO_CHARS_MAX } from "../limits.js";
 import { cutText, timeText } from "../text.js";
 import { type Actor, addEvent, isCancelling, makeDetail, stateOf } from "./actor.js";
 import { cancelIdleItems, runningItems } from "./cancel-items.js";
+import { endGuardrails } from "./guardrails.js";
 import { endRun } from "./run-end.js";
 import { cancelAction } from "./stop.js";
 
@@ -51,6 +52,7 @@ export function cancelActor(actor: Actor, { graceMs, ...asked }: CancelWish): vo
     return;
   }
   run.cancel = init(CancelRequestSchema, { who, reason, atNs: ctx.atNs, forceAtNs });
+  endGuardrails(actor);
   run.pause = undefined;
   if (run.status === RunStatus.PAUSED) run.status = RunStatus.RUNNING;
   const underWay: TaskRef[] = [];

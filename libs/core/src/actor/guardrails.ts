@@ -48,7 +48,7 @@ export function beginGuardrails(actor: Actor): void {
   state.timerRow = ctx.setTimer(state.deadlineNs, timer);
 }
 
-/** Nothing of the generation is open any more: its timer goes, so that short runs leave no long timers behind. */
+/** The generation is over, or about to be by request: its timer goes, so that short runs leave no long timers behind. */
 export function endGuardrails({ run, ctx }: Actor): void {
   const state = run.guardrails;
   if (state === undefined || state.deadlineNs === 0n) return;

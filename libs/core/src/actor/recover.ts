@@ -4,13 +4,14 @@
  * 1. What is not recoverable without a person is left alone, and says so.
  * 2. Whoever waits for the run is told once no recovery is to come.
  */
-import { RecoveryStrategy, TimerKind, TimerRecordSchema } from "@holdfast/proto";
+import { RecoveryStrategy, Source, TimerKind, TimerRecordSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { backoffMs } from "../policy/retry.js";
 import { recommendForRun } from "../recovery/recommend-run.js";
 import { isRunRetryable } from "../status.js";
-import type { Actor } from "./actor.js";
+import { type Actor, makeDetail } from "./actor.js";
 import { refusal, reopen } from "./reopen.js";
+import { callOffRecovery } from "./run-end.js";
 
 const MS = 1_000_000n;
 
@@ -37,8 +38,15 @@ export function recover(actor: Actor, generation: number): boolean {
   const { strategy, reason } = recommendForRun(runId, plan, run);
   const before = run.recoveries;
   run.recoveries += 1;
-  if (reopen(actor, { strategy, force: false, who: "recovery policy", reason }).refused === undefined)
-    return true;
+  const { refused } = reopen(actor, { strategy, force: false, who: "recovery policy", reason });
+  if (refused === undefined) return true;
   run.recoveries = before;
-  return false;
+  // What came to be known since, such as what the cancel of a job has spent, may forbid it: those who wait must not wait for ever.
+  run.detail = makeDetail(
+    `${run.failure?.message ?? "failed"}; it is not recovered: ${refused.message}`,
+    Source.ENGINE,
+    actor.ctx.atNs,
+  );
+  callOffRecovery(actor);
+  return true;
 }

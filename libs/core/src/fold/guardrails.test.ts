@@ -1,6 +1,8 @@
 /** Guardrails: what exceeds one is stopped, what had succeeded stays, and a forced retry gets on. */
 import {
   type ActionDefinition,
+  BatchReportSchema,
+  BatchSchema,
   CheckpointStepSchema,
   FailureMode,
   type Guardrails,
@@ -22,6 +24,7 @@ import { recommendForRun } from "../recovery/recommend-run.js";
 import { runKey, stepKey } from "../state/tables.js";
 import {
   action,
+  batch,
   cancel,
   command,
   define,
@@ -240,6 +243,34 @@ describe("a budget", () => {
     expect(run().status).toBe(RunStatus.COMPLETED);
   });
 
+  test("that is exceeded after the end, by the cancel of a job, calls the planned recovery off, and who waits is told", () => {
+    const batchOf = init(BatchSchema, { timeoutMs: 1_000n, cancellable: true });
+    begin(TOKENS, [action("a", { retry: ONE_ATTEMPT, batch: batchOf })], {
+      recovery: init(RecoveryPolicySchema, {
+        auto: true,
+        backoff: retryPolicy({ initialBackoffMs: 60_000 }),
+      }),
+    });
+    partition.append(
+      batch([start("r", "w", { notifyEnd: true })].map((kind) => ({ ...kind, correlation: 7n }))),
+    );
+    const value = init(BatchReportSchema, { step: { case: "submitted", value: inline("job-1") } });
+    partition.finish("r", "a", { case: "batch", value });
+    partition.pass(2_000);
+    expect(run()).toMatchObject({ status: RunStatus.FAILED });
+    expect(run().recoverAtNs).toBeGreaterThan(0n);
+    const told = (): boolean =>
+      partition.effects.some((effect) => effect.kind === "reply" && effect.outcome.result.case === "ended");
+    spend("a", 11n);
+    expect(told()).toBe(false);
+    partition.pass(120_000);
+    expect(told()).toBe(true);
+    expect(run()).toMatchObject({ status: RunStatus.FAILED, recoverAtNs: 0n, recoveries: 0 });
+    expect(run().detail?.text).toMatch(
+      /; it is not recovered: run r may not go on \(guardrail budget tokens/,
+    );
+  });
+
   test("holds up no compensation, and a run that is stopped is undone", () => {
     begin(TOKENS, [action("a", { undo: UNDO }), action("b", { after: ["a"] })]);
     spend("a", 11n);
@@ -349,6 +380,16 @@ describe("a duration", () => {
     expect(run().status).toBe(RunStatus.RUNNING);
     partition.pass(200);
     expect(run().status).toBe(RunStatus.FAILED);
+  });
+
+  test("does not cut the grace of a cancel short, and leaves no timer behind", () => {
+    begin({ maxDurationMs: 1_000n }, [action("a")]);
+    partition.control(cancel("r", "not wanted", 5_000));
+    expect(run().guardrails?.deadlineNs).toBe(0n);
+    partition.pass(2_000);
+    expect(partition.inFlight("r")).toEqual(["a"]);
+    partition.finish("r", "a", succeeded());
+    expect(run().status).toBe(RunStatus.COMPLETED);
   });
 
   test("does not cut a compensation short", () => {

@@ -31,7 +31,7 @@ export function checkGuardrails(at: RunUnderTest): void {
   }
   const isOpen = !isRunTerminal(run.status) && run.undo === undefined;
   must(
-    state.deadlineNs > 0n === (isOpen && guardrails.maxDurationMs > 0n),
+    state.deadlineNs > 0n === (isOpen && run.cancel === undefined && guardrails.maxDurationMs > 0n),
     `run ${runId} has a deadline exactly while it may last only so long`,
   );
   if (state.exceeded !== undefined) {
