@@ -42,8 +42,9 @@ export function recover(actor: Actor, generation: number): boolean {
   if (refused === undefined) return true;
   run.recoveries = before;
   // What came to be known since, such as what the cancel of a job has spent, may forbid it: those who wait must not wait for ever.
+  const why = refusal(actor, RecoveryStrategy.UNSPECIFIED, false)?.message ?? refused.message;
   run.detail = makeDetail(
-    `${run.failure?.message ?? "failed"}; it is not recovered: ${refused.message}`,
+    `${run.failure?.message ?? "failed"}; it is not recovered: ${why}`,
     Source.ENGINE,
     actor.ctx.atNs,
   );
