@@ -147,4 +147,33 @@ describe("an operator", () => {
     expect(done).toBe(true);
     expect(runs).toBe(5n);
   });
+
+  test("shortens a retention: what ended goes, and whoever asks is told when and why", async () => {
+    await admin.call.setRetention({
+      workflow: "chain",
+      policy: { completedRetentionS: 1 },
+      reason: "disk",
+    });
+    await until("the run to be pruned", async () => {
+      const { workflows } = await admin.call.getRetention({ workflow: "chain", sweeps: 5 });
+      return workflows[0]?.pruned.some(({ counts }) => counts.some(({ runs }) => runs === 1n)) === true;
+    });
+    const gone =
+      /^run c-1 of workflow "chain" ended COMPLETED at .+ and was pruned at .+: completed runs are kept 1 s/;
+    await expect(shown("c-1")).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: expect.stringMatching(gone),
+    });
+    const results: string[] = [];
+    for await (const { kind } of admin.call.retryFailed({ runIds: ["c-1"] })) {
+      if (kind.case === "result") results.push(kind.value.reason);
+      if (kind.case === "outcome") expect(kind.value).toMatchObject({ matched: 0n, prunedPastRetention: 1n });
+    }
+    expect(results[0]).toMatch(gone);
+    const { workflows, sweeps } = await admin.call.getRetention({ sweeps: 5 });
+    expect(workflows.find(({ workflow }) => workflow === "chain")?.changed).toMatch(
+      /^changed by a test at .+: disk$/,
+    );
+    expect(sweeps[0]).toMatchObject({ scanned: 1n, carriedForward: 0n });
+  });
 });

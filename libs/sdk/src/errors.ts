@@ -126,6 +126,7 @@ const REJECT_CODES: Readonly<Partial<Record<RejectCode, HoldfastErrorCode>>> = {
   [RejectCode.UNKNOWN_WORKFLOW]: "UNKNOWN_WORKFLOW",
   [RejectCode.INVALID_DEFINITION]: "INVALID_DEFINITION",
   [RejectCode.RUN_NOT_FOUND]: "RUN_NOT_FOUND",
+  [RejectCode.PRUNED]: "RUN_NOT_FOUND",
   [RejectCode.RUN_EXISTS]: "RUN_EXISTS",
   [RejectCode.NOT_FAILED]: "NOT_FAILED",
   [RejectCode.ALREADY_ENDED]: "ALREADY_ENDED",

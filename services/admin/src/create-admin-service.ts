@@ -8,6 +8,7 @@ import type { AdminParts } from "./parts.js";
 import { pauseWorkflow, resumeWorkflow } from "./pause-workflow.js";
 import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
 import { listRejected, replayRejected } from "./rejected-work.js";
+import { getRetention, setRetention } from "./retention.js";
 import { retryFailed } from "./retry-failed.js";
 import { startRun } from "./start-run.js";
 import { watchAttention } from "./watch-attention.js";
@@ -42,6 +43,8 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     listRejected: (request) => listRejected(parts, request),
     replayRejected: (request) => replayRejected(parts, request),
     check: (_request, context) => check(parts, context),
+    getRetention: (request, context) => getRetention(parts, request, context),
+    setRetention: (request, context) => setRetention(parts, request, context),
     watchAttention: (request, context) => watchAttention(parts, request, context),
     describeCluster: (_request, context) => describeCluster(parts, roster, context),
   };

@@ -40,6 +40,7 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
   [RejectCode.TOO_LARGE]: row("INVALID_ARGUMENT", "it is too large"),
   [RejectCode.SCHEMA_MISMATCH]: row("INVALID_ARGUMENT", "the input does not match the workflow's schema"),
   [RejectCode.UNSUPPORTED]: row("INVALID_ARGUMENT", "the strategy is not supported"),
+  [RejectCode.PRUNED]: row("NOT_FOUND", "was pruned past its retention"),
   [RejectCode.PAUSED]: row("FAILED_PRECONDITION", "is paused already"),
   [RejectCode.NOT_PAUSED]: row("FAILED_PRECONDITION", "is not paused"),
   [RejectCode.NOT_RECOVERABLE]: row(

@@ -1,16 +1,10 @@
 /** PauseWorkflow and ResumeWorkflow: the same command to every partition, each of which keeps it for its own runs. */
 import { pauseWorkflowCommand, resumeWorkflowCommand } from "@holdfast/engine";
-import {
-  type Command,
-  type PauseWorkflowRequest,
-  RejectCode,
-  type Rejected,
-  type ResumeWorkflowRequest,
-} from "@holdfast/proto";
+import { type PauseWorkflowRequest, RejectCode, type ResumeWorkflowRequest } from "@holdfast/proto";
 import type { CallContext } from "@holdfast/rpc";
 import { commandId } from "./control-command.js";
-import { refusedError } from "./errors.js";
 import type { AdminParts } from "./parts.js";
+import { toAll } from "./to-all.js";
 import * as check from "./validate/fields.js";
 
 export async function pauseWorkflow(parts: AdminParts, request: PauseWorkflowRequest, context: CallContext) {
@@ -40,21 +34,4 @@ export async function resumeWorkflow(
   });
   await toAll(parts, command, RejectCode.NOT_PAUSED);
   return {};
-}
-
-/** `already`: what a partition says that an earlier, interrupted call had reached. All of them saying so is a refusal. */
-async function toAll(parts: AdminParts, command: Command, already: RejectCode): Promise<void> {
-  const { commands, queries } = parts;
-  const answers = await Promise.all(
-    Array.from({ length: queries.partitions }, (_, partition) => commands.submit(partition, command)),
-  );
-  let done = 0;
-  let refused: Rejected | undefined;
-  for (const { result } of answers) {
-    if (result.case === "accepted") done += 1;
-    if (result.case !== "rejected") continue;
-    if (result.value.code !== already) throw refusedError(result.value);
-    refused = result.value;
-  }
-  if (done === 0 && refused !== undefined) throw refusedError(refused);
 }

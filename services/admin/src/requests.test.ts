@@ -20,6 +20,7 @@ beforeAll(async () => {
       if (kind.case === "listRuns") return { case: "runs", value: { runs: [], cursors: [], more: false } };
       if (kind.case === "listItems") return { case: "items", value: { items: [] } };
       if (kind.case === "getCounts") return { case: "counts", value: { workflows: [] } };
+      if (kind.case === "retention") return { case: "retention", value: { workflows: [], sweeps: [] } };
       return { case: "status", value: {} };
     },
   });

@@ -31,6 +31,8 @@ beforeEach(async () => {
   cluster = await scriptedCluster({
     query: (kind, partition) => {
       if (kind.case === "getRun") return viewOf(kind.value.runId);
+      if (kind.case === "retention")
+        return { case: "retention", value: { workflows: [prunedOf(partition)] } };
       if (kind.case !== "listRuns") return { case: "error", value: { code: 2, message: "not asked here" } };
       const { statuses, limit, cursor } = kind.value;
       const from = cursor.length === 0 ? 0 : Buffer.from(cursor).readUInt32BE();
@@ -73,6 +75,28 @@ function cursorOf(index: number): Uint8Array {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(index);
   return bytes;
+}
+
+/** What a partition says of what it pruned. */
+function prunedOf(partition: number) {
+  const ended = {
+    firstEndedAt: { seconds: 100n + BigInt(partition) },
+    lastEndedAt: { seconds: 900n - BigInt(partition) },
+  };
+  return {
+    workflow: "orders",
+    pruned: [
+      {
+        queue: "default",
+        counts: [
+          { status: RunStatus.FAILED, runs: 1n },
+          { status: RunStatus.COMPLETED, runs: 40n },
+        ],
+        ...ended,
+      },
+      { queue: "other", counts: [{ status: RunStatus.COMPLETED_WITH_FAILURES, runs: 2n }], ...ended },
+    ],
+  };
 }
 
 function viewOf(runId: string) {
@@ -146,7 +170,10 @@ describe("by workflow", () => {
       retried: 1_300n,
       refused: 0n,
       raced: 0n,
-      prunedPastRetention: 0n,
+      // Three in each partition, of two queues; the completed ones among them are nobody's to retry.
+      prunedPastRetention: 3n * BigInt(PARTITIONS),
+      prunedFrom: { seconds: 100n },
+      prunedUntil: { seconds: 900n },
     });
     expect(new Set(results.map(({ runId }) => runId)).size).toBe(1_300);
     expect(results.every(({ kind, items }) => kind === Kind.RETRIED && items === 2)).toBe(true);

@@ -1,13 +1,14 @@
 /**
  * RetryFailed: retries every failed run that one selector names, and accounts for each.
  *
- * 1. matched = retried + raced + refused, always; each run is counted once.
+ * 1. matched = retried + raced + refused, always; each run is counted once. What was pruned is counted beside them.
  * 2. A run whose fate is not known (its partition is silent) is in no count: the call then ends with that error, having
  *    streamed what is certain. Calling again is safe: what was retried is not failed any more.
  * 3. A dry run submits nothing; its results say what a real one would have done at that moment.
  */
 import { randomUUID } from "node:crypto";
 import { isRunRetryable, RUN_RETRYABLE_STATUSES, traitsOf } from "@holdfast/core";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { QueryFailedError, type QueryOptions, retryRunCommand } from "@holdfast/engine";
 import {
   FailureMode,
@@ -85,7 +86,8 @@ export async function* retryFailed(parts: AdminParts, request: RetryFailedReques
   } catch (error) {
     throw sum.interrupted(error);
   }
-  const outcome = { ...sum.outcome(), dryRun: request.dryRun, limited: limit.exceeded };
+  const pruned = runIds === undefined ? await prunedOf(plan) : {};
+  const outcome = { ...sum.outcome(), ...pruned, dryRun: request.dryRun, limited: limit.exceeded };
   yield { kind: { case: "outcome" as const, value: outcome } };
 }
 
@@ -174,7 +176,8 @@ function turnedDown(
     return { runId, kind: Kind.RACED, reason: `no longer failed: it is ${statusName(status)}`, items: 0 };
   }
   const { summary } = refusalOf(code);
-  return { runId, kind: Kind.REFUSED, reason: message || summary, items: 0, summary };
+  const kind = code === RejectCode.PRUNED ? Kind.PRUNED : Kind.REFUSED;
+  return { runId, kind, reason: message || summary, items: 0, summary };
 }
 
 /** Lets through as many as asked for, and looks whether there was one more. */
@@ -195,14 +198,42 @@ class Limit {
   }
 }
 
+/** How many failed runs of the workflow were pruned past their retention, and between when they had ended. */
+async function prunedOf({ parts, context, request }: Plan) {
+  const { workflows } = await parts.queries.retention(
+    request.workflow,
+    0,
+    withinDeadline(context, parts.clock),
+  );
+  let prunedPastRetention = 0n;
+  let prunedFrom: Timestamp | undefined;
+  let prunedUntil: Timestamp | undefined;
+  for (const { counts, firstEndedAt, lastEndedAt } of workflows.flatMap(({ pruned }) => pruned)) {
+    const failed = counts.filter(({ status }) => isRunRetryable(status));
+    if (failed.length === 0) continue;
+    for (const { runs } of failed) prunedPastRetention += runs;
+    if (prunedFrom === undefined || (firstEndedAt?.seconds ?? 0n) < prunedFrom.seconds)
+      prunedFrom = firstEndedAt;
+    if (prunedUntil === undefined || (lastEndedAt?.seconds ?? 0n) > prunedUntil.seconds)
+      prunedUntil = lastEndedAt;
+  }
+  return {
+    prunedPastRetention,
+    ...(prunedFrom === undefined ? {} : { prunedFrom }),
+    ...(prunedUntil === undefined ? {} : { prunedUntil }),
+  };
+}
+
 class Sum {
   #retried = 0n;
   #raced = 0n;
   #refused = 0n;
+  #pruned = 0n;
   readonly #reasons = new Map<string, bigint>();
 
   add({ kind, summary = "" }: Result): void {
-    if (kind === Kind.RETRIED) this.#retried += 1n;
+    if (kind === Kind.PRUNED) this.#pruned += 1n;
+    else if (kind === Kind.RETRIED) this.#retried += 1n;
     else if (kind === Kind.RACED) this.#raced += 1n;
     else {
       this.#refused += 1n;
@@ -216,8 +247,7 @@ class Sum {
       retried: this.#retried,
       raced: this.#raced,
       refused: this.#refused,
-      // Nothing is ever pruned yet, so nothing can be past its retention.
-      prunedPastRetention: 0n,
+      prunedPastRetention: this.#pruned,
       refusedReasons: [...this.#reasons]
         .map(([reason, count]) => ({ reason, count }))
         .toSorted((a, b) => Number(b.count - a.count)),

@@ -72,6 +72,8 @@ describe("help and usage", () => {
       "counts",
       "check",
       "attention",
+      "retention",
+      "set-retention",
       "rejected",
     ]) {
       expect(out).toMatch(new RegExp(`^  ${name} `, "m"));
@@ -285,6 +287,54 @@ describe("looking", () => {
     const { code, out } = await holdfast("cluster");
     expect(code).toBe(1);
     expect(out).toContain("stopped");
+  });
+});
+
+describe("control", () => {
+  it("pauses and resumes a run or a workflow, exactly one of them", async () => {
+    expect((await holdfast("pause import-1 --reason why")).out).toContain("Run import-1: PAUSED");
+    expect((await holdfast("resume import-1")).out).toContain("Run import-1: RUNNING");
+    expect((await holdfast("pause --workflow films")).out).toContain("Workflow films is paused");
+    expect((await holdfast("resume --workflow films")).out).toContain("Workflow films goes on");
+    expect(admin.asked).toEqual([
+      "pauseRun import-1 why",
+      "resumeRun import-1",
+      "pauseWorkflow films ",
+      "resumeWorkflow films",
+    ]);
+    for (const args of ["pause", "resume", "pause import-1 --workflow films"]) {
+      const { code, err } = await holdfast(args);
+      expect([args, code]).toEqual([args, 2]);
+      expect(err).toContain("exactly one of them");
+    }
+  });
+
+  it("cancels with a grace, in units", async () => {
+    await holdfast("cancel import-1 --grace 2m");
+    await holdfast("cancel import-1");
+    expect(admin.asked).toEqual(["cancelRun import-1 120000", "cancelRun import-1 default"]);
+    expect((await holdfast("cancel import-1 --grace 2days")).code).toBe(2);
+  });
+
+  it("shows and changes how long ended runs are kept", async () => {
+    const { out } = await holdfast("retention");
+    expect(out).toMatch(/films +1 d +14 d +any +0 +0 +12/);
+    expect(out).toContain("films: changed by ann at 2026-03-01 12:00:00 UTC: disk");
+    await holdfast("set-retention --workflow films --failed 14d");
+    await holdfast("set-retention --all --reset");
+    expect(admin.asked.slice(1)).toEqual(["setRetention films 1209600", "setRetention  nothing"]);
+    for (const args of [
+      "set-retention --failed 1d",
+      "set-retention --all",
+      "set-retention --all --failed soon",
+    ])
+      expect([args, (await holdfast(args)).code]).toEqual([args, 2]);
+  });
+
+  it("watches for what needs a person", async () => {
+    const { out } = await holdfast("attention");
+    expect(out).toBe("Watching; nothing so far.\n▲ MANUAL  run import-1 failed: look at it\n");
+    expect((await holdfast("attention --json")).out.trimEnd().split("\n")).toHaveLength(1);
   });
 });
 

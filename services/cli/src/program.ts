@@ -13,6 +13,7 @@ import type { Register } from "./commands/register.js";
 import { registerRejected } from "./commands/rejected.js";
 import { registerCheck } from "./commands/check.js";
 import { registerDecisions, registerSignal } from "./commands/wake.js";
+import { registerRetention } from "./commands/retention.js";
 import { registerRetry, registerRetryFailed } from "./commands/retry.js";
 import { registerRun, registerRuns } from "./commands/runs.js";
 import { registerStart } from "./commands/start.js";
@@ -74,6 +75,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerOverview(program, register);
   registerCheck(program, register);
   registerAttention(program, register);
+  registerRetention(program, register);
 
   try {
     await program.parseAsync([...argv], { from: "user" });

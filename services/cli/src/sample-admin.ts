@@ -145,6 +145,23 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       replayed: ids.filter((id) => id < 100n).length,
       notFound: ids.filter((id) => id >= 100n),
     }),
+    getRetention: async ({ workflow, sweeps }) => {
+      state.asked.push(`getRetention ${workflow} ${sweeps}`);
+      return {
+        workflows: [
+          {
+            workflow: "films",
+            policy: { completedRetentionS: 86_400, failedRetentionS: 1_209_600 },
+            changed: "changed by ann at 2026-03-01 12:00:00 UTC: disk",
+            pruned: [{ queue: "default", counts: [{ status: RunStatus.FAILED, runs: 12n }] }],
+          },
+        ],
+      };
+    },
+    setRetention: async ({ workflow, policy }) => {
+      state.asked.push(`setRetention ${workflow} ${policy?.failedRetentionS ?? "nothing"}`);
+      return {};
+    },
     watchAttention: async function* ({ workflow }) {
       state.asked.push(`watchAttention ${workflow}`);
       yield {};

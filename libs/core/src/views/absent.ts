@@ -1,9 +1,13 @@
 /** What is said of a run that is not there: never was, or was pruned, when and by which policy. */
-import { type AppliedRecord, RunStatus } from "@holdfast/proto";
+import { type AppliedRecord, RejectCode, RunStatus } from "@holdfast/proto";
 import { isRunId, quoted } from "../names.js";
 import { tombstoneKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { timeText } from "../text.js";
+
+/** Why a command about a run that is not there is refused. */
+export const absentCode = (view: View, applied: AppliedRecord, runId: string): RejectCode =>
+  prunedText(view, applied, runId) === undefined ? RejectCode.RUN_NOT_FOUND : RejectCode.PRUNED;
 
 /** A sentence without its full stop. */
 export function absentText(view: View, applied: AppliedRecord, runId: string): string {

@@ -15,7 +15,9 @@ import {
   RecoveryStrategy,
   ResumeRunSchema,
   ResumeWorkflowSchema,
+  type RetentionPolicy,
   type RetryRun,
+  SetRetentionSchema,
   type SignalRun,
   type StartRun,
   type TaskReport,
@@ -143,6 +145,15 @@ export function pauseWorkflowCommand(fields: WorkflowControlFields): Command {
 export function resumeWorkflowCommand(fields: Omit<WorkflowControlFields, "reason">): Command {
   const { workflow, who, id, nowMs } = fields;
   return command({ case: "resumeWorkflow", value: init(ResumeWorkflowSchema, { workflow, who }) }, id, nowMs);
+}
+
+/** Appended to every partition's log. `policy` undefined: nothing is said any more. */
+export function setRetentionCommand(
+  fields: WorkflowControlFields & { readonly policy: RetentionPolicy | undefined },
+): Command {
+  const { workflow, policy, who, reason, id, nowMs } = fields;
+  const value = init(SetRetentionSchema, { workflow, policy, who, reason });
+  return command({ case: "setRetention", value }, id, nowMs);
 }
 
 export function signalRunCommand(

@@ -8,6 +8,7 @@ export {
   pauseWorkflowCommand,
   resumeRunCommand,
   resumeWorkflowCommand,
+  setRetentionCommand,
   command,
   decideApprovalCommand,
   defineWorkflowCommand,

@@ -10,6 +10,7 @@ import {
   type ItemStatus,
   type ItemView,
   type PartitionStatus,
+  type RetentionAnswer,
   type Payload,
   QueryErrorCode,
   type QueryRequest,
@@ -24,6 +25,7 @@ import { type Clock, systemClock } from "../ports/clock.js";
 import { PortError } from "../ports/errors.js";
 import { querySubject } from "../subjects.js";
 import { decode, encode } from "./codec.js";
+import { addRetention } from "./retention.js";
 import { addCounts, sortedCounts } from "./counts.js";
 import { decodeItemsToken, encodeItemsToken } from "./page-token.js";
 import { QueryFailedError } from "./query-errors.js";
@@ -177,6 +179,16 @@ export class QueryClient {
     return sortedCounts(addCounts(answers.flatMap((answer) => answer.workflows)));
   }
 
+  /** How long ended runs are kept, what was pruned over all partitions, and the newest sweeps. */
+  async retention(workflow = "", sweeps = 0, options: QueryOptions = {}): Promise<RetentionAnswer> {
+    const kind: Kind = {
+      case: "retention",
+      value: { $typeName: "holdfast.v1.RetentionQuery", workflow, sweeps },
+    };
+    const answers = await this.#scatter((partition) => this.#expect(partition, kind, "retention", options));
+    return addRetention(answers, sweeps);
+  }
+
   /** How each partition fares. One that does not answer is in the list too, as `unavailable` with the problem. */
   status(options: QueryOptions = {}): Promise<PartitionStatus[]> {
     const kind: Kind = { case: "status", value: { $typeName: "holdfast.v1.StatusQuery" } };
@@ -198,7 +210,7 @@ export class QueryClient {
     return Promise.all(Array.from({ length: this.partitions }, (_, partition) => ask(partition)));
   }
 
-  async #expect<C extends "run" | "runs" | "items" | "counts" | "payload" | "status">(
+  async #expect<C extends "run" | "runs" | "items" | "counts" | "payload" | "status" | "retention">(
     partition: number,
     kind: Kind,
     wanted: C,

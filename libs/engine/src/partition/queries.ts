@@ -52,6 +52,7 @@ import { bringInline, pinned } from "./compose.js";
 import { checkRuns } from "./check.js";
 import { workflowNames } from "./due-work.js";
 import { servingText } from "../dispatch/reaper.js";
+import { retentionAnswer } from "./retention.js";
 import { listRuns } from "./list-runs.js";
 import { readSteps } from "./steps.js";
 import type { PartitionState } from "./state.js";
@@ -118,6 +119,11 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
       deps.onBreaches(value.breaches);
       return { case: "check", value };
     }
+    case "retention":
+      return {
+        case: "retention",
+        value: await retentionAnswer(deps.view(), deps.applied(), deps.partition, kind.value),
+      };
     case "getPayload":
       return getPayload(deps, kind.value);
     default:

@@ -2,6 +2,7 @@
 import { type RetryOutcome, type RetryResult, RetryResultKind } from "@holdfast/proto";
 import type { Screen, Tone } from "./style.js";
 import { MARKS } from "./status.js";
+import { formatMoment } from "./time.js";
 import { countOf, formatCount, safeText, wrapText } from "./text.js";
 
 const KINDS: Readonly<Record<RetryResultKind, readonly [word: string, tone: Tone]>> = {
@@ -9,6 +10,7 @@ const KINDS: Readonly<Record<RetryResultKind, readonly [word: string, tone: Tone
   [RetryResultKind.RETRIED]: ["retried", "good"],
   [RetryResultKind.RACED]: ["raced", "warn"],
   [RetryResultKind.REFUSED]: ["refused", "bad"],
+  [RetryResultKind.PRUNED]: ["pruned", "warn"],
 };
 
 export function renderRetryResult(result: RetryResult, screen: Screen, dryRun = false): string[] {
@@ -39,6 +41,19 @@ export function renderRetryOutcome(outcome: RetryOutcome, screen: Screen): strin
   for (const { reason, count } of outcome.refusedReasons) {
     for (const line of wrapText(`refused ${formatCount(count)}: ${safeText(reason)}`, screen.width - 2))
       lines.push(`  ${line}`);
+  }
+  if (
+    outcome.prunedPastRetention > 0n &&
+    outcome.prunedFrom !== undefined &&
+    outcome.prunedUntil !== undefined
+  ) {
+    const between = `they had ended between ${formatMoment(outcome.prunedFrom)} and ${formatMoment(outcome.prunedUntil)}`;
+    lines.push(
+      ...wrapText(
+        `${formatCount(outcome.prunedPastRetention)} more were pruned past their retention: ${between}`,
+        screen.width - 2,
+      ).map((line) => `  ${line}`),
+    );
   }
   if (outcome.limited)
     lines.push("  There were more runs than the limit: type the same again for the next ones.");

@@ -5,7 +5,7 @@ import { cancelActor } from "../../actor/cancel.js";
 import { undoProgress } from "../../actor/undo.js";
 import { CANCEL_GRACE_DEFAULT_MS, CANCEL_GRACE_MS_MAX } from "../../limits.js";
 import { isRunTerminal } from "../../status.js";
-import { absentText } from "../../views/absent.js";
+import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
 export function cancelRun(
@@ -17,7 +17,7 @@ export function cancelRun(
   if (actor === undefined) {
     return ctx.reject(
       command,
-      RejectCode.RUN_NOT_FOUND,
+      absentCode(ctx.view, ctx.applied, cancel.runId),
       absentText(ctx.view, ctx.applied, cancel.runId),
       cancel.runId,
     );

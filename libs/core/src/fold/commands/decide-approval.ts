@@ -6,7 +6,7 @@ import { decide, waitingForApproval } from "../../actor/wait.js";
 import { WHO_CHARS_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
 import { cutText } from "../../text.js";
-import { absentText } from "../../views/absent.js";
+import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
 const COMMENT_CHARS_MAX = 512;
@@ -15,7 +15,12 @@ export function decideApproval(ctx: FoldContext, command: Command, decision: Dec
   const { runId, approved } = decision;
   const actor = loadActor(ctx, runId);
   if (actor === undefined)
-    return ctx.reject(command, RejectCode.RUN_NOT_FOUND, absentText(ctx.view, ctx.applied, runId), runId);
+    return ctx.reject(
+      command,
+      absentCode(ctx.view, ctx.applied, runId),
+      absentText(ctx.view, ctx.applied, runId),
+      runId,
+    );
   const waiting = waitingForApproval(actor);
   const matching =
     decision.action === "" ? waiting : waiting.filter((action) => action.name === decision.action);

@@ -32,14 +32,19 @@ import { askAgain } from "../../breaker/release.js";
 import { WHO_CHARS_MAX } from "../../limits.js";
 import { isRunTerminal, isTerminal } from "../../status.js";
 import { cutText } from "../../text.js";
-import { absentText } from "../../views/absent.js";
+import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
 export function pauseRun(ctx: FoldContext, command: Command, pause: PauseRun): Outcome {
   const { runId } = pause;
   const actor = loadActor(ctx, runId);
   if (actor === undefined)
-    return ctx.reject(command, RejectCode.RUN_NOT_FOUND, absentText(ctx.view, ctx.applied, runId), runId);
+    return ctx.reject(
+      command,
+      absentCode(ctx.view, ctx.applied, runId),
+      absentText(ctx.view, ctx.applied, runId),
+      runId,
+    );
   const { run } = actor;
   const refuse = (code: RejectCode, message: string): Outcome =>
     ctx.reject(command, code, message, runId, run.status);
@@ -67,7 +72,12 @@ export function resumeRun(ctx: FoldContext, command: Command, resume: ResumeRun)
   const { runId } = resume;
   const actor = loadActor(ctx, runId);
   if (actor === undefined)
-    return ctx.reject(command, RejectCode.RUN_NOT_FOUND, absentText(ctx.view, ctx.applied, runId), runId);
+    return ctx.reject(
+      command,
+      absentCode(ctx.view, ctx.applied, runId),
+      absentText(ctx.view, ctx.applied, runId),
+      runId,
+    );
   const { run } = actor;
   if (run.status !== RunStatus.PAUSED) {
     const message = `run ${runId} is not paused: it is ${RunStatus[run.status]}`;

@@ -1,8 +1,8 @@
 /** RetryRun: an operator sets an ended run off again, wholly or in part. */
-import { type Command, RejectCode, type RetryRun } from "@holdfast/proto";
+import { type Command, type RetryRun } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
 import { reopen } from "../../actor/reopen.js";
-import { absentText } from "../../views/absent.js";
+import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
 export function retryRun(
@@ -14,7 +14,7 @@ export function retryRun(
   if (actor === undefined) {
     return ctx.reject(
       command,
-      RejectCode.RUN_NOT_FOUND,
+      absentCode(ctx.view, ctx.applied, retry.runId),
       absentText(ctx.view, ctx.applied, retry.runId),
       retry.runId,
     );

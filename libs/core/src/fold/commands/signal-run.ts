@@ -17,7 +17,7 @@ import { SIGNAL_BYTES_MAX, SIGNALS_KEPT_MAX, WHO_CHARS_MAX } from "../../limits.
 import { isName, quoted } from "../../names.js";
 import { isRunTerminal } from "../../status.js";
 import { cutText } from "../../text.js";
-import { absentText } from "../../views/absent.js";
+import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
 export function signalRun(ctx: FoldContext, command: Command, signal: SignalRun): Outcome {
@@ -25,7 +25,12 @@ export function signalRun(ctx: FoldContext, command: Command, signal: SignalRun)
   const who = cutText(signal.who, WHO_CHARS_MAX);
   const actor = loadActor(ctx, runId);
   if (actor === undefined)
-    return ctx.reject(command, RejectCode.RUN_NOT_FOUND, absentText(ctx.view, ctx.applied, runId), runId);
+    return ctx.reject(
+      command,
+      absentCode(ctx.view, ctx.applied, runId),
+      absentText(ctx.view, ctx.applied, runId),
+      runId,
+    );
   const { run } = actor;
   const refuse = (code: RejectCode, message: string): Outcome =>
     ctx.reject(command, code, message, runId, run.status);
