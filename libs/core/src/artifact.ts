@@ -22,6 +22,12 @@ export interface ArtifactReference {
 /** Of an artifact whose lines are JSON. */
 export const JSON_LINES_TYPE = "application/x-ndjson";
 
+const BYTES_TYPE = "application/octet-stream";
+const LINES_NAME = /\.(jsonl|ndjson)$/i;
+
+/** What an artifact is by its name, where nobody says. */
+export const contentTypeOf = (name: string): string => (LINES_NAME.test(name) ? JSON_LINES_TYPE : BYTES_TYPE);
+
 const DIGEST = /^[0-9a-f]{64}$/;
 // Shown to people and put into messages: one line of text, and no path.
 // eslint-disable-next-line no-control-regex

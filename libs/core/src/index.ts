@@ -16,6 +16,7 @@ export {
   type ArtifactFacts,
   artifactNameProblem,
   type ArtifactReference,
+  contentTypeOf,
   JSON_LINES_TYPE,
   readArtifact,
 } from "./artifact.js";

@@ -1,5 +1,5 @@
 /**
- * A typed gRPC client made from a service's descriptor: promises for unary calls, async iterables for streams.
+ * A typed gRPC client made from a service's descriptor: promises for single answers, async iterables for streams.
  *
  * 1. Every call has a deadline, its own or the client's.
  * 2. Every failure is an `RpcError`.
@@ -13,6 +13,7 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
+  type ClientWritableStream,
   credentials,
   Metadata,
 } from "@grpc/grpc-js";
@@ -124,9 +125,54 @@ function callerOf(client: Client, method: DescMethod, own: ClientOptions) {
           return call;
         });
     case "client_streaming":
+      return (requests: AsyncIterable<Init>, options: CallOptions = {}): Promise<Message> =>
+        sendAll(requests, (answered) => {
+          const metadata = metadataOf(own, options);
+          const call = client.makeClientStreamRequest(
+            path,
+            encode,
+            decode,
+            metadata,
+            streamDeadline(options),
+            answered,
+          );
+          return { call, stop: cancelOn(options.signal, call) };
+        });
     default:
-      throw new Error(`${method.toString()} streams requests for one answer; libs/rpc calls no such method.`);
+      throw new Error(`${String(method)} is of a kind that libs/rpc does not know.`);
   }
+}
+
+type Answered = (error: unknown, value?: Message) => void;
+
+/** Sends as fast as the server reads, until it answers. Where the requests themselves fail, that is what the call fails with. */
+function sendAll(
+  requests: AsyncIterable<Init>,
+  open: (answered: Answered) => { readonly call: ClientWritableStream<Init>; readonly stop: () => void },
+): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    const over = new AbortController();
+    const { call, stop } = open((error, value) => {
+      over.abort();
+      stop();
+      if (value === undefined) reject(fromServiceError(error));
+      else resolve(value);
+    });
+    const { signal } = over;
+    const write = async (): Promise<void> => {
+      for await (const request of requests) {
+        if (signal.aborted) return;
+        if (!call.write(request)) await once(call, "drain", { signal });
+      }
+      call.end();
+    };
+    write().catch((error: unknown) => {
+      // Once the server has answered, whatever is still to be sent is of no interest.
+      if (signal.aborted) return;
+      reject(error instanceof Error ? error : new Error(String(error)));
+      call.cancel();
+    });
+  });
 }
 
 const streamDeadline = (options: CallOptions): { deadline: number } => ({

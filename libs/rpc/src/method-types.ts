@@ -11,7 +11,8 @@ export interface MethodShape<I extends DescMessage, O extends DescMessage> {
 
 /**
  * One method's handler. A streaming handler is an async generator: it is asked for the next message only when there is
- * room for it (flow control), and its `finally` runs when the caller goes away.
+ * room for it (flow control), and its `finally` runs when the caller goes away. Streamed requests just end where their caller is cut
+ * off: a method for which that matters has a message that says that all was sent.
  */
 export type Handler<M> =
   M extends MethodShape<infer I, infer O>
@@ -24,7 +25,9 @@ export type Handler<M> =
               requests: AsyncIterable<MessageShape<I>>,
               context: CallContext,
             ) => AsyncIterable<MessageInitShape<O>>
-          : never
+          : M["methodKind"] extends "client_streaming"
+            ? (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => Promise<MessageInitShape<O>>
+            : never
     : never;
 
 /** A handler for every method of a service. */
@@ -52,7 +55,12 @@ export type ClientMethod<M> =
               requests: AsyncIterable<MessageInitShape<I>>,
               options?: CallOptions,
             ) => AsyncIterable<MessageShape<O>>
-          : never
+          : M["methodKind"] extends "client_streaming"
+            ? (
+                requests: AsyncIterable<MessageInitShape<I>>,
+                options?: CallOptions,
+              ) => Promise<MessageShape<O>>
+            : never
     : never;
 
 export type ClientMethods<S extends DescService> = {

@@ -9,6 +9,7 @@ import type { DescMethod, Message, MessageInitShape, DescMessage } from "@bufbui
 import type {
   sendUnaryData,
   ServerDuplexStream,
+  ServerReadableStream,
   ServerUnaryCall,
   ServerWritableStream,
   StatusObject,
@@ -47,7 +48,7 @@ type UnaryAnswer = (request: Message, context: CallContext) => Promise<Init>;
 /** Handlers without their message types, which `ServiceHandlers` has checked. */
 export type UntypedHandler = (request: Message | AsyncIterable<Message>, context: CallContext) => unknown;
 
-/** grpc-js's handler for a method; client streaming has no use here yet and is refused at registration. */
+/** grpc-js's handler for a method. */
 export function serveMethod(
   method: DescMethod,
   handler: UntypedHandler,
@@ -55,8 +56,12 @@ export function serveMethod(
 ): UntypedHandleCall {
   switch (method.methodKind) {
     case "unary":
-      return (call: ServerUnaryCall<Decoded, Buffer>, callback: sendUnaryData<Buffer>) =>
-        void serveUnary(method, handler as UnaryAnswer, env, call, callback);
+      return (call: ServerUnaryCall<Decoded, Buffer>, callback: sendUnaryData<Buffer>) => {
+        const answer = handler as UnaryAnswer;
+        void serveOne(method, env, call, callback, async (context) =>
+          answer(messageOf(call.request), context),
+        );
+      };
     case "server_streaming":
       return (call: ServerWritableStream<Decoded, Buffer>) => {
         const answer = handler as (request: Message, context: CallContext) => AsyncIterable<Init>;
@@ -68,27 +73,30 @@ export function serveMethod(
           requests: AsyncIterable<Message>,
           context: CallContext,
         ) => AsyncIterable<Init>;
-        void serveStream(method, call, env, (context) => answer(messagesOf(call), context));
+        void serveStream(method, call, env, (context) => answer(messagesOf(call, context), context));
       };
     case "client_streaming":
+      return (call: ServerReadableStream<Decoded, Buffer>, callback: sendUnaryData<Buffer>) => {
+        const answer = handler as (requests: AsyncIterable<Message>, context: CallContext) => Promise<Init>;
+        void serveOne(method, env, call, callback, (context) => answer(messagesOf(call, context), context));
+      };
     default:
-      throw new Error(
-        `${method.toString()} streams requests for one answer; libs/rpc serves no such method.`,
-      );
+      throw new Error(`${String(method)} is of a kind that libs/rpc does not know.`);
   }
 }
 
-async function serveUnary(
+/** A call with one answer. */
+async function serveOne(
   method: DescMethod,
-  handler: UnaryAnswer,
   env: CallEnvironment,
-  call: ServerUnaryCall<Decoded, Buffer>,
+  call: AnyServerCall,
   callback: sendUnaryData<Buffer>,
+  answer: (context: CallContext) => Promise<Init>,
 ): Promise<void> {
   const ended = observation(call, env);
   let bytes: Buffer;
   try {
-    bytes = encodeMessage(method.output, await handler(messageOf(call.request), ended.context));
+    bytes = encodeMessage(method.output, await answer(ended.context));
   } catch (thrown) {
     callback(toGrpcStatus(ended.failed(thrown, 0)));
     return;
@@ -132,7 +140,12 @@ function messageOf(decoded: Decoded): Message {
   return decoded.message;
 }
 
-async function* messagesOf(call: ServerDuplexStream<Decoded, Buffer>): AsyncIterable<Message> {
+async function* messagesOf(
+  call: ServerDuplexStream<Decoded, Buffer> | ServerReadableStream<Decoded, Buffer>,
+  { signal }: CallContext,
+): AsyncIterable<Message> {
+  // A caller that goes away ends its stream for the server in no other way.
+  signal.addEventListener("abort", () => call.destroy(), { once: true });
   // Without the option the end of the reading side would destroy the writing side too.
   const requests: AsyncIterable<Decoded> = call.iterator({ destroyOnReturn: false });
   for await (const decoded of requests) yield messageOf(decoded);

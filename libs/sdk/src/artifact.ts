@@ -10,6 +10,7 @@ import {
   artifactNameProblem,
   type ArtifactReference,
   CONTENT_TYPE_CHARS_MAX,
+  contentTypeOf,
   type Json,
   JSON_LINES_TYPE,
   readArtifact,
@@ -58,8 +59,6 @@ export const jsonLines = <Row>(rows: Iterable<Row> | AsyncIterable<Row>): JsonLi
   new JsonLines(rows);
 
 const LF = Uint8Array.of(0x0a);
-const LINES_FILE = /\.(jsonl|ndjson)$/i;
-const BYTES_TYPE = "application/octet-stream";
 const NAME_DEFAULT = "artifact";
 /** Small pieces are put together up to here before they go to the store. */
 const PIECE_BYTES = 64 * 1024;
@@ -73,8 +72,8 @@ export async function storeArtifact<Line>(
 ): Promise<Artifact<Line>> {
   const file = typeof source === "string" ? basename(source) : undefined;
   const name = options.name ?? file ?? NAME_DEFAULT;
-  const linewise = source instanceof JsonLines || LINES_FILE.test(file ?? name);
-  const contentType = options.contentType ?? (linewise ? JSON_LINES_TYPE : BYTES_TYPE);
+  const contentType =
+    options.contentType ?? (source instanceof JsonLines ? JSON_LINES_TYPE : contentTypeOf(file ?? name));
   const problem =
     artifactNameProblem(name) ??
     (contentType.length > CONTENT_TYPE_CHARS_MAX

@@ -8,6 +8,7 @@ import type { AdminParts } from "./parts.js";
 import { pauseWorkflow, resumeWorkflow } from "./pause-workflow.js";
 import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
 import { listRejected, replayRejected } from "./rejected-work.js";
+import { putArtifact } from "./put-artifact.js";
 import { getRetention, setRetention } from "./retention.js";
 import { retryFailed } from "./retry-failed.js";
 import { startRun } from "./start-run.js";
@@ -42,6 +43,7 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     listWorkflows: (_request, context) => listWorkflows(parts, context),
     listRejected: (request) => listRejected(parts, request),
     replayRejected: (request) => replayRejected(parts, request),
+    putArtifact: (requests) => putArtifact(parts, requests),
     check: (_request, context) => check(parts, context),
     getRetention: (request, context) => getRetention(parts, request, context),
     setRetention: (request, context) => setRetention(parts, request, context),

@@ -73,6 +73,7 @@ beforeEach(async () => {
       definitions,
       work,
       payloads: new PayloadCodec(payloads),
+      store: payloads,
       validator: new SchemaValidator(),
       clusterInfo: { version: "0.1.0", natsServerVersion: "none", warnings: [] },
       bus,

@@ -5,6 +5,7 @@ import type {
   CommandClient,
   DefinitionRegistry,
   PayloadCodec,
+  PayloadStore,
   QueryClient,
   QueryOptions,
   RegisteredDefinition,
@@ -31,6 +32,8 @@ export interface AdminParts {
   readonly definitions: DefinitionRegistry;
   readonly work: WorkQueue;
   readonly payloads: PayloadCodec;
+  /** Where artifacts are kept. */
+  readonly store: PayloadStore;
   readonly validator: InputValidator;
   readonly clusterInfo: ClusterInfo;
   /** Workers' beats are heard here. */

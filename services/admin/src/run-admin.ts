@@ -37,6 +37,7 @@ export function adminPartsOn(cluster: NatsCluster): { readonly parts: AdminParts
     definitions,
     work,
     payloads: new PayloadCodec(payloads),
+    store: payloads,
     validator: new SchemaValidator(),
     clusterInfo: { version: manifest.version, natsServerVersion: serverVersion, warnings },
     bus,

@@ -148,6 +148,7 @@ export async function scriptedCluster(script: Partial<Script> = {}): Promise<Scr
     definitions,
     work,
     payloads: new PayloadCodec(payloads, 1_024),
+    store: payloads,
     validator: new SchemaValidator(),
     clusterInfo: { version: "0.1.0", natsServerVersion: "2.15.1", warnings: ["one copy only"] },
     bus,

@@ -71,6 +71,7 @@ describe("help and usage", () => {
       "workflows",
       "counts",
       "check",
+      "artifacts",
       "attention",
       "retention",
       "set-retention",

@@ -4,6 +4,7 @@
  */
 import { RpcError } from "@holdfast/rpc";
 import { Command, CommanderError } from "commander";
+import { registerArtifacts } from "./commands/artifacts.js";
 import { registerAttention } from "./commands/attention.js";
 import { registerCancel, registerPause } from "./commands/control.js";
 import { registerItems } from "./commands/items.js";
@@ -73,6 +74,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerDecisions(program, register);
   registerRejected(program, register);
   registerOverview(program, register);
+  registerArtifacts(program, register);
   registerCheck(program, register);
   registerAttention(program, register);
   registerRetention(program, register);

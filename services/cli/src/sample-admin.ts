@@ -176,6 +176,11 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       };
       yield { checkedRuns: 2n, checkedItems: 40n, foundBreaches: BigInt(state.breaches.length), done: true };
     },
+    putArtifact: async (requests) => {
+      let size = 0n;
+      for await (const { part } of requests) if (part.case === "data") size += BigInt(part.value.length);
+      return { size };
+    },
     describeCluster: async () => ({
       version: "0.1.0",
       partitions: [

@@ -17,6 +17,9 @@ import type {
   ArrayPointer,
   ItemAt,
   ItemsNames,
+  LineAt,
+  LinesPath,
+  LinesPointer,
   JobArgs,
   Jsonified,
   NoEffect,
@@ -28,7 +31,7 @@ import type {
   OverItems,
   With,
 } from "./types.js";
-import type { FromInput, FromItems, FromOutput } from "./item-sources.js";
+import type { FromInput, FromItems, FromLines, FromOutput, FromOutputLines } from "./item-sources.js";
 import type { Beside } from "./beside.js";
 import type { Workflow } from "./workflow.js";
 
@@ -154,6 +157,39 @@ export interface BatchMethod<In, Out, A extends Actions> {
       T
     >,
     handlers: JobHandlers<JobArgs<Out, ItemAt<A[From]["output"], P>, A, After | From, T>, H, JobCheck<R>>,
+    beside?: Beside<UndoItemsArgs<Out, A, After | From, T, R>>,
+  ): Items<In, Out, A, N, R, After | From>;
+  /** The lines of an artifact in the run's input. */
+  <
+    N extends string,
+    H,
+    R,
+    const P extends LinesPath<Jsonified<In>> | LinesPointer<Jsonified<In>>,
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: Options<FromLines<P>, After, T>,
+    handlers: JobHandlers<JobArgs<Out, LineAt<Jsonified<In>, P>, A, After, T>, H, JobCheck<R>>,
+    beside?: Beside<UndoItemsArgs<Out, A, After, T, R>>,
+  ): Items<In, Out, A, N, R, After>;
+  /** The lines of an artifact in another action's output. */
+  <
+    N extends string,
+    H,
+    R,
+    const From extends OnceNames<A>,
+    const P extends string = "",
+    const After extends keyof A & string = never,
+    const T extends Trigger = "all_completed",
+  >(
+    name: NewName<N, A>,
+    options: Options<
+      FromOutputLines<From, P & (LinesPath<A[From]["output"]> | LinesPointer<A[From]["output"]>)>,
+      After,
+      T
+    >,
+    handlers: JobHandlers<JobArgs<Out, LineAt<A[From]["output"], P>, A, After | From, T>, H, JobCheck<R>>,
     beside?: Beside<UndoItemsArgs<Out, A, After | From, T, R>>,
   ): Items<In, Out, A, N, R, After | From>;
   /** One job, whose output is the action's. */

@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { OnConflict, OnConflictSchema, StartRunResponseSchema } from "@holdfast/proto";
 import { type Command, InvalidArgumentError } from "commander";
-import type { CommandContext } from "../context.js";
+import { uploadFile } from "../artifact-file.js";
+import type { AdminClient, CommandContext } from "../context.js";
 import { ExitCode, usageError } from "../exit-codes.js";
 import { followWithProgress } from "../follow.js";
 import { runStatusWord } from "../render/status.js";
@@ -15,6 +16,7 @@ import { exitCodeOfRun, showRun } from "./show-run.js";
 interface StartOptions {
   readonly input?: string;
   readonly inputFile?: string;
+  readonly artifact?: readonly ArtifactOption[];
   readonly runId?: string;
   readonly priority?: number;
   readonly startAt?: string;
@@ -38,6 +40,11 @@ export function registerStart(program: Command, register: Register): void {
     .argument("<workflow>", "its name")
     .option("-i, --input <json>", "the run's input; default: null")
     .option("-f, --input-file <file>", "the same from a file; - for standard input")
+    .option(
+      "--artifact <path=file>",
+      "store a file, and let its reference stand at that path of the input (rows, batch.rows); may be repeated",
+      artifactOption,
+    )
     .option("--run-id <id>", "1-128 of A-Z a-z 0-9 _ -; default: one is made")
     .option("--priority <n>", "higher goes first; default: 0", wholeNumber(-1_000_000, 1_000_000))
     .option("--start-at <time>", "not before this time (ISO 8601), or after so long (30s, 15m, 2h, 7d)")
@@ -47,9 +54,10 @@ export function registerStart(program: Command, register: Register): void {
       enumValue(OnConflictSchema, "way"),
     );
   register(addWaiting(command), async (context, [workflow = ""], options: StartOptions) => {
-    const inputJson = await readInput(context, options);
+    const givenJson = await readInput(context, options);
     const startAt = readStartAt(options.startAt, context.io.nowMs());
     return context.withAdmin(async (admin) => {
+      const inputJson = await withArtifacts(context, admin, givenJson, options.artifact ?? []);
       const answer = await admin.startRun({
         workflow,
         inputJson,
@@ -80,6 +88,52 @@ export function registerStart(program: Command, register: Register): void {
       return ExitCode.done;
     });
   });
+}
+
+interface ArtifactOption {
+  readonly path: readonly string[];
+  readonly file: string;
+}
+
+function artifactOption(text: string, before: readonly ArtifactOption[] = []): readonly ArtifactOption[] {
+  const [, path = "", file = ""] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  const names = path.split(".");
+  if (file === "" || names.some((name) => name === "" || name === "__proto__"))
+    throw new InvalidArgumentError(`"${text}" is not a path and a file, such as rows=./rows.jsonl.`);
+  return [...before, { path: names, file }];
+}
+
+/** The input with a reference to each file at its path. Only then is the input written anew: else it goes on as it was given. */
+async function withArtifacts(
+  context: CommandContext,
+  admin: AdminClient,
+  inputJson: string,
+  artifacts: readonly ArtifactOption[],
+): Promise<string> {
+  if (artifacts.length === 0) return inputJson;
+  const input = (JSON.parse(inputJson) as unknown) ?? {};
+  for (const { path, file } of artifacts) {
+    const holder = holderOf(input, path);
+    const { referenceJson } = await uploadFile(admin, { path: file }, context.io.interrupted);
+    holder[path.at(-1) ?? ""] = JSON.parse(referenceJson);
+  }
+  return JSON.stringify(input);
+}
+
+/** The object that the last name of a path is in; what is missing on the way there is made. */
+function holderOf(input: unknown, path: readonly string[]): Record<string, unknown> {
+  let at = input;
+  for (const [depth, name] of path.entries()) {
+    if (typeof at !== "object" || at === null || Array.isArray(at))
+      throw usageError(
+        `--artifact ${path.join(".")}: ${depth === 0 ? "the input" : path.slice(0, depth).join(".")} is no object.`,
+      );
+    const holder = at as Record<string, unknown>;
+    if (depth === path.length - 1) return holder;
+    if (!Object.hasOwn(holder, name)) holder[name] = {};
+    at = holder[name];
+  }
+  throw usageError("--artifact needs a path.");
 }
 
 const startedLine = (runId: string, existed: boolean): string =>
