@@ -76,6 +76,7 @@ export {
 } from "./text.js";
 export { absentText } from "./views/absent.js";
 export { type ItemViewInput, itemView } from "./views/item-view.js";
+export { breakerView } from "./views/breaker-view.js";
 export { isPaused, pausedText } from "./views/paused.js";
 export { partialOfItem, partialOfRun, traceIdOf } from "./views/partial-result.js";
 export { isNoOp, type RunViewInput, runSummary, runView } from "./views/run-view.js";

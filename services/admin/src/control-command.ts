@@ -10,7 +10,17 @@ import type { AdminParts } from "./parts.js";
  * Hashed, since a request id and a run id together may be longer than a command's id.
  */
 export function commandId(
-  kind: "start" | "retry" | "cancel" | "pause" | "resume" | "retention" | "signal" | "decide",
+  kind:
+    | "start"
+    | "retry"
+    | "cancel"
+    | "pause"
+    | "resume"
+    | "retention"
+    | "signal"
+    | "decide"
+    | "breaker-open"
+    | "breaker-reset",
   /** Or a workflow's name. */
   runId: string,
   requestId: string,

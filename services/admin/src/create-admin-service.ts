@@ -1,6 +1,7 @@
 /** The admin service: every rpc of AdminService, each in the file that is named for it. */
 import { AdminService } from "@holdfast/proto";
 import { serve, type ServedService, type ServiceHandlers } from "@holdfast/rpc";
+import { changeBreaker, getBreaker, listBreakers } from "./breakers.js";
 import { cancelRun, pauseRun, resumeRun, retryRun } from "./change-run.js";
 import { check } from "./check.js";
 import { describeCluster, listWorkflows } from "./cluster.js";
@@ -39,6 +40,9 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     resumeWorkflow: (request, context) => resumeWorkflow(parts, request, context),
     signalRun: (request, context) => signalRun(parts, request, context),
     decideApproval: (request, context) => decideApproval(parts, request, context),
+    listBreakers: (request, context) => listBreakers(parts, request, context),
+    getBreaker: (request, context) => getBreaker(parts, request, context),
+    changeBreaker: (request, context) => changeBreaker(parts, request, context),
     getCounts: (request, context) => getCounts(parts, request, context),
     listWorkflows: (_request, context) => listWorkflows(parts, context),
     listRejected: (request) => listRejected(parts, request),

@@ -6,6 +6,7 @@ import { RpcError } from "@holdfast/rpc";
 import { Command, CommanderError } from "commander";
 import { registerArtifacts } from "./commands/artifacts.js";
 import { registerAttention } from "./commands/attention.js";
+import { registerBreakers } from "./commands/breakers.js";
 import { registerCancel, registerPause } from "./commands/control.js";
 import { registerItems } from "./commands/items.js";
 import { registerLocal } from "./commands/local.js";
@@ -70,6 +71,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerRetryFailed(program, register);
   registerCancel(program, register);
   registerPause(program, register);
+  registerBreakers(program, register);
   registerSignal(program, register);
   registerDecisions(program, register);
   registerRejected(program, register);

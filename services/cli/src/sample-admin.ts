@@ -6,6 +6,7 @@ import {
   AdminService,
   AttentionKind,
   type Breach,
+  BreakerStatus,
   FailureMode,
   ItemStatus,
   RetryResultKind,
@@ -25,6 +26,24 @@ interface SampleState {
   /** What a check finds. */
   breaches: Omit<Breach, "$typeName" | "$unknown">[];
 }
+
+const SAMPLE_BREAKER = {
+  workflow: "films",
+  action: "check",
+  partition: 3,
+  status: BreakerStatus.OPEN,
+  text: "breaker open until 2026-03-01 12:00:00 UTC: 9 of 10 attempts failed within 60 s",
+  windowMs: 60_000,
+  ended: 10,
+  failed: 9,
+  rateBp: 9_000,
+  tripsAtBp: 5_000,
+  minSamples: 10,
+  held: 2,
+  transitions: [
+    { from: BreakerStatus.CLOSED, to: BreakerStatus.OPEN, cause: "9 of 10 attempts failed within 60 s" },
+  ],
+};
 
 export interface SampleAdmin extends SampleState {
   readonly address: string;
@@ -121,6 +140,19 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
     resumeWorkflow: async ({ workflow }) => {
       state.asked.push(`resumeWorkflow ${workflow}`);
       return {};
+    },
+    listBreakers: async ({ workflow, openOnly }) => {
+      state.asked.push(`listBreakers ${workflow} ${openOnly ? "open" : "all"}`);
+      return { breakers: [SAMPLE_BREAKER], more: false };
+    },
+    getBreaker: async ({ workflow, action }) => {
+      state.asked.push(`getBreaker ${workflow} ${action}`);
+      return { breakers: [SAMPLE_BREAKER] };
+    },
+    changeBreaker: async ({ workflow, action, change, reason }) => {
+      const span = change.case === "open" ? ` ${change.value.forMs}` : "";
+      state.asked.push(`changeBreaker ${workflow} ${action} ${change.case}${span} ${reason}`);
+      return { partitions: 16 };
     },
     signalRun: async ({ runId, name }) => {
       findRun(state.run, runId);

@@ -67,3 +67,15 @@ export function jsonText(text: string, from: string): string {
   }
   return text;
 }
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** A span up to a maximum, `most` in words, in milliseconds: 0, 500ms, 30s, 5m or 2h. */
+export function spanMs(maxMs: number, most: string): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+)(ms|s|m|h)?$/.exec(text.trim());
+    const ms = match === null ? Number.NaN : Number(match[1]) * (UNIT_MS[match[2] ?? "ms"] ?? 1);
+    if (ms >= 0 && ms <= maxMs) return ms;
+    throw new InvalidArgumentError(`"${text}" is no span up to ${most}: write it like 0, 500ms, 30s or 5m`);
+  };
+}

@@ -46,13 +46,26 @@ function refuseItems(actor: Actor, action: ActionPlan): void {
   ctx.setTimer(ctx.atNs, timer);
 }
 
-/** A RUNNING item that no worker has is PENDING again. Its attempt is not spent, and its number is not used again. */
-export function returnItem(actor: Actor, action: ActionPlan, item: number, attempt: number): void {
+/** The current attempt counts for no retry policy. */
+export function spareAttempt(
+  actor: Actor,
+  action: ActionPlan,
+  { item, attempt }: { readonly item?: number | undefined; readonly attempt: number },
+): void {
+  if (item === undefined) {
+    stateOf(actor, action).attemptBase += 1;
+    return;
+  }
   const record =
     recordOf(actor, action, item) ?? init(ItemRecordSchema, { generation: actor.run.generation });
   record.attempt = attempt;
   record.attemptBase += 1;
   putRecord(actor, action, item, record);
+}
+
+/** A RUNNING item that no worker has is PENDING again. Its attempt is not spent, and its number is not used again. */
+export function returnItem(actor: Actor, action: ActionPlan, item: number, attempt: number): void {
+  spareAttempt(actor, action, { item, attempt });
   setStatus(actor, action, item, ItemStatus.PENDING);
   const items = itemsOf(actor, action);
   if (item < items.cursor) items.cursor = item;

@@ -99,7 +99,8 @@ function move(breaker: OpenBreaker, to: BreakerStatus, cause: string, who = ""):
   const all = totals(ctx);
   if (from === BreakerStatus.CLOSED && to !== BreakerStatus.CLOSED) all.open += 1;
   if (from !== BreakerStatus.CLOSED && to === BreakerStatus.CLOSED) all.open -= 1;
-  record.probes = [];
+  // Probes that are still out when another one failed stay probes: they keep their places, and are not spent either.
+  if (to !== BreakerStatus.OPEN && to !== BreakerStatus.HALF_OPEN) record.probes = [];
   record.good = 0;
   record.waveSize = 0;
   record.waveLeft = 0;
@@ -165,21 +166,20 @@ export function heard(breaker: OpenBreaker, probe: Probe, sign: Sign): void {
   const { ctx, record, policy } = breaker;
   record.lastAtNs = ctx.atNs;
   if (sign !== "nothing") addToWindow(record, policy.windowMs, ctx.atNs, sign === "bad");
+  const at = record.probes.findIndex((known) => isSame(known, probe));
+  if (at >= 0) record.probes.splice(at, 1);
   switch (record.status) {
     case BreakerStatus.CLOSED:
       if (sign === "bad") tripWhere(breaker, policy.minSamples);
       return;
-    case BreakerStatus.HALF_OPEN: {
-      const at = record.probes.findIndex((known) => isSame(known, probe));
+    case BreakerStatus.HALF_OPEN:
       if (at < 0) return;
-      record.probes.splice(at, 1);
       if (sign === "bad") open(breaker, "a probe failed");
       else if (sign === "good") {
         record.good += 1;
         if (record.good >= policy.probes) recovered(breaker, `${record.good} probes ended well`);
       }
       return;
-    }
     case BreakerStatus.RECOVERING:
       record.waveEnded += 1;
       if (sign === "bad" && tripWhere(breaker, Math.min(policy.minSamples, record.waveSize))) return;

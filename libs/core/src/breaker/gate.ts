@@ -30,6 +30,7 @@ import {
   findBreaker,
   heard,
   holdText,
+  isProbe,
   makeBreaker,
   type OpenBreaker,
   placesOf,
@@ -149,16 +150,19 @@ export function refusal(actor: Actor, action: ActionPlan): Failure {
   );
 }
 
-/** An attempt ended, as far as its breaker is concerned. `outcome` undefined: no more is to come of it. */
+/**
+ * An attempt ended, as far as its breaker is concerned. `outcome` undefined: no more is to come of it. True where it was a probe that
+ * failed for work that is otherwise held: that is not spent either, or the first in the queue would pay for all the others.
+ */
 export function tellBreaker(
   actor: Actor,
   action: ActionPlan,
   at: { item?: number | undefined; attempt: number },
   outcome?: Outcome,
-): void {
+): boolean {
   const policy = action.breaker;
   // A recovery is not held either: it need not ask the dependency.
-  if (policy === undefined || isRecovering(actor, action, at.item)) return;
+  if (policy === undefined || isRecovering(actor, action, at.item)) return false;
   const { ctx, runId } = actor;
   const sign: Sign =
     outcome === undefined
@@ -171,14 +175,16 @@ export function tellBreaker(
   const name = nameOf(actor, action);
   let breaker: OpenBreaker | undefined = findBreaker(ctx, name);
   if (breaker === undefined) {
-    if (sign === "nothing") return;
+    if (sign === "nothing") return false;
     breaker = makeBreaker(ctx, name, policy);
   }
   // The policy of whoever was last heard of counts.
   breaker.record.policy = policy.definition;
   const probe: Probe = { runId, action: action.index, item: at.item, attempt: at.attempt };
+  const wasProbe = isProbe(breaker.record, probe);
   heard({ ...breaker, policy }, probe, sign);
   saveBreaker(breaker);
   const { status } = breaker.record;
   if (status === BreakerStatus.HALF_OPEN || status === BreakerStatus.RECOVERING) ctx.touchBreaker(name);
+  return wasProbe && sign === "bad" && policy.onOpen === OnOpen.UNSPECIFIED;
 }

@@ -27,6 +27,8 @@ import type { TestPartition } from "./partition.js";
 import { undoStatusOf } from "./undo-invariants.js";
 import { UndoStatus } from "@holdfast/proto";
 
+const PROBED: ReadonlySet<BreakerStatus> = new Set([BreakerStatus.OPEN, BreakerStatus.HALF_OPEN]);
+
 export function checkBreakers(partition: TestPartition, runs: readonly RunUnderTest[]): void {
   const { view } = partition;
   const rows = new Set(view.keysOf("H"));
@@ -104,7 +106,7 @@ function checkRecord(view: MemoryView, key: string, held: number): void {
   );
   must(isOut.size === record.probes.length, `${what}: probes are named once`);
   must(record.probes.length + record.good <= policy.probes, `${what}: no more probes are out than it lets`);
-  must(record.probes.length === 0 || record.status === BreakerStatus.HALF_OPEN, `${what} has probes`);
+  must(record.probes.length === 0 || PROBED.has(record.status), `${what} has probes`);
   const timers = view.keysOf("t").flatMap((timer) => {
     const row = view.get<TimerRecord>(timer);
     const of =

@@ -3,6 +3,10 @@
  * messages there are. Nothing here checks names or ids: whoever takes them from outside does, and the fold does again.
  */
 import {
+  BreakerOpeningSchema,
+  BreakerResetSchema,
+  type ChangeBreaker,
+  ChangeBreakerSchema,
   CancelRunSchema,
   type Command,
   type DecideApproval,
@@ -154,6 +158,24 @@ export function setRetentionCommand(
   const { workflow, policy, who, reason, id, nowMs } = fields;
   const value = init(SetRetentionSchema, { workflow, policy, who, reason });
   return command({ case: "setRetention", value }, id, nowMs);
+}
+
+export interface ChangeBreakerFields extends WorkflowControlFields {
+  readonly action: string;
+  readonly key: string;
+  /** Until when it is to be open, 0 for good; undefined: it is to be reset. */
+  readonly untilNs: bigint | undefined;
+}
+
+/** Appended to every partition's log. */
+export function changeBreakerCommand(fields: ChangeBreakerFields): Command {
+  const { workflow, action, key, untilNs, who, reason, id, nowMs } = fields;
+  const change: ChangeBreaker["change"] =
+    untilNs === undefined
+      ? { case: "reset", value: init(BreakerResetSchema) }
+      : { case: "open", value: init(BreakerOpeningSchema, { untilNs }) };
+  const value = init(ChangeBreakerSchema, { workflow, action, key, change, who, reason });
+  return command({ case: "changeBreaker", value }, id, nowMs);
 }
 
 export function signalRunCommand(

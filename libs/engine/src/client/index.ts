@@ -5,6 +5,7 @@ export { CommandClient, type CommandClientDeps, type CommandClientStats } from "
 export {
   cancelRunCommand,
   pauseRunCommand,
+  changeBreakerCommand,
   pauseWorkflowCommand,
   resumeRunCommand,
   resumeWorkflowCommand,

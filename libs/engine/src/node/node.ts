@@ -86,6 +86,14 @@ export class Node {
       },
       () => Math.max(0, ...this.processors.map((processor) => processor.retentionBehindMs / 1_000)),
     );
+    deps.registry.observe(
+      { name: "holdfast_open_breakers", help: "Circuit breakers that are not closed, over partitions" },
+      () => this.processors.reduce((sum, processor) => sum + processor.breakers.open, 0),
+    );
+    deps.registry.observe(
+      { name: "holdfast_breaker_held_actions", help: "Actions whose attempts open circuit breakers hold" },
+      () => this.processors.reduce((sum, processor) => sum + processor.breakers.held, 0),
+    );
     for (const partition of this.candidates) {
       const { node, log, store, bus, payloads, logger } = deps;
       this.processors.push(
@@ -186,6 +194,7 @@ function metricsOf(registry: MetricsRegistry): ProcessorMetrics {
     entries: counter("holdfast_entries_folded_total", "Log entries folded"),
     commits: counter("holdfast_commits_total", "State commits"),
     stale: counter("holdfast_stale_reports_total", "Reports of attempts that were not the current ones"),
+    breakerTransitions: counter("holdfast_breaker_transitions_total", "Circuit breakers that changed state"),
     breaches: counter("holdfast_check_breaches_total", "Breaches of the rules that checks found"),
     messagesSent: counter("holdfast_messages_sent_total", "Messages brought to a partition's log"),
     messagesLost: counter(

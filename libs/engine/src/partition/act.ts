@@ -1,6 +1,7 @@
 /** What the owner does of what a fold asks for: one place that tells who is to do it. Decides nothing. */
 import type { FoldEffect } from "@holdfast/core";
-import { RunStatus } from "@holdfast/proto";
+import { BreakerStatus, RunStatus } from "@holdfast/proto";
+import type { Logger } from "@holdfast/telemetry";
 import type { ProcessorDeps } from "./deps.js";
 import type { Outbox } from "./outbox.js";
 import type { Owner } from "./owner.js";
@@ -8,7 +9,7 @@ import type { Processor } from "./processor.js";
 
 export interface ActingDeps {
   readonly processor: Processor;
-  readonly deps: Pick<ProcessorDeps, "sink" | "metrics">;
+  readonly deps: Pick<ProcessorDeps, "sink" | "metrics" | "logger">;
   readonly owner: Owner;
   readonly outbox: Outbox;
   /** The last log sequence that was folded. */
@@ -58,6 +59,10 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
       case "attention":
         outbox.addAttention(effect.attention);
         return;
+      case "breaker":
+        metrics.breakerTransitions.inc();
+        tellTransition(deps.logger, effect);
+        return;
       case "sweep":
         owner.sweeper.wake();
         return;
@@ -68,4 +73,11 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
         metrics.stale.inc();
     }
   };
+}
+
+function tellTransition(logger: Logger, effect: Extract<FoldEffect, { kind: "breaker" }>): void {
+  const { workflow, action, key, from, to, cause, who } = effect;
+  const fields = { workflow, action, key, from: BreakerStatus[from], to: BreakerStatus[to], cause, who };
+  if (to === BreakerStatus.OPEN) logger.warn("a circuit breaker opened", fields);
+  else logger.info("a circuit breaker changed state", fields);
 }

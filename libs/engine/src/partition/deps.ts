@@ -44,6 +44,8 @@ export interface ProcessorMetrics {
   readonly commits: { inc(by?: number): void };
   readonly stale: { inc(by?: number): void };
   readonly unreadable: { inc(by?: number): void };
+  /** Breakers that changed state. */
+  readonly breakerTransitions: { inc(by?: number): void };
   readonly breaches: { inc(by?: number): void };
   readonly messagesSent: { inc(by?: number): void };
   readonly messagesLost: { inc(by?: number): void };

@@ -10,6 +10,7 @@ import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import { Courier } from "./courier.js";
 import { dueWorkOf, dueWorkOfRun, workflowNames } from "./due-work.js";
+import { HeldBack } from "./held-back.js";
 import { Loader } from "./loader.js";
 import { OwnerWriter } from "./owner-writer.js";
 import type { ProcessorDeps } from "./deps.js";
@@ -28,6 +29,7 @@ export class Owner {
   readonly courier: Courier;
   readonly sweeper: Sweeper;
   readonly loader: Loader;
+  readonly heldBack: HeldBack;
   private acting = false;
   private announcing:
     | { readonly epoch: bigint; readonly resolve: () => void; readonly reject: (error: unknown) => void }
@@ -52,6 +54,7 @@ export class Owner {
       write: async (command) => await processor.folded(await this.writer.write(command)),
       stalled: (behindMs) => processor.sweepStalled(behindMs),
     });
+    this.heldBack = new HeldBack(state, (command) => this.write(command));
     this.loader = new Loader({
       ...deps,
       state,

@@ -122,6 +122,10 @@ export class Processor {
     return this.owner.nextTimerMs;
   }
 
+  get breakers(): { readonly open: number; readonly held: number } {
+    return this.applied?.breakers ?? { open: 0, held: 0 };
+  }
+
   get retentionBehindMs(): number {
     return this.owner.sweeper.behindMs;
   }
@@ -163,7 +167,7 @@ export class Processor {
 
   /** What a worker is sent for a due task; undefined where it is due no more. */
   compose(due: DueTask): Task | undefined | Promise<Task> {
-    if (!this.owner.isActing) return undefined;
+    if (!this.owner.isActing || this.owner.heldBack.holds(due)) return undefined;
     return composeTask(
       {
         view: this.state,

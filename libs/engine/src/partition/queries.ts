@@ -53,6 +53,7 @@ import { checkRuns } from "./check.js";
 import { workflowNames } from "./due-work.js";
 import { servingText } from "../dispatch/reaper.js";
 import { retentionAnswer } from "./retention.js";
+import { listBreakers } from "./list-breakers.js";
 import { listRuns } from "./list-runs.js";
 import { readSteps } from "./steps.js";
 import type { PartitionState } from "./state.js";
@@ -124,6 +125,8 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
         case: "retention",
         value: await retentionAnswer(deps.view(), deps.applied(), deps.partition, kind.value),
       };
+    case "listBreakers":
+      return { case: "breakers", value: await listBreakers(deps.view(), deps.applied(), kind.value) };
     case "getPayload":
       return getPayload(deps, kind.value);
     default:

@@ -28,6 +28,7 @@ import { init } from "@holdfast/proto/codec";
 import type { FailureModeName } from "../action-error.js";
 import { type Duration, durationMs } from "../duration.js";
 import { HoldfastError } from "../errors.js";
+import { breaker } from "./breaker.js";
 import { guardrails } from "./guardrails.js";
 import type { AnyActionOptions, RetryOptions, Tolerate, Trigger, WorkflowOptions } from "./options.js";
 import type { InputOption } from "./schema.js";
@@ -135,6 +136,7 @@ function compileAction({
     wait: options.wait,
     child: options.child,
     batch: options.batch,
+    breaker: options.breaker && breaker(name, options.breaker, toPointer),
     recover,
     undo: undo ? init(UndoSchema) : undefined,
   });

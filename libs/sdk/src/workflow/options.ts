@@ -2,6 +2,7 @@
 import type { Batch, ChildRun, Wait } from "@holdfast/proto";
 import type { FailureModeName } from "../action-error.js";
 import type { Duration } from "../duration.js";
+import type { BreakerOptions } from "./breaker.js";
 import type { InputOption } from "./schema.js";
 
 export interface RetryOptions {
@@ -38,6 +39,8 @@ export interface CommonOptions {
   readonly optional?: boolean;
   /** Shown to people in place of the raw error; may hold `{placeholders}` from the input. */
   readonly failureMessage?: string;
+  /** Stops asking a dependency that fails, and holds the work until it answers again; default: always asks. */
+  readonly breaker?: BreakerOptions;
   /** The names of its steps in their order, where they are known beforehand: what remains of a failed attempt can then be told. */
   readonly steps?: readonly string[];
 }

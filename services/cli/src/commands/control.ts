@@ -8,20 +8,14 @@ import {
   ResumeRunResponseSchema,
   ResumeWorkflowResponseSchema,
 } from "@holdfast/proto";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { CliError, ExitCode } from "../exit-codes.js";
 import { runStatusWord } from "../render/status.js";
 import { safeText } from "../render/text.js";
+import { spanMs } from "../values.js";
 import type { Register } from "./register.js";
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-function span(text: string): number {
-  const match = /^(\d+)(ms|s|m|h)?$/.exec(text.trim());
-  const ms = match === null ? Number.NaN : Number(match[1]) * (UNIT_MS[match[2] ?? "ms"] ?? 1);
-  if (ms >= 0 && ms <= 3_600_000) return ms;
-  throw new InvalidArgumentError(`"${text}" is no span up to an hour: write it like 0, 500ms, 30s or 5m`);
-}
+const span = spanMs(3_600_000, "an hour");
 
 export function registerCancel(program: Command, register: Register): void {
   const command = program

@@ -10,6 +10,7 @@ import { advance } from "../../actor/advance.js";
 import { isCurrentAttempt, isUndoRunning } from "../../actor/attempt.js";
 import { cancelReported, runningCancel } from "../../actor/batch-cancel.js";
 import { batchReported } from "../../actor/batch-report.js";
+import { spareAttempt } from "../../actor/held-items.js";
 import { checkSpent } from "../../actor/guardrails.js";
 import { checkedOutcome, type Outcome, reportAction, reportItem } from "../../actor/report.js";
 import { undoReported } from "../../actor/undo.js";
@@ -77,7 +78,7 @@ function apply(actor: Actor, action: ActionPlan, report: TaskReport): boolean {
     undoReported(actor, action, outcome, worker);
     return false;
   }
-  tellBreaker(actor, action, report, outcome);
+  if (tellBreaker(actor, action, report, outcome)) spareAttempt(actor, action, report);
   if (action.batch !== undefined) batchReported(actor, action, by, report.outcome, outcome);
   else if (report.item !== undefined) reportItem(actor, action, report.item, by, outcome);
   else reportAction(actor, action, worker, outcome);

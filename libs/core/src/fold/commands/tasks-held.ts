@@ -9,7 +9,7 @@ import { beginAttempt, settleItems } from "../../actor/actions.js";
 import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
 import { isCurrentAttempt, isUndoRunning } from "../../actor/attempt.js";
-import { returnItem } from "../../actor/held-items.js";
+import { returnItem, spareAttempt } from "../../actor/held-items.js";
 import { releaseItems } from "../../actor/items.js";
 import { tellBreaker } from "../../breaker/gate.js";
 import { isLetOut } from "../../breaker/let-out.js";
@@ -55,7 +55,7 @@ function takeBack(actor: Actor, action: ActionPlan, task: HeldTask): void {
   });
   tellBreaker(actor, action, task);
   if (item === undefined) {
-    state.attemptBase += 1;
+    spareAttempt(actor, action, task);
     beginAttempt(actor, action);
   } else {
     returnItem(actor, action, item, attempt);
