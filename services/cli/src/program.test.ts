@@ -86,10 +86,18 @@ describe("help and usage", () => {
   it.each([
     ["breakers --open", /films\/check .*OPEN .*90 % of 10/, "listBreakers  open"],
     ["breaker films check", /opens at 50 % of 10 or more/, "getBreaker films check"],
-    ["breaker open films check --for 30m --reason upgrade", /is open, in 16 partitions/, "changeBreaker films check open 1800000 upgrade"],
-    ["breaker reset films check", /is reset: what it held leaves in waves/, "changeBreaker films check reset "],
+    [
+      "breaker open films check --for 30m --reason upgrade",
+      /is open, in 16 partitions/,
+      "changeBreaker films check open 1800000 upgrade",
+    ],
+    [
+      "breaker reset films check",
+      /is reset: what it held leaves in waves/,
+      "changeBreaker films check reset ",
+    ],
   ])("%s says what it did of breakers", async (line, said, asked) => {
-    const { code, out } = await holdfast(...line.split(" "));
+    const { code, out } = await holdfast(line);
     expect([code, out]).toEqual([0, expect.stringMatching(said)]);
     expect(admin.asked).toContain(asked);
   });
