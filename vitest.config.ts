@@ -5,6 +5,8 @@
 import { defineConfig } from "vitest/config";
 
 const never = ["**/node_modules/**", "**/gen/**", "test/bench/**"];
+/** What a test waits for comes at its own pace on a busy machine. */
+const expect = { poll: { timeout: 10_000 } };
 
 export default defineConfig({
   test: {
@@ -21,6 +23,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          expect,
           include: ["libs/**/*.test.ts", "services/**/*.test.ts", "test/**/*.test.ts"],
           exclude: [...never, "test/tidy/**", "test/e2e/**", "test/crash/**", "test/conformance/**"],
           testTimeout: 20_000,
@@ -31,6 +34,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          expect,
           include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"],
           exclude: never,
           testTimeout: 60_000,
@@ -42,6 +46,7 @@ export default defineConfig({
       {
         test: {
           name: "crash",
+          expect,
           include: ["test/crash/**/*.test.ts"],
           exclude: never,
           testTimeout: 180_000,

@@ -20,6 +20,7 @@ import { BREAKER_TRANSITIONS_MAX } from "../limits.js";
 import { resolveBreaker } from "../policy/breaker.js";
 import { appliedKey, breakerKey, heldKey, readBreakerKey, timerDue } from "../state/tables.js";
 import { isTerminal } from "../status.js";
+import type { DueTask } from "../effects.js";
 import type { FoldContext } from "../fold/context.js";
 import { must, type RunUnderTest } from "./invariants.js";
 import type { MemoryView } from "./memory-view.js";
@@ -141,6 +142,8 @@ function checkDispatched({ view, effects }: TestPartition, runs: readonly RunUnd
     const state = at.run.actions[index] as ActionState;
     if (undoStatusOf(at.run, state) === UndoStatus.RUNNING) continue;
     if (moved.has(breakerKey(settledName(at.run, action)))) continue;
+    // Over before its entry was: no worker ever hears of it, and its place is free again.
+    if (isClosed(effects, effect.task)) continue;
     const isOut = isLetOut(view, at.run, action, {
       runId,
       action: index,
@@ -150,3 +153,13 @@ function checkDispatched({ view, effects }: TestPartition, runs: readonly RunUnd
     must(isOut, `I9: attempt ${attempt} of ${runId}/${action.name} was let out by its breaker`);
   }
 }
+
+const isClosed = (effects: TestPartition["effects"], { runId, action, item, attempt }: DueTask): boolean =>
+  effects.some(
+    (effect) =>
+      effect.kind === "closed" &&
+      effect.runId === runId &&
+      effect.action === action &&
+      effect.item === item &&
+      effect.attempt === attempt,
+  );

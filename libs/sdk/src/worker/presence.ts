@@ -30,6 +30,8 @@ export class Presence {
   readonly #subscriptions: BusSubscription[] = [];
   #draining = false;
   #ended = false;
+  /** Something changed since the last beat that nodes should know early. */
+  #unsaid = false;
   #lastBeatMs = Number.NEGATIVE_INFINITY;
   #cancelTick: (() => void) | undefined;
 
@@ -74,8 +76,8 @@ export class Presence {
   #tick(): void {
     const { clock, limits, capacity, counts, marks } = this.#deps;
     const nowMs = clock.monotonicMs();
-    const changed = capacity.update(counts().reported, nowMs);
-    if (changed || marks.gap) this.soon();
+    if (capacity.update(counts().reported, nowMs)) this.#unsaid = true;
+    if (this.#unsaid || marks.gap) this.soon();
     if (nowMs - this.#lastBeatMs >= limits.beatMs) this.#beat();
     this.#cancelTick = clock.after(limits.earlyBeatMs, () => this.#tick());
   }
@@ -84,6 +86,7 @@ export class Presence {
     if (this.#ended) return;
     const { worker, inbox, queues, workflows, bus, clock, marks, capacity, counts } = this.#deps;
     this.#lastBeatMs = clock.monotonicMs();
+    this.#unsaid = false;
     const data = encode(WorkerBeatSchema, {
       $typeName: "holdfast.v1.WorkerBeat",
       worker,

@@ -282,17 +282,6 @@ describe("presence", () => {
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(node.beats.length).toBe(count);
   });
-
-  it("asks for more while its handlers are quick", async () => {
-    const { node, worker } = await setUp(quick, { concurrency: 1 });
-    expect(node.last.queues[0]?.capacity).toBe(1);
-    for (let batch = 0; batch < 20; batch++) {
-      node.send(Array.from({ length: 100 }, (_, i) => task(`r-${batch}-${i}`)));
-    }
-    await expect.poll(() => worker.stats.reported).toBe(2_000);
-    await expect.poll(() => node.beats.some((beat) => (beat.queues[0]?.capacity ?? 0) > 10)).toBe(true);
-    await expect.poll(() => node.last.queues[0]?.capacity).toBe(1);
-  });
 });
 
 describe("a log that does not take reports", () => {
