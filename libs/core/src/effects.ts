@@ -44,7 +44,6 @@ export type Effect =
       readonly fromIndex: number;
     }
   | { readonly kind: "timer"; readonly dueNs: bigint }
-  /** Ended runs may be due for pruning sooner than was thought. */
   /** A worker should have this attempt by now: if none has, it is to be reported as timed out. Asked again as long as it is current. */
   | {
       readonly kind: "overdue";
@@ -54,6 +53,7 @@ export type Effect =
       readonly attempt: number;
       readonly limitMs: number;
     }
+  /** Ended runs may be due for pruning sooner than was thought. */
   | { readonly kind: "sweep" }
   /** A person should look at this. Told as it happens, not kept: what it is about is in the state. */
   | { readonly kind: "attention"; readonly attention: Attention }

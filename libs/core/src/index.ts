@@ -58,6 +58,7 @@ export { StuckDetector } from "./policy/stuck.js";
 export { microText, usageText } from "./policy/usage.js";
 export { completionMilli, type RecoveryQuestion, recommend } from "./recovery/recommend.js";
 export { beyondTolerance, resolveActionStatus, resolveRunStatus, tallyOf } from "./resolve.js";
+export { migrateRows, migrationScan, SCHEMA_VERSION } from "./state/migrate.js";
 export * from "./state/tables.js";
 export type { View } from "./state/view.js";
 export * from "./status.js";

@@ -87,6 +87,8 @@ export const TOMBSTONE_NS = 30n * 24n * 3600n * 1_000_000_000n;
 export const PRUNE_ROWS_MAX = 500;
 /** Records of a large run that one Prune command removes, of each table. */
 export const PRUNE_GARBAGE_MAX = 2_000;
+/** Rows that are brought to a newer schema in one commit. */
+export const MIGRATION_ROWS_MAX = 1_000;
 /** Sweeps whose record is kept. */
 export const SWEEPS_KEPT_MAX = 100;
 /** How long what is under way of a cancelled run may still end well. */

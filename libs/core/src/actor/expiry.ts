@@ -30,11 +30,16 @@ export const retryableUntilNs = (view: View, run: RunRecord): bigint =>
 
 /** Files a run that has just ended. */
 export function fileExpiry({ ctx, run, runId }: Actor): void {
-  const expiry = expiryClassOf(run.status);
   run.expiryNs = 0n;
-  run.expiryNs = expiry === "completed" ? run.endedAtNs : keptUntilNs(ctx.view, run);
+  fileEnded(ctx.view, runId, run);
+}
+
+/** Files a run that has ended; what its record says of a promise, and its last floor, are kept to. */
+export function fileEnded(view: View, runId: string, run: RunRecord): void {
+  const expiry = expiryClassOf(run.status);
+  run.expiryNs = expiry === "completed" ? run.endedAtNs : keptUntilNs(view, run);
   run.retryableUntilNs = isRunRetryable(run.status) ? run.expiryNs : 0n;
-  ctx.view.put(expiryKey(expiry, run.workflow, run.expiryNs, runId), init(LatestRecordSchema));
+  view.put(expiryKey(expiry, run.workflow, run.expiryNs, runId), init(LatestRecordSchema));
 }
 
 /** Takes a run out of retention that is set off again; what was promised stays promised. */

@@ -58,6 +58,8 @@ export function fileRun(actor: Actor): void {
   const { run, runId, ctx } = actor;
   ctx.view.put(statusKey(run.workflow, run.status, run.createdAtNs, runId), init(LatestRecordSchema));
   changeCounts(actor, (counts) => {
+    // Its workflow's runs may expire sooner than those of any other.
+    if (counts.started === 0n) ctx.emit({ kind: "sweep" });
     counts.active += 1;
     counts.started += 1n;
   });

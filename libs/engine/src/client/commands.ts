@@ -2,6 +2,7 @@
  * Commands as plain objects, ready to be sent. Built by hand, field by field, because starts and reports are the hottest
  * messages there are. Nothing here checks names or ids: whoever takes them from outside does, and the fold does again.
  */
+import { CANCEL_GRACE_DEFAULT_MS } from "@holdfast/core";
 import {
   BreakerOpeningSchema,
   BreakerResetSchema,
@@ -121,7 +122,8 @@ export function cancelRunCommand(fields: CancelRunFields): Command {
     runId: fields.runId,
     who: fields.who,
     reason: fields.reason,
-    graceMs: fields.graceMs,
+    // Said here and not by the fold: what stands in a log means for ever what it meant.
+    graceMs: fields.graceMs ?? CANCEL_GRACE_DEFAULT_MS,
   });
   return command({ case: "cancelRun", value }, fields.id, fields.nowMs);
 }

@@ -2,14 +2,13 @@
  * Whether a partition's state and its log belong together. Asked at each opening; on any doubt the partition stays closed.
  */
 import { createHash } from "node:crypto";
-import { SEMANTICS } from "@holdfast/core";
+import { SCHEMA_VERSION, SEMANTICS } from "@holdfast/core";
 import type { AppliedRecord } from "@holdfast/proto";
 import type { CommandLog, LogInfo } from "../ports/command-log.js";
 import { PortError } from "../ports/errors.js";
 import type { PartitionStore } from "../ports/state-store.js";
 import type { ProcessorDeps } from "./deps.js";
 
-export const SCHEMA_VERSION = 1;
 const DIGEST_BYTES = 16;
 
 export const digestOf = (data: Uint8Array): Uint8Array =>
@@ -61,8 +60,9 @@ export async function verifyLog(
   if (applied.semantics > SEMANTICS || applied.schema > SCHEMA_VERSION) {
     throw new PortError(
       "schema",
-      `partition ${partition} was written by a newer Holdfast: start that version`,
-      { partition },
+      `the state of partition ${partition} was written by a newer Holdfast (schema ${applied.schema}, semantics ${applied.semantics}; this one knows ` +
+        `up to ${SCHEMA_VERSION} and ${SEMANTICS}), so nothing is folded onto it: start that version. Nothing was changed.`,
+      { partition, schema: applied.schema, semantics: applied.semantics },
     );
   }
   if (applied.streamCreatedNs !== info.createdNs) {

@@ -11,6 +11,7 @@ import {
   foldEntry,
   pausedText,
   prefetch,
+  SCHEMA_VERSION,
   SEMANTICS,
   skipEntry,
   type DueTask,
@@ -39,7 +40,8 @@ import type { PartitionStore } from "../ports/state-store.js";
 import { actingOn } from "./act.js";
 import { composeTask, pinned } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";
-import { digestOf, openStore, SCHEMA_VERSION, verifyLog } from "./open.js";
+import { migrate } from "./migrate.js";
+import { digestOf, openStore, verifyLog } from "./open.js";
 import { Outbox } from "./outbox.js";
 import { Owner } from "./owner.js";
 import { answerQuery } from "./queries.js";
@@ -256,7 +258,7 @@ export class Processor {
   }
 
   private async open(): Promise<number> {
-    const { partition, log, limits } = this.deps;
+    const { partition, log, limits, logger } = this.deps;
     this.db = await openStore(this.deps);
     this.state = new PartitionState(this.db, limits.cacheRecords);
     this.applied =
@@ -268,6 +270,7 @@ export class Processor {
         semantics: SEMANTICS,
       });
     const info = await verifyLog(log, partition, this.applied);
+    await migrate(this.state, this.applied, logger);
     this.applied.streamCreatedNs = info.createdNs;
     this.lastSeq = info.lastSeq;
     return info.lastSeq;

@@ -96,6 +96,24 @@ test("a policy that is shortened counts at once, not at the next sweep that was 
   expect(await counts(world)).toEqual({ completed: 0, failed: 1 });
 });
 
+test("a workflow that comes later, and keeps its runs for less long than all before, is not waited for", async () => {
+  const world = await worldWith(0, 1);
+  await world.clock.advance(30_000);
+  const actions = [{ name: "only", queue: "brief" }];
+  const retention = { completedRetentionS: 5 };
+  await world.define(create(WorkflowDefinitionSchema, { name: "brief", actions, retention }));
+  await world.start("brief", "b0");
+  const worker = new TestWorker(world, "worker-b", 10, "brief");
+  await world.clock.advance(500);
+  for (const task of worker.tasks) await worker.succeed(task);
+  await world.clock.advance(500);
+  const kept = async (): Promise<number> =>
+    Number((await world.until(world.queries.counts("brief"))).workflows[0]?.completed);
+  expect(await kept()).toBe(1);
+  await world.clock.advance(15_000);
+  expect(await kept()).toBe(0);
+});
+
 test("where nothing is due, nothing is appended, however long it takes", async () => {
   const world = await worldWith(0, 1);
   const { lastSeq } = await world.log.info(0);

@@ -3,7 +3,7 @@
  *
  * 1. One piece is under way at a time: a sweep never crowds out work.
  * 2. Costs what is due: of each workflow, the first row of each index is looked at.
- * 3. Sleeps until something can be due: no run expires sooner than the shortest retention from now.
+ * 3. Sleeps until something can be due: no run expires sooner than the shortest retention from now, and it is woken where that gets shorter.
  */
 import {
   countsKey,

@@ -3,7 +3,7 @@ import { type CancelRun, type Command, RejectCode, RunStatus } from "@holdfast/p
 import { loadActor, saveActor } from "../../actor/actor.js";
 import { cancelActor } from "../../actor/cancel.js";
 import { undoProgress } from "../../actor/undo.js";
-import { CANCEL_GRACE_DEFAULT_MS, CANCEL_GRACE_MS_MAX } from "../../limits.js";
+import { CANCEL_GRACE_MS_MAX } from "../../limits.js";
 import { isRunTerminal } from "../../status.js";
 import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
@@ -31,7 +31,8 @@ export function cancelRun(
     const message = `run ${cancel.runId} has ended but for its compensation, which a cancel does not stop: ${undoProgress(actor)} undone; it ends by itself after the last`;
     return ctx.reject(command, RejectCode.ALREADY_ENDED, message, cancel.runId, run.status);
   }
-  const graceMs = cancel.graceMs ?? CANCEL_GRACE_DEFAULT_MS;
+  // Absent from commands of before there was a grace: they mean what they meant.
+  const graceMs = cancel.graceMs ?? 0;
   if (graceMs > CANCEL_GRACE_MS_MAX) {
     const message = `run ${cancel.runId} can't be cancelled with a grace of ${graceMs} ms: at most ${CANCEL_GRACE_MS_MAX} are allowed`;
     return ctx.reject(command, RejectCode.MALFORMED, message, cancel.runId, run.status);

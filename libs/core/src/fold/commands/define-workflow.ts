@@ -42,6 +42,9 @@ export function defineWorkflow(
   }
   if (ctx.view.get(definitionKey(hash)) === undefined)
     ctx.view.put(definitionKey(hash), init(DefinitionRecordSchema, { definition, definedAtNs: ctx.atNs }));
-  ctx.view.put(latestKey(definition.name), init(LatestRecordSchema, { hash }));
+  const key = latestKey(definition.name);
+  // It may keep its runs for less long than the one before.
+  if (ctx.view.get(key)?.hash !== hash) ctx.emit({ kind: "sweep" });
+  ctx.view.put(key, init(LatestRecordSchema, { hash }));
   ctx.accept(command, {});
 }
