@@ -44,6 +44,8 @@ export type Effect =
       readonly fromIndex: number;
     }
   | { readonly kind: "timer"; readonly dueNs: bigint }
+  /** The next instant of a schedule is to be computed, and said as a SchedulePlanned command. */
+  | { readonly kind: "plan-schedule"; readonly name: string }
   /** A worker should have this attempt by now: if none has, it is to be reported as timed out. Asked again as long as it is current. */
   | {
       readonly kind: "overdue";

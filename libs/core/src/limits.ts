@@ -91,6 +91,20 @@ export const PRUNE_GARBAGE_MAX = 2_000;
 export const MIGRATION_ROWS_MAX = 1_000;
 /** Sweeps whose record is kept. */
 export const SWEEPS_KEPT_MAX = 100;
+/** Schedules of a partition; of each: the entries of its history, its runs that have not ended, the instants that wait for those. */
+export const SCHEDULES_MAX = 10_000;
+export const SCHEDULE_HISTORY_MAX = 32;
+export const SCHEDULE_LIVE_MAX = 100;
+export const SCHEDULE_BUFFER_DEFAULT = 10;
+export const SCHEDULE_BUFFER_MAX = 100;
+export const CRON_CHARS_MAX = 256;
+export const TIME_ZONE_CHARS_MAX = 64;
+/** How late an instant of a schedule may begin. A timer is always a little late: the least is well above that. */
+export const SCHEDULE_CATCH_UP_DEFAULT_MS = 3_600_000n;
+export const SCHEDULE_CATCH_UP_MS_MIN = 10_000n;
+export const SCHEDULE_CATCH_UP_MS_MAX = 31_622_400_000n;
+/** Instants that one SchedulePlanned passes over. */
+export const SCHEDULE_PASSED_MAX = 10_000;
 /** How long what is under way of a cancelled run may still end well. */
 export const CANCEL_GRACE_DEFAULT_MS = 10_000;
 export const CANCEL_GRACE_MS_MAX = 3_600_000;

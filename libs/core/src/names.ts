@@ -8,7 +8,7 @@ const RUN_ID = /^[A-Za-z0-9_-]{1,128}$/;
 /** How much of a bad name an error shows. */
 const SHOWN_CHARS = 60;
 
-export type NameKind = "workflow" | "action" | "queue" | "signal" | "budget";
+export type NameKind = "workflow" | "action" | "queue" | "signal" | "budget" | "schedule";
 
 /** Undefined where the name is right; else a sentence that says what is wrong and what is allowed. */
 export function nameProblem(kind: NameKind, name: string): string | undefined {

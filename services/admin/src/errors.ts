@@ -51,6 +51,9 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
   [RejectCode.NO_SUCH_RESULT]: row("FAILED_PRECONDITION", "the job does not work on these items any more"),
   [RejectCode.NO_SUCH_BREAKER]: row("NOT_FOUND", "there is no such breaker"),
   [RejectCode.BREAKER_CLOSED]: row("FAILED_PRECONDITION", "the breaker is closed"),
+  [RejectCode.NO_SUCH_SCHEDULE]: row("NOT_FOUND", "there is no such schedule"),
+  [RejectCode.SCHEDULE_EXISTS]: row("ALREADY_EXISTS", "there is such a schedule already"),
+  [RejectCode.INVALID_SCHEDULE]: row("INVALID_ARGUMENT", "the schedule is not valid"),
   [RejectCode.MESSAGE_GAP]: row("ABORTED", "messages that come before these are missing"),
   [RejectCode.STALE_SENDER]: row("ABORTED", "the sender's log was made anew"),
 };

@@ -8,14 +8,15 @@ import {
   RequestEndedSchema,
   type Requester,
   RequestRefusedSchema,
+  RequestReopenedSchema,
   type RunEnded,
   RunEndedSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { FoldContext } from "../fold/context.js";
-import { sendToRun } from "../fold/messages/send.js";
+import { sendToRun, sendToSchedule } from "../fold/messages/send.js";
 import { DETAIL_CHARS_MAX } from "../limits.js";
-import { isRunId } from "../names.js";
+import { isName, isRunId } from "../names.js";
 import { itemTotals } from "../resolve.js";
 import { payloadKey } from "../state/tables.js";
 import { cutText } from "../text.js";
@@ -28,22 +29,39 @@ export function tellRequester(actor: Actor, ended: RunEnded): void {
   if (requester === undefined) return;
   const value = init(RequestEndedSchema, {
     requester,
-    ended: init(RunEndedSchema, { ...ended, output: sentOutput(actor) }),
+    ended: init(RunEndedSchema, {
+      ...ended,
+      output: requester.of.case === "action" ? sentOutput(actor) : undefined,
+    }),
     items: itemTotals(actor.run),
     generation,
   });
   answerRequester(actor.ctx, requester, { case: "requestEnded", value });
 }
 
+/** Whoever counts its runs that have not ended is told that an ended one goes on. An action needs not: it waits, or asks anew. */
+export function tellReopened({ ctx, run, runId }: Actor): void {
+  const { requester, generation } = run;
+  if (requester?.of.case !== "schedule") return;
+  const value = init(RequestReopenedSchema, { requester, runId, generation });
+  answerRequester(ctx, requester, { case: "requestReopened", value });
+}
+
 /** Sends an answer to where a requester lives. */
 export function answerRequester(ctx: FoldContext, { of }: Requester, answer: PartitionMessage["kind"]): void {
   if (of.case === "action" && isRunId(of.value.runId)) sendToRun(ctx, of.value.runId, answer);
+  else if (of.case === "schedule" && isName(of.value.name)) sendToSchedule(ctx, of.value.name, answer);
 }
 
-/** Whether it is the same actor that asks, be it in another attempt. */
+/** Whether it is the same actor that asks: an action in another attempt, a schedule for the same instant. */
 export function isSameRequester(a: Requester | undefined, b: Requester): boolean {
-  if (a?.of.case !== "action" || b.of.case !== "action") return false;
-  return a.of.value.runId === b.of.value.runId && a.of.value.action === b.of.value.action;
+  if (a?.of.case === "action" && b.of.case === "action")
+    return a.of.value.runId === b.of.value.runId && a.of.value.action === b.of.value.action;
+  if (a?.of.case !== "schedule" || b.of.case !== "schedule") return false;
+  const [one, other] = [a.of.value, b.of.value];
+  return (
+    one.name === other.name && one.incarnation === other.incarnation && one.instantNs === other.instantNs
+  );
 }
 
 export function refuseRequest(

@@ -33,7 +33,7 @@ import { tellOperators } from "./attention.js";
 import { fileExpiry, unfileExpiry } from "./expiry.js";
 import { endGuardrails, exceededOf } from "./guardrails.js";
 import { planRecovery } from "./recover.js";
-import { tellRequester } from "./requester.js";
+import { tellReopened, tellRequester } from "./requester.js";
 import { beginUndo, hasUndos } from "./undo.js";
 
 type RunCount = "active" | "completed" | "completedWithFailures" | "failed" | "cancelled";
@@ -230,6 +230,7 @@ export function reopenRun(actor: Actor): void {
   run.detail = undefined;
   run.failure = undefined;
   run.effect = Effect.UNSPECIFIED;
+  tellReopened(actor);
 }
 
 /** A run did something if any of its actions did; it is silent if one of them was. */

@@ -29,6 +29,7 @@ import {
   outcomeKey,
   receivedMarkKey,
   runKey,
+  scheduleKey,
   sentMarkKey,
   tombstoneKey,
 } from "../state/tables.js";
@@ -36,6 +37,7 @@ import type { View } from "../state/view.js";
 import { batchResults } from "./commands/batch-results.js";
 import { cancelRun } from "./commands/cancel-run.js";
 import { changeBreaker } from "./commands/change-breaker.js";
+import { changeSchedule } from "./commands/change-schedule.js";
 import { checkpointStep } from "./commands/checkpoint-step.js";
 import { decideApproval } from "./commands/decide-approval.js";
 import { defineWorkflow } from "./commands/define-workflow.js";
@@ -45,7 +47,9 @@ import { messagesDelivered } from "./commands/messages-delivered.js";
 import { pauseRun, resumeRun } from "./commands/pause-run.js";
 import { pauseWorkflow, resumeWorkflow } from "./commands/pause-workflow.js";
 import { prune } from "./commands/prune.js";
+import { putSchedule } from "./commands/put-schedule.js";
 import { retryRun } from "./commands/retry-run.js";
+import { schedulePlanned } from "./commands/schedule-planned.js";
 import { setRetention } from "./commands/set-retention.js";
 import { signalRun } from "./commands/signal-run.js";
 import { startRun } from "./commands/start-run.js";
@@ -103,6 +107,11 @@ export function prefetch(batch: CommandBatch, applied: AppliedRecord, keys: Set<
       case "itemsLoaded":
       case "checkpointStep":
         if (isRunId(kind.value.runId)) keys.add(runKey(kind.value.runId));
+        break;
+      case "putSchedule":
+      case "changeSchedule":
+      case "schedulePlanned":
+        if (isName(kind.value.name)) keys.add(scheduleKey(kind.value.name));
         break;
       case "deliverMessages":
         keys.add(receivedMarkKey(kind.value.from));
@@ -191,6 +200,13 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       return once(ctx, command, () => retryRun(ctx, command, kind.value));
     case "cancelRun":
       return once(ctx, command, () => cancelRun(ctx, command, kind.value));
+    case "putSchedule":
+      return once(ctx, command, () => putSchedule(ctx, command, kind.value));
+    case "changeSchedule":
+      return once(ctx, command, () => changeSchedule(ctx, command, kind.value));
+    case "schedulePlanned":
+      if (ownersOnly(ctx, command)) schedulePlanned(ctx, command, kind.value);
+      return;
     case "deliverMessages":
       return deliverMessages(ctx, command, kind.value);
     case "messagesDelivered":

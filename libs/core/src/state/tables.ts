@@ -45,6 +45,8 @@ import {
   type RollupRecord,
   RollupRecordSchema,
   RunStatus,
+  type ScheduleRecord,
+  ScheduleRecordSchema,
   type RunRecord,
   RunRecordSchema,
   type StepRecord,
@@ -90,6 +92,8 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   g: GarbageRecordSchema,
   B: BreakerRecordSchema,
   H: HeldRecordSchema,
+  e: ScheduleRecordSchema,
+  E: PayloadRecordSchema,
 };
 
 /** Tables whose keys go on with a run id and NUL: what a run consists of beside its own record. */
@@ -278,6 +282,10 @@ export const heldKey = (name: Pick<BreakerName, "workflow" | "action" | "key">, 
 const binary = (text: string): string => Array.from(utf8(text), (byte) => String.fromCharCode(byte)).join("");
 
 export const garbageKey = (runId: string): Key<GarbageRecord> => `g${runId}`;
+
+export const scheduleKey = (name: string): Key<ScheduleRecord> => `e${name}`;
+/** The input that a schedule gives its runs, where it is large. */
+export const scheduleInputKey = (name: string): Key<PayloadRecord> => `E${name}`;
 
 /** The first key after all that begin with `prefix` (which must not end in 0xff). */
 export function prefixEnd(prefix: string): string {

@@ -44,6 +44,7 @@ import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import { checkChild, checkOutbox } from "./message-invariants.js";
 import type { TestPartition } from "./partition.js";
+import { checkSchedules } from "./schedule-invariants.js";
 import { checkUndo, undoStatusOf } from "./undo-invariants.js";
 
 export function must(holds: boolean, rule: string): asserts holds {
@@ -82,6 +83,7 @@ export function checkPartition(partition: TestPartition): void {
   checkBreakers(partition, runs);
   checkBooks(view, runs);
   checkOutbox(view);
+  checkSchedules(partition);
 }
 
 /** What a new owner would dispatch again. */

@@ -39,6 +39,10 @@ export const MOVE_KINDS = [
   "breaker",
   "tasks-held",
   "tasks-held",
+  "schedule",
+  "plan",
+  "plan",
+  "instant",
   "repeat-control",
   "garbage",
   "announce",
@@ -75,6 +79,17 @@ export const endingMove: fc.Arbitrary<Move> = moveOf([
   ...Array.from({ length: 6 }, () => "retry" as const),
   ...Array.from({ length: 6 }, () => "cancel" as const),
   ...Array.from({ length: 3 }, () => "checkpoint" as const),
+]);
+
+/** Moves among which what schedules do, and what befalls them, is frequent. */
+export const scheduleMoves: fc.Arbitrary<Move> = moveOf([
+  ...MOVE_KINDS,
+  ...Array.from({ length: 12 }, () => "schedule" as const),
+  ...Array.from({ length: 24 }, () => "plan" as const),
+  ...Array.from({ length: 16 }, () => "instant" as const),
+  ...Array.from({ length: 24 }, () => "report" as const),
+  ...Array.from({ length: 12 }, () => "messages" as const),
+  ...Array.from({ length: 4 }, () => "retry" as const),
 ]);
 
 /** Moves among which what opens breakers, and what they then do, is frequent. */

@@ -38,6 +38,7 @@ import { letGo, ownMessages } from "./message-moves.js";
 import { jobOutcome, someBatchResults } from "./batch-moves.js";
 import { heldMove } from "./breaker-moves.js";
 import type { Move } from "./move-kinds.js";
+import { instantMove, planMove, scheduleMove } from "./schedule-moves.js";
 import { OUTCOMES } from "./outcomes.js";
 import {
   at,
@@ -54,7 +55,7 @@ import { arbitraryDefinition, SIGNAL } from "./arbitrary-definition.js";
 import { isRunRetryable } from "../status.js";
 import { MS, type TestPartition } from "./partition.js";
 
-export { arbitraryMove, breakerMove, endingMove, type Move } from "./move-kinds.js";
+export { arbitraryMove, breakerMove, endingMove, type Move, scheduleMoves } from "./move-kinds.js";
 
 /** Any definitions of them; actions of the first may be runs of the second. */
 export const arbitraryDefinitions = fc.tuple(
@@ -212,6 +213,12 @@ export class Mover {
         return this.control(retentionMove(pick, how));
       case "breaker":
         return this.control(changeBreakerMove(partition.nowNs, pick, how));
+      case "schedule":
+        return this.control(scheduleMove(partition, pick, how));
+      case "plan":
+        return planMove(partition, pick, how);
+      case "instant":
+        return instantMove(partition, pick);
       case "tasks-held":
         return heldMove(partition, pick, how);
       case "cancel":
@@ -332,5 +339,6 @@ const OWNERS = new Set<string | undefined>([
   "timersFired",
   "prune",
   "messagesDelivered",
+  "schedulePlanned",
 ]);
 const isOwners = ({ kind }: Command): boolean => OWNERS.has(kind.case);

@@ -73,6 +73,10 @@ export class TestPartition {
   /** All that ever were open. */
   private readonly dispatched = new Set<string>();
   readonly loads: LoadRequest[] = [];
+  /** Schedules whose plan was asked for. */
+  readonly plansWanted = new Set<string>();
+  /** Runs that schedules asked for, by the message. */
+  readonly asked = new Map<string, string>();
   readonly events = new Map<string, RunEvent[]>();
   /** Effects of the last entry. */
   effects: readonly Effect[] = [];
@@ -113,6 +117,8 @@ export class TestPartition {
       if (!this.open.delete(key)) throw new Error(`attempt ${key} was closed, but was not open`);
     } else if (effect.kind === "load-items") {
       this.loads.push(effect);
+    } else if (effect.kind === "plan-schedule") {
+      this.plansWanted.add(effect.name);
     } else if (effect.kind === "event") {
       const events = this.events.get(effect.runId) ?? [];
       events.push(effect.event);

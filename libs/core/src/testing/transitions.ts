@@ -23,6 +23,7 @@ import { ITEMS_A_CHUNK } from "../limits.js";
 import { appliedKey, chunkKey, chunkOf, readU32, runKey, tombstoneKey } from "../state/tables.js";
 import { isRunTerminal, isTerminal } from "../status.js";
 import { must } from "./invariants.js";
+import { checkScheduleStep } from "./schedule-invariants.js";
 import { differences, type StateBytes } from "./memory-view.js";
 
 export interface Step {
@@ -33,6 +34,8 @@ export interface Step {
 }
 
 export function checkStep(step: Step): void {
+  const applied = (bytes: Uint8Array | undefined): bigint =>
+    bytes === undefined ? 0n : decode(AppliedRecordSchema, bytes).atNs;
   const changed = differences(step.before, step.after);
   checkAnswers(step);
   checkStale(step, changed);
@@ -45,10 +48,10 @@ export function checkStep(step: Step): void {
       else checkRunStep(key.slice(1), decode(RunRecordSchema, before), decode(RunRecordSchema, after), step);
     } else if (key.startsWith("i")) {
       if (after !== undefined || !isGone(key, step)) checkItemStep(key, before, after, step);
-    } else if (key.startsWith("d")) must(false, "a definition never changes");
+    } else if (key.startsWith("e") && after !== undefined)
+      checkScheduleStep(key.slice(1), before, after, applied(step.after.get(appliedKey)));
+    else if (key.startsWith("d")) must(false, "a definition never changes");
   }
-  const applied = (bytes: Uint8Array | undefined): bigint =>
-    bytes === undefined ? 0n : decode(AppliedRecordSchema, bytes).atNs;
   must(
     applied(step.before.get(appliedKey)) <= applied(step.after.get(appliedKey)),
     "I13: log time never runs back",

@@ -25,6 +25,8 @@ import {
   RunSummarySchema,
   type RunView,
   RunViewSchema,
+  type ScheduledByView,
+  ScheduledByViewSchema,
   type StepRecord,
   UndoStatus,
   type UndoView,
@@ -112,7 +114,14 @@ export function runView(shown: RunViewInput): RunView {
     guardrails: guardrailsView(plan, run),
     parent: parentView(run),
     workflowPaused: shown.workflowPaused,
+    scheduledBy: scheduledByView(run),
   });
+}
+
+function scheduledByView({ requester }: RunRecord): ScheduledByView | undefined {
+  if (requester?.of.case !== "schedule") return undefined;
+  const { name, instantNs } = requester.of.value;
+  return init(ScheduledByViewSchema, { schedule: name, instant: timestamp(instantNs) });
 }
 
 function parentView({ requester }: RunRecord): ParentView | undefined {

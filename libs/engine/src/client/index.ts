@@ -44,4 +44,12 @@ export {
   type QueryLimits,
   type QueryOptions,
 } from "./query-client.js";
+export {
+  changeScheduleCommand,
+  type ListSchedulesFilter,
+  putScheduleCommand,
+  scheduleHome,
+  type SchedulesPage,
+  schedulingProblem,
+} from "./schedules.js";
 export { type QueryErrorName, QueryFailedError } from "./query-errors.js";

@@ -18,6 +18,7 @@ import {
   type QueryResponse,
   QueryResponseSchema,
   type RunView,
+  type ScheduleView,
   type WorkflowCounts,
 } from "@holdfast/proto";
 import type { Bus } from "../ports/bus.js";
@@ -29,6 +30,7 @@ import { addRetention } from "./retention.js";
 import { addCounts, sortedCounts } from "./counts.js";
 import { decodeItemsToken, encodeItemsToken } from "./page-token.js";
 import { QueryFailedError } from "./query-errors.js";
+import { type ListSchedulesFilter, listSchedules, type SchedulesPage } from "./schedules.js";
 import { type ListRunsFilter, listRuns, type RunsPage } from "./list-runs.js";
 
 export interface QueryLimits {
@@ -82,6 +84,16 @@ export interface Counts {
 
 type Kind = QueryRequest["kind"];
 type Result = QueryResponse["result"];
+type Answered =
+  | "run"
+  | "runs"
+  | "items"
+  | "counts"
+  | "payload"
+  | "status"
+  | "retention"
+  | "schedule"
+  | "schedules";
 type ResultOf<C extends Result["case"]> = Extract<Result, { case: C }> extends { value: infer V } ? V : never;
 
 export class QueryClient {
@@ -189,6 +201,23 @@ export class QueryClient {
     return addRetention(answers, sweeps);
   }
 
+  /** One schedule, with the history that is kept of it. `NOT_FOUND` where there is none. */
+  schedule(name: string, options: QueryOptions = {}): Promise<ScheduleView> {
+    const kind: Kind = {
+      case: "getSchedule",
+      value: { $typeName: "holdfast.v1.GetScheduleQuery", name },
+    };
+    return this.#expect(this.#home(name), kind, "schedule", options);
+  }
+
+  /** Schedules of all partitions in the order of their names, a page at a time, each with its last instant. */
+  schedules(filter: ListSchedulesFilter = {}, options: QueryOptions = {}): Promise<SchedulesPage> {
+    const wanted = { ...filter, pageSize: pageSize(filter.pageSize) };
+    return listSchedules(this.partitions, wanted, (partition, value) =>
+      this.#expect(partition, { case: "listSchedules", value }, "schedules", options),
+    );
+  }
+
   /** How each partition fares. One that does not answer is in the list too, as `unavailable` with the problem. */
   status(options: QueryOptions = {}): Promise<PartitionStatus[]> {
     const kind: Kind = { case: "status", value: { $typeName: "holdfast.v1.StatusQuery" } };
@@ -210,7 +239,7 @@ export class QueryClient {
     return Promise.all(Array.from({ length: this.partitions }, (_, partition) => ask(partition)));
   }
 
-  async #expect<C extends "run" | "runs" | "items" | "counts" | "payload" | "status" | "retention">(
+  async #expect<C extends Answered>(
     partition: number,
     kind: Kind,
     wanted: C,

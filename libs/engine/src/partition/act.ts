@@ -44,6 +44,9 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
       case "timer":
         owner.timerSet(effect.dueNs);
         return;
+      case "plan-schedule":
+        owner.planner.want(effect.name);
+        return;
       case "messages":
         owner.courier.wake(effect.to);
         return;

@@ -13,6 +13,7 @@ import { dueWorkOf, dueWorkOfRun, workflowNames } from "./due-work.js";
 import { HeldBack } from "./held-back.js";
 import { Loader } from "./loader.js";
 import { OwnerWriter } from "./owner-writer.js";
+import { Planner } from "./planner.js";
 import type { ProcessorDeps } from "./deps.js";
 import type { Processor } from "./processor.js";
 import type { PartitionState } from "./state.js";
@@ -29,6 +30,7 @@ export class Owner {
   readonly courier: Courier;
   readonly sweeper: Sweeper;
   readonly loader: Loader;
+  readonly planner: Planner;
   readonly heldBack: HeldBack;
   private acting = false;
   private announcing:
@@ -55,12 +57,14 @@ export class Owner {
       stalled: (behindMs) => processor.sweepStalled(behindMs),
     });
     this.heldBack = new HeldBack(state, (command) => this.write(command));
-    this.loader = new Loader({
+    const writing = {
       ...deps,
       state,
-      write: (command) => this.writer.write(command),
-      folded: (seq) => processor.folded(seq),
-    });
+      write: (command: Command) => this.writer.write(command),
+      folded: (seq: number) => processor.folded(seq),
+    };
+    this.loader = new Loader(writing);
+    this.planner = new Planner({ ...writing, applied });
   }
 
   /** When the next timer of the state is due, Unix milliseconds; undefined: none is set, or this node is not the owner. */
@@ -83,6 +87,7 @@ export class Owner {
     await folded;
     await this.courier.begin();
     await this.planNextTimer();
+    await this.planner.begin();
     this.missed = true;
     await this.findDuePages();
     this.sweeper.begin();
@@ -120,6 +125,7 @@ export class Owner {
     this.cancelTimer = undefined;
     this.courier.stop();
     this.sweeper.stop();
+    this.planner.stop();
     this.writer.stop();
   }
 

@@ -54,6 +54,7 @@ import { workflowNames } from "./due-work.js";
 import { servingText } from "../dispatch/reaper.js";
 import { retentionAnswer } from "./retention.js";
 import { listBreakers } from "./list-breakers.js";
+import { getSchedule, listSchedules } from "./list-schedules.js";
 import { listRuns } from "./list-runs.js";
 import { readSteps } from "./steps.js";
 import type { PartitionState } from "./state.js";
@@ -127,6 +128,12 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
       };
     case "listBreakers":
       return { case: "breakers", value: await listBreakers(deps.view(), deps.applied(), kind.value) };
+    case "getSchedule": {
+      const value = getSchedule(deps.view(), deps.applied(), kind.value.name);
+      return typeof value === "string" ? notFound(value) : { case: "schedule", value };
+    }
+    case "listSchedules":
+      return { case: "schedules", value: await listSchedules(deps.view(), deps.applied(), kind.value) };
     case "getPayload":
       return getPayload(deps, kind.value);
     default:

@@ -18,6 +18,7 @@ import { startOverdue } from "../../actor/start-deadline.js";
 import { undoAgain } from "../../actor/undo.js";
 import { patienceOver } from "../../actor/wait.js";
 import { breakerTimer } from "../../breaker/release.js";
+import { scheduleDue } from "../../schedule/fire.js";
 import { isTerminal } from "../../status.js";
 import { outcomeKey, timerDue } from "../../state/tables.js";
 import { isRunLive } from "../../status.js";
@@ -36,13 +37,17 @@ export function timersFired(ctx: FoldContext, upToNs: bigint, due: readonly Row[
   const limitNs = upToNs < ctx.atNs ? upToNs : ctx.atNs;
   for (const [key, timer] of due) {
     if (timerDue(key) > limitNs) break;
-    if (ctx.take(key)) fire(ctx, timer as TimerRecord);
+    if (ctx.take(key)) fire(ctx, timer as TimerRecord, timerDue(key));
   }
 }
 
-function fire(ctx: FoldContext, timer: TimerRecord): void {
+function fire(ctx: FoldContext, timer: TimerRecord, dueNs: bigint): void {
   if (timer.kind === TimerKind.FORGET_OUTCOME) {
     ctx.view.del(outcomeKey(timer.commandId));
+    return;
+  }
+  if (timer.kind === TimerKind.SCHEDULE) {
+    scheduleDue(ctx, timer.schedule, dueNs);
     return;
   }
   if (timer.breaker !== undefined) {

@@ -3,12 +3,13 @@
  * sender may have gone on since, and what it refuses it answers with a message.
  */
 import type { PartitionMessage } from "@holdfast/proto";
-import { isRunId } from "../../names.js";
-import { runKey } from "../../state/tables.js";
+import { isName, isRunId } from "../../names.js";
+import { runKey, scheduleKey } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
 import { cancelRequested } from "./cancel-requested.js";
 import { requestEnded } from "./request-ended.js";
 import { requestRefused } from "./request-refused.js";
+import { requestReopened } from "./request-reopened.js";
 import { retryRequested } from "./retry-requested.js";
 import { startRequested } from "./start-requested.js";
 
@@ -23,6 +24,9 @@ export function applyMessage(ctx: FoldContext, { kind }: PartitionMessage): bool
       return true;
     case "requestRefused":
       requestRefused(ctx, kind.value);
+      return true;
+    case "requestReopened":
+      requestReopened(ctx, kind.value);
       return true;
     case "retryRequested":
       retryRequested(ctx, kind.value);
@@ -42,6 +46,9 @@ export function messageKeys({ kind }: PartitionMessage, keys: Set<string>): void
   };
   if (kind.case === "startRequested") add(kind.value.start?.runId);
   else if (kind.case === "retryRequested" || kind.case === "cancelRequested") add(kind.value.runId);
-  else if (kind.case !== undefined && kind.value.requester?.of.case === "action")
-    add(kind.value.requester.of.value.runId);
+  else if (kind.case !== undefined) {
+    const of = kind.value.requester?.of;
+    if (of?.case === "action") add(of.value.runId);
+    else if (of?.case === "schedule" && isName(of.value.name)) keys.add(scheduleKey(of.value.name));
+  }
 }

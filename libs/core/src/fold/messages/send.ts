@@ -21,6 +21,11 @@ export function sendToRun(ctx: FoldContext, runId: string, kind: PartitionMessag
   sendMessage(ctx, partitionOf(runId, ctx.partitions), { kind });
 }
 
+/** To the partition that a schedule belongs to. */
+export function sendToSchedule(ctx: FoldContext, name: string, kind: PartitionMessage["kind"]): void {
+  sendMessage(ctx, partitionOf(name, ctx.partitions), { kind });
+}
+
 /** `to`: a partition's number, below `ctx.partitions`. */
 export function sendMessage(ctx: FoldContext, to: number, message: Init<PartitionMessage>): void {
   if (!(to >= 0 && to < ctx.partitions)) throw new Error(`there is no partition ${to} to send a message to`);
