@@ -1,89 +1,35 @@
 /** Schedules: an instant begins one run, or is counted as what became of it; nothing that happens meanwhile loses one. */
-import {
-  RejectCode,
-  RunStatus,
-  ScheduleChange,
-  type ScheduledInstant,
-  ScheduleOutcome,
-  ScheduleOverlap,
-  type ScheduleRecord,
-} from "@holdfast/proto";
+import { RunStatus, ScheduleOverlap } from "@holdfast/proto";
 import { beforeEach, describe, expect, test } from "vitest";
-import { appliedKey, outboxKey, scheduleInputKey, sentMarkKey } from "../state/tables.js";
-import { fromUtf8, timeText } from "../text.js";
-import {
-  action,
-  batch,
-  define,
-  failed,
-  inline,
-  ONE_ATTEMPT,
-  retry,
-  succeeded,
-  workflow,
-} from "../testing/build.js";
-import { TestCluster } from "../testing/cluster.js";
-import { checkPartition } from "../testing/invariants.js";
-import { EPOCH_NS, MS, type TestPartition } from "../testing/partition.js";
-import { changeSchedule, plan, putSchedule, scheduleOf, specOf } from "../testing/schedule-build.js";
 import { partitionOf } from "../names.js";
+import { outboxKey, scheduleInputKey, sentMarkKey } from "../state/tables.js";
+import { fromUtf8 } from "../text.js";
+import { batch, define, failed, inline, retry, workflow } from "../testing/build.js";
+import { MS } from "../testing/partition.js";
+import { putSchedule, specOf } from "../testing/schedule-build.js";
+import {
+  allHold,
+  attentions,
+  cluster,
+  finish,
+  history,
+  home,
+  instant,
+  isThere,
+  minute,
+  ONE,
+  PARTITIONS,
+  planMinute,
+  put,
+  record,
+  runOf,
+  setUp,
+  stamp,
+  timeIs,
+  wantsPlan,
+} from "../testing/schedule-scene.js";
 
-const ONE = workflow("one", [action("work", { retry: ONE_ATTEMPT })]);
-const SECOND = 1_000_000_000n;
-const MINUTE = 60n * SECOND;
-const PARTITIONS = 4;
-/** The n-th minute of the test. */
-const instant = (n: number): bigint => EPOCH_NS + BigInt(n) * MINUTE;
-const stamp = (n: number): string => `2027-01-15 08:${String(n).padStart(2, "0")}:00 UTC`;
-const runOf = (n: number): string => `tick-20270115T08${String(n).padStart(2, "0")}00Z`;
-
-let cluster: TestCluster;
-let home: TestPartition;
-beforeEach(() => {
-  cluster = new TestCluster(PARTITIONS, [ONE]);
-  home = cluster.at(partitionOf("tick", PARTITIONS));
-});
-
-const record = (): ScheduleRecord => scheduleOf(home, "tick");
-const put = (fields: Parameters<typeof specOf>[1] = {}, workflowName = "one"): void => {
-  expect(home.control(putSchedule("tick", specOf(workflowName, fields))).case).toBe("accepted");
-};
-const change = (what: ScheduleChange, reason?: string): ReturnType<TestPartition["control"]> => {
-  const result = home.control(changeSchedule("tick", what, reason));
-  cluster.settle();
-  return result;
-};
-/** Time goes on, everywhere, to the n-th minute and `s` seconds. */
-const timeIs = (n: number, s = 0): void => {
-  const at = instant(n) + BigInt(s) * SECOND;
-  for (const partition of cluster.partitions)
-    partition.pass(Math.max(0, Number((at - partition.nowNs) / MS)) + 10);
-  cluster.settle();
-};
-const planMinute = (n: number): void => {
-  expect(plan(home, "tick", { nextNs: instant(n) }).case).toBe("accepted");
-};
-/** The n-th minute is planned, and comes. */
-const minute = (n: number): void => {
-  planMinute(n);
-  timeIs(n);
-};
-const finish = (n: number, outcome = succeeded()): void => {
-  cluster.of(runOf(n)).finish(runOf(n), "work", outcome);
-  cluster.settle();
-};
-const words = ({ outcome, instantNs, count, reason }: ScheduledInstant): string =>
-  `${timeText(instantNs).slice(11, 16)} ${ScheduleOutcome[outcome]}${count > 1n ? ` ×${count}` : ""}${reason === "" ? "" : `: ${reason}`}`;
-const history = (): string[] => record().history.map(words);
-const isThere = (n: number): boolean =>
-  cluster
-    .of(runOf(n))
-    .view.keysOf("r")
-    .includes(`r${runOf(n)}`);
-const wantsPlan = (): boolean => home.effects.some((effect) => effect.kind === "plan-schedule");
-const attentions = (): string[] =>
-  home.effects.flatMap((effect) => (effect.kind === "attention" ? [effect.attention.message] : []));
-const allHold = (): void => cluster.partitions.forEach(checkPartition);
+beforeEach(setUp);
 
 describe("an instant", () => {
   test("begins a run that says where it comes from, and asks for the next plan", () => {
@@ -255,162 +201,6 @@ describe("while a run has not ended", () => {
     put({ overlap: ScheduleOverlap.SKIP });
     expect(record()).toMatchObject({ buffered: [], skipped: 1n, instants: 2n });
     expect(history()[1]).toBe("08:02 SKIPPED: its schedule was changed, and buffers no longer");
-  });
-});
-
-describe("a plan", () => {
-  test("counts once", () => {
-    put();
-    const { revision, afterNs } = record();
-    planMinute(1);
-    const again = plan(home, "tick", { revision, afterNs, nextNs: instant(2) });
-    expect(again).toMatchObject({ case: "rejected", value: { code: RejectCode.NOT_WAITING } });
-    expect(record().nextNs).toBe(instant(1));
-  });
-
-  test("of before a change counts no more, and its timer is gone", () => {
-    put();
-    const { revision, afterNs } = record();
-    planMinute(1);
-    put({ cron: "*/5 * * * *" });
-    expect(plan(home, "tick", { revision, afterNs, nextNs: instant(1) }).case).toBe("rejected");
-    planMinute(5);
-    timeIs(2);
-    expect(record().instants).toBe(0n);
-    timeIs(5);
-    expect(isThere(5)).toBe(true);
-    allHold();
-  });
-
-  test("stays where input or policy change, and goes where the time zone does", () => {
-    put();
-    planMinute(1);
-    put({ priority: 3, overlap: ScheduleOverlap.ALLOW });
-    expect(record().nextNs).toBe(instant(1));
-    put({ timeZone: "Europe/Berlin" });
-    expect(record().nextNs).toBe(0n);
-    expect(wantsPlan()).toBe(true);
-  });
-
-  test("that there can't be one puts the schedule in a state that says why, until it is mended", () => {
-    put();
-    expect(plan(home, "tick", { error: "there is no time zone Mars/Base" }).case).toBe("accepted");
-    expect(record().invalid).toBe("there is no time zone Mars/Base");
-    expect(attentions()).toEqual(['schedule "tick" can\'t be planned: there is no time zone Mars/Base']);
-    expect(wantsPlan()).toBe(false);
-    put({ timeZone: "UTC" });
-    expect(record().invalid).toBe("");
-    minute(1);
-    expect(isThere(1)).toBe(true);
-  });
-
-  test("of another owner may come where this one could make none", () => {
-    put();
-    plan(home, "tick", { error: "this node knows no time zones" });
-    planMinute(1);
-    expect(record()).toMatchObject({ invalid: "", nextNs: instant(1) });
-  });
-
-  test("that there is none any more ends the schedule; it can be triggered and put anew", () => {
-    put();
-    plan(home, "tick", { nextNs: 0n });
-    expect(record().exhausted).toBe(true);
-    expect(wantsPlan()).toBe(false);
-    expect(change(ScheduleChange.TRIGGER).case).toBe("accepted");
-    expect(wantsPlan()).toBe(false);
-    put({ cron: "0 * * * *" });
-    expect(record().exhausted).toBe(false);
-  });
-
-  test("passes over what is too old: counted, told once", () => {
-    put({ catchUpMs: 60_000n });
-    timeIs(50);
-    plan(home, "tick", { passed: 40, firstNs: instant(1), lastNs: instant(40) });
-    expect(attentions().length).toBe(1);
-    plan(home, "tick", { passed: 8, firstNs: instant(41), lastNs: instant(48) });
-    expect(attentions()).toEqual([]);
-    expect(wantsPlan()).toBe(true);
-    expect(history()).toEqual(["08:01 MISSED ×48: it could not begin within its catch-up window of 1 min"]);
-    expect(record()).toMatchObject({ instants: 48n, missed: 48n, afterNs: instant(48) });
-    planMinute(49);
-  });
-});
-
-describe("a paused schedule", () => {
-  test("begins nothing; what came meanwhile is skipped with the reason, and none is begun late", () => {
-    put();
-    planMinute(1);
-    expect(change(ScheduleChange.PAUSE, "the source is down").case).toBe("accepted");
-    expect(record().nextNs).toBe(0n);
-    timeIs(3);
-    change(ScheduleChange.RESUME);
-    expect(record().instants).toBe(0n);
-    expect(
-      plan(home, "tick", { nextNs: instant(1), passed: 3, firstNs: instant(1), lastNs: instant(3) }).case,
-    ).toBe("accepted");
-    expect(history()).toEqual([
-      "08:01 SKIPPED ×3: its schedule was paused by ann since 2027-01-15 08:00:00 UTC: the source is down",
-    ]);
-    expect(record()).toMatchObject({ instants: 3n, skipped: 3n });
-    minute(4);
-    expect(isThere(4)).toBe(true);
-    allHold();
-  });
-
-  test("begins what had come before, and keeps what waits until it is resumed", () => {
-    put({ overlap: ScheduleOverlap.BUFFER });
-    minute(1);
-    planMinute(2);
-    for (const partition of cluster.partitions) partition.nowNs = instant(2) + SECOND;
-    change(ScheduleChange.PAUSE);
-    expect(history()).toEqual(["08:01 STARTED", "08:02 BUFFERED"]);
-    finish(1);
-    expect(record()).toMatchObject({ live: [], buffered: [instant(2)] });
-    change(ScheduleChange.RESUME);
-    expect(isThere(2)).toBe(true);
-    allHold();
-  });
-
-  test("can be triggered", () => {
-    put();
-    change(ScheduleChange.PAUSE);
-    const result = change(ScheduleChange.TRIGGER);
-    expect(result).toMatchObject({ case: "accepted", value: { status: RunStatus.PENDING } });
-    const runId = result.case === "accepted" ? result.value.runId : "";
-    expect(runId).toMatch(/^tick-20270115T080000Z-t\d+-\d+$/);
-    expect(cluster.of(runId).run(runId).origin).toMatch(
-      /^schedule tick at 2027-01-15 08:00:00 UTC, triggered by ann$/,
-    );
-    expect(record().history[0]).toMatchObject({ triggered: true, who: "ann", runId });
-  });
-});
-
-describe("a deleted schedule", () => {
-  test("is gone with its timer, its input and its place in the count; its runs go on", () => {
-    put({ input: inline("x".repeat(5_000)) });
-    minute(1);
-    planMinute(2);
-    change(ScheduleChange.DELETE);
-    expect(home.view.keysOf("e")).toEqual([]);
-    expect(home.view.keysOf("E")).toEqual([]);
-    expect(home.view.get(appliedKey)?.schedules).toBe(0);
-    timeIs(3);
-    expect(isThere(2)).toBe(false);
-    finish(1);
-    expect(RunStatus[cluster.of(runOf(1)).run(runOf(1)).status]).toBe("COMPLETED");
-    allHold();
-  });
-
-  test("is not taken for another of the same name that is made later", () => {
-    put();
-    minute(1);
-    change(ScheduleChange.DELETE);
-    put();
-    finish(1, failed());
-    expect(record()).toMatchObject({ live: [], history: [], instants: 0n });
-    minute(2);
-    expect(record().live.length).toBe(1);
-    allHold();
   });
 });
 
