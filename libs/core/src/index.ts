@@ -4,6 +4,7 @@ export { isAttemptRunning } from "./actor/attempt.js";
 export { handleText } from "./actor/batch.js";
 export { NEVER_BEGUN } from "./actor/start-deadline.js";
 export { runningCancel } from "./actor/batch-cancel.js";
+export { declaredInputOf } from "./actor/child.js";
 export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
 export { keptUntilNs, retryableUntilNs } from "./actor/expiry.js";
 export { isLetOut } from "./breaker/let-out.js";
@@ -70,6 +71,7 @@ export {
   canonicalJson,
   cutText,
   fromUtf8,
+  isDeeperThan,
   isPointer,
   type Json,
   jsonKind,

@@ -37,6 +37,8 @@ export const MESSAGES_A_COMMAND_MAX = 1_000;
 export const OUTBOX_MESSAGES_MAX = 100_000;
 /** How many runs may stand below each other, each begun by an action of the one above. */
 export const CHILD_DEPTH_MAX = 8;
+/** Children of one action in whose place there is another, and whose further usage is still counted. */
+export const CHILDREN_LEFT_MAX = 8;
 /** Items of one job of an external batch action. */
 export const BATCH_ITEMS_DEFAULT = 10_000;
 export const BATCH_ITEMS_MAX = 100_000;
@@ -138,3 +140,5 @@ export const BREAKER_WAVE_MAX = 4_096;
 export const HELD_LOOKS_MAX = 256;
 export const REFUSED_AT_ONCE_MAX = 1_000;
 export const TASKS_HELD_MAX = 1_000;
+/** Values nested deeper would let recursive code run out of stack, on every replica alike. */
+export const JSON_DEPTH_MAX = 200;

@@ -43,6 +43,13 @@ export function canonicalJson(value: Json): string {
   return `{${keys.map((key) => `${JSON.stringify(key)}:${canonicalJson(object[key] as Json)}`).join(",")}}`;
 }
 
+/** Whether arrays and objects stand in each other more than so many levels deep. Looks no deeper. */
+export function isDeeperThan(value: Json, levels: number): boolean {
+  if (value === null || typeof value !== "object") return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((entry: Json) => isDeeperThan(entry, levels - 1));
+}
+
 /** What stands at a JSON pointer (RFC 6901), or undefined where nothing does. "" is the whole value. */
 export function atPointer(value: Json, pointer: string): Json | undefined {
   if (pointer === "") return value;

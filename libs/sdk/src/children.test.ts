@@ -1,7 +1,7 @@
 /** Actions that are runs of other workflows, against the real engine in memory. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { FailureMode, RunStatus } from "@holdfast/proto";
+import { FailureMode, RunStatus, type Usage } from "@holdfast/proto";
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
 import {
   ActionError,
@@ -101,6 +101,72 @@ describe("a child run", () => {
     await vi.waitFor(async () =>
       expect((await holdfast.get(child)).summary).toMatchObject({ status: RunStatus.CANCELLED }),
     );
+  });
+});
+
+describe("what a child takes, spends and is given", () => {
+  it("is limited by startToClose: its action has failed with TIMEOUT, and the child is cancelled", async () => {
+    const sleeper = workflow("sleeper").sleep("long", { for: "1d" });
+    const flow = workflow("flow").child("sub", { workflow: sleeper, startToClose: "2h" });
+    worker = await createWorker({ connection: holdfast, workflows: [sleeper, flow], stopTimeout: 50 });
+    const began = cluster.now().getTime();
+    const { status, view } = await cluster.run(flow, null);
+    expect(status).toBe("FAILED");
+    const hours = (cluster.now().getTime() - began) / 3_600_000;
+    expect(Math.floor(hours)).toBe(2);
+    expect(view.actions[0]?.failure).toMatchObject({ mode: FailureMode.TIMEOUT });
+    const child = view.actions[0]?.child?.runId ?? "";
+    expect(view.actions[0]?.detail).toContain(
+      `run ${child} of sleeper did not end within 2 h, and is cancelled`,
+    );
+    await vi.waitFor(async () =>
+      expect((await holdfast.get(child)).summary).toMatchObject({ status: RunStatus.CANCELLED }),
+    );
+  });
+
+  it("is summed on its parent, and said apart", async () => {
+    const asks = workflow("asks").action("ask", (_args, ctx) => {
+      ctx.usage({ tokens: 7 });
+      return "asked";
+    });
+    const flow = workflow("flow")
+      .child("sub", { workflow: asks })
+      .action("own", { after: ["sub"] }, (_args, ctx) => {
+        ctx.usage({ tokens: 2 });
+        return "told";
+      });
+    worker = await createWorker({ connection: holdfast, workflows: [asks, flow], stopTimeout: 50 });
+    const { view } = await cluster.run(flow, null);
+    const tokens = (usage: Usage | undefined): bigint | undefined => usage?.counts[0]?.amountMicro;
+    const { usage, actions } = view;
+    const all = [usage, actions[0]?.usage, actions[0]?.child?.usage, actions[1]?.usage].map(tokens);
+    expect(all).toEqual([9_000_000n, 7_000_000n, 7_000_000n, 2_000_000n]);
+  });
+
+  it.each([
+    ["the whole input", {}, { id: "x", n: "three" }],
+    ["a part of it", { input: "line" }, { line: { id: "x", n: "three" } }],
+    ["an output", { outputOf: { action: "plan" } }, { id: "x", n: "three" }],
+  ])("must fit its workflow's schema, else it is not begun: %s", async (_what, options, input) => {
+    const n = { type: "number" };
+    const strict = workflow("strict", {
+      input: {
+        jsonSchema: { type: "object", properties: { id: { type: "string" }, n }, required: ["id", "n"] },
+      },
+    }).action("pack", () => "packed");
+    const flow = workflow("flow", { input: typed<unknown>() })
+      .action("plan", ({ input: given }) => given)
+      .child("sub", { workflow: strict, after: ["plan"], ...(options as object) });
+    worker = await createWorker({ connection: holdfast, workflows: [strict, flow], stopTimeout: 50 });
+    const wrong = await cluster.run(flow, input);
+    expect(wrong.status).toBe("FAILED");
+    expect(wrong.view.actions[1]?.failure).toMatchObject({ mode: FailureMode.VALIDATION });
+    expect(wrong.detail).toMatch(
+      /the input that action sub gives does not match the schema of workflow "strict": .*n.* must be number/,
+    );
+    expect((await holdfast.list({ workflow: "strict" })).runs).toEqual([]);
+    const right = JSON.parse(JSON.stringify(input).replace('"three"', "3")) as unknown;
+    expect((await cluster.run(flow, right)).status).toBe("COMPLETED");
   });
 });
 

@@ -47,6 +47,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     store: new LevelStateStore({ dataDir: join(dataDir, "partitions") }),
     bus: cluster.bus,
     payloads: cluster.payloads,
+    inputs: new SchemaValidator(),
     ownership: soleOwner,
     logger,
     registry,

@@ -15,11 +15,14 @@ import {
   type RequestEnded,
   type Requester,
   type RequestRefused,
+  type RunEnded,
   RunStatus,
   Source,
+  type Usage,
 } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
 import type { FoldContext } from "../fold/context.js";
+import { copyUsage, usageSince } from "../policy/usage.js";
 import { resolveChildStatus } from "../resolve.js";
 import { isRunCompleted, isRunRetryable, isTerminal } from "../status.js";
 import { endAction } from "./actions.js";
@@ -27,8 +30,9 @@ import { type Actor, keepPayload, loadActor, makeDetail, makeFailure, stateOf } 
 import { advance } from "./advance.js";
 import { askChild, refuseChild, startChild } from "./child.js";
 import { attemptFailed } from "./failed-attempt.js";
-import { spentText } from "./guardrails.js";
+import { checkSpent, spentText } from "./guardrails.js";
 import { reopen } from "./reopen.js";
+import { countUsage } from "./usage.js";
 
 /** The action of this partition that a message answers; undefined where there is none. */
 export function requestingAction(
@@ -48,19 +52,45 @@ export function childEnded(actor: Actor, action: ActionPlan, attempt: number, to
   const { ended } = told;
   const state = stateOf(actor, action);
   const { child } = state;
-  if (ended === undefined || child === undefined || child.runId !== ended.runId) return false;
+  if (ended === undefined) return false;
+  if (child?.runId !== ended.runId) return leftChildEnded(actor, action, ended);
   const waiting = state.status === ActionStatus.WAITING;
   const pausing = state.status === ActionStatus.RETRYING;
   if ((waiting || pausing) && attempt !== state.attempt) return false;
   // While it waits, the same end may be the answer to another question; else only what is new counts.
   if (!waiting && told.generation <= child.generation) return false;
   note(child, told);
+  child.usage = countSpent(actor, action, ended.usage, child.usage);
+  const exceeds = checkSpent(actor);
   const completed = isRunCompleted(ended.status);
   // In a pause before it asks again it takes what completed; a failure it knows already.
-  if (waiting || (pausing && completed)) resolve(actor, action, told);
+  const taken = waiting || (pausing && completed);
+  if (taken) resolve(actor, action, told);
   else if (isRunRetryable(actor.run.status) && completed && spentText(actor) === undefined)
     heal(actor, action, told);
+  if (exceeds || (taken && isTerminal(state.status))) advance(actor);
   return true;
+}
+
+/** A child in whose place there is another by now: it matters for what it spent alone. */
+function leftChildEnded(actor: Actor, action: ActionPlan, { runId, usage }: RunEnded): boolean {
+  const left = stateOf(actor, action).childrenLeft.find((child) => child.runId === runId);
+  if (left === undefined) return false;
+  left.usage = countSpent(actor, action, usage, left.usage);
+  if (checkSpent(actor)) advance(actor);
+  return true;
+}
+
+/** Counts what a child spent since it was last heard of; a run tells the sum over all it did. What is counted of it now. */
+function countSpent(
+  actor: Actor,
+  action: ActionPlan,
+  total: Usage | undefined,
+  known: Usage | undefined,
+): Usage | undefined {
+  if (total === undefined) return known;
+  countUsage(actor, action, known === undefined ? total : usageSince(total, known));
+  return copyUsage(total);
 }
 
 function note(child: ChildState, { ended, items, generation }: RequestEnded): void {
@@ -90,7 +120,6 @@ function resolve(actor: Actor, action: ActionPlan, told: RequestEnded): void {
     state.detail = makeDetail(text, Source.ENGINE, ctx.atNs);
     endAction(actor, action, status, failure);
   }
-  if (isTerminal(state.status)) advance(actor);
 }
 
 const WORDS: Readonly<Partial<Record<ActionStatus, string>>> = {

@@ -4,14 +4,18 @@
  * 1. The child lives in the partition that its id belongs to; everything between the two goes by messages.
  * 2. An action asks with the number of its attempt, and only the answer to its current attempt ends that.
  * 3. A child that failed is retried, not begun again, while it is there and its input is what it was.
+ * 4. A child that has not ended when its action's time is over is cancelled and left: another takes its place.
  */
 import {
+  type ActionDefinition,
+  type ActionState,
   ActionStatus,
   CancelRequestedSchema,
   type ChildState,
   ChildStateSchema,
   Effect,
   FailureMode,
+  LeftChildSchema,
   type Payload,
   PayloadSchema,
   RecoveryStrategy,
@@ -23,14 +27,21 @@ import {
   Source,
   StartRequestedSchema,
   StartRunSchema,
+  TimerKind,
+  TimerRecordSchema,
+  type WorkflowDefinition,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
 import { sourcePointerOf } from "../definition/validate.js";
+import type { FoldContext } from "../fold/context.js";
 import { hasRoomFor, sendToRun } from "../fold/messages/send.js";
-import { CHILD_DEPTH_MAX } from "../limits.js";
-import { isRunRetryable } from "../status.js";
-import { payloadKey } from "../state/tables.js";
+import { CHILD_DEPTH_MAX, CHILDREN_LEFT_MAX } from "../limits.js";
+import { isDefinitionHash } from "../names.js";
+import { isRunCompleted, isRunRetryable } from "../status.js";
+import { definitionKey, latestKey, payloadKey } from "../state/tables.js";
+import type { View } from "../state/view.js";
+import { spanText } from "../text.js";
 import { type Actor, actionAt, makeDetail, makeFailure, stateOf } from "./actor.js";
 import { childRunId } from "./child-id.js";
 import { attemptFailed } from "./failed-attempt.js";
@@ -47,6 +58,7 @@ export function startChild(actor: Actor, action: ActionPlan): void {
   state.effect = Effect.UNSPECIFIED;
   state.failure = undefined;
   if (state.child === undefined || !isToBeRetried(actor, action, state.child)) {
+    leaveChild(state);
     state.child = init(ChildStateSchema, {
       runId: childRunId(actor.runId, action.name, state.attempt),
       since: actor.run.generation,
@@ -57,6 +69,35 @@ export function startChild(actor: Actor, action: ActionPlan): void {
     Source.ENGINE,
     actor.ctx.atNs,
   );
+  limitTime(actor, action, state);
+}
+
+/** The attempt's time runs from here on, also while the child's input is being brought. */
+function limitTime(actor: Actor, { index, startToCloseMs }: ActionPlan, state: ActionState): void {
+  if (startToCloseMs === 0) return;
+  const { ctx, runId } = actor;
+  state.retryAtNs = ctx.atNs + BigInt(startToCloseMs) * MS;
+  const timer = { kind: TimerKind.WAIT, runId, action: index, attempt: state.attempt };
+  ctx.setTimer(state.retryAtNs, init(TimerRecordSchema, timer));
+}
+
+/** The time of an attempt is over. False where that has ended. */
+export function childOverdue(actor: Actor, action: ActionPlan, attempt: number): boolean {
+  const state = stateOf(actor, action);
+  const { child } = state;
+  if (child === undefined || state.status !== ActionStatus.WAITING || state.attempt !== attempt) return false;
+  const limit = spanText(BigInt(action.startToCloseMs));
+  const message = `run ${child.runId} of ${action.definition.child?.workflow} did not end within ${limit}, and is cancelled`;
+  cancelChild(actor, action, `the time that ${actor.runId} gave it is over: ${limit}`);
+  child.timedOut = true;
+  state.retryAtNs = 0n;
+  const failure = { mode: FailureMode.TIMEOUT, message, rawClass: "Timeout" };
+  attemptFailed(
+    actor,
+    action,
+    makeFailure(failure, { atNs: actor.ctx.atNs, source: Source.TIMEOUT, attempt }),
+  );
+  return true;
 }
 
 /** Sends what the attempt asks for; to be called after `startChild`. May fail the attempt at once. */
@@ -72,7 +113,7 @@ export function askChild(actor: Actor, action: ActionPlan): void {
     refuseChild(actor, action, FailureMode.UNAVAILABLE, message);
   } else if (child.status !== RunStatus.UNSPECIFIED) {
     askAgain(actor, action, child);
-  } else if (needsOwner(action)) {
+  } else if (needsOwner(ctx, action)) {
     ctx.emit({
       kind: "load-items",
       runId: actor.runId,
@@ -130,6 +171,7 @@ function graceLeftNs({ run, ctx }: Actor): bigint {
 export function refuseChild(actor: Actor, action: ActionPlan, mode: FailureMode, message: string): void {
   const state = stateOf(actor, action);
   state.child = undefined;
+  state.retryAtNs = 0n;
   const failure = { mode, message, rawClass: "ChildRun" };
   const stamp = { atNs: actor.ctx.atNs, source: Source.ENGINE, attempt: state.attempt };
   attemptFailed(actor, action, makeFailure(failure, stamp));
@@ -142,7 +184,17 @@ export function planChildRetry(child: ChildState | undefined, retry: RecoveryStr
   child.force = force;
 }
 
+/** The action forgets its child; what that spends until it ends is still counted. */
+export function leaveChild(state: ActionState): void {
+  const { child } = state;
+  state.child = undefined;
+  if (child === undefined || child.status === RunStatus.UNSPECIFIED) return;
+  state.childrenLeft.push(init(LeftChildSchema, { runId: child.runId, usage: child.usage }));
+  if (state.childrenLeft.length > CHILDREN_LEFT_MAX) state.childrenLeft.shift();
+}
+
 function isToBeRetried(actor: Actor, action: ActionPlan, child: ChildState): boolean {
+  if (child.timedOut && !isRunCompleted(child.status)) return false;
   const hasNews = child.generation > child.taken;
   if (!isRunRetryable(child.status) && !hasNews) return false;
   const source = sourceOf(actor, action);
@@ -173,8 +225,20 @@ function sourceOf(actor: Actor, { outputOf }: ActionPlan): ActionPlan | undefine
   return outputOf === undefined ? undefined : actionAt(actor, outputOf);
 }
 
-/** A part of a value: to find it the value would have to be read as JSON, which is not for a fold to do. */
-const needsOwner = ({ definition }: ActionPlan): boolean => sourcePointerOf(definition) !== "";
+/** A part of a value, or a schema that it is to fit: it would have to be read as JSON, which is not for a fold to do. */
+const needsOwner = ({ view }: FoldContext, { definition }: ActionPlan): boolean =>
+  sourcePointerOf(definition) !== "" || declaredInputOf(view, definition) !== undefined;
+
+/** The definition whose input schema the child's input is held against, as this partition knows it; undefined: none. */
+export function declaredInputOf(
+  view: Pick<View, "get">,
+  { child }: ActionDefinition,
+): { readonly hash: string; readonly definition: WorkflowDefinition } | undefined {
+  if (child === undefined || !child.checkInput) return undefined;
+  const hash = child.definitionHash || view.get(latestKey(child.workflow))?.hash || "";
+  const definition = isDefinitionHash(hash) ? view.get(definitionKey(hash))?.definition : undefined;
+  return definition === undefined || definition.inputSchema === "" ? undefined : { hash, definition };
+}
 
 function inputOf(actor: Actor, action: ActionPlan): Payload | undefined {
   const source = sourceOf(actor, action);

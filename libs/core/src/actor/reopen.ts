@@ -24,7 +24,7 @@ import { beyondTolerance } from "../resolve.js";
 import { isRunRetryable } from "../status.js";
 import { type Actor, actionAt, addEvent, stateOf } from "./actor.js";
 import { advance } from "./advance.js";
-import { planChildRetry } from "./child.js";
+import { leaveChild, planChildRetry } from "./child.js";
 import { beginGuardrails, spentText } from "./guardrails.js";
 import { dropItems, reopenItems } from "./items.js";
 import { reopenRun } from "./run-end.js";
@@ -145,7 +145,7 @@ function beginAllOver(actor: Actor, action: ActionPlan): number {
   state.output = undefined;
   state.effect = Effect.UNSPECIFIED;
   state.steps = 0;
-  state.child = undefined;
+  leaveChild(state);
   state.recover = undefined;
   state.stepsSince = actor.run.generation;
   if (state.undo?.status === UndoStatus.DONE) forgetUndo(actor, action);

@@ -129,7 +129,9 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
       queue: action.queue || definition.queue || DEFAULT_QUEUE,
       // A child has retries and recoveries of its own: it is asked again only where that is said.
       retry: action.retry === undefined && action.child !== undefined ? ONCE : resolveRetry(action.retry),
-      startToCloseMs: action.timeouts?.startToCloseMs || START_TO_CLOSE_DEFAULT_MS,
+      // A child has time-outs of its own, and may last: it has a limit only where that is said.
+      startToCloseMs:
+        action.timeouts?.startToCloseMs || (action.child === undefined ? START_TO_CLOSE_DEFAULT_MS : 0),
       scheduleToStartMs: action.timeouts?.scheduleToStartMs ?? 0,
       heartbeatMs: action.timeouts?.heartbeatMs ?? 0,
       tolerate: action.tolerate?.limit ?? { case: undefined },

@@ -158,11 +158,23 @@ describe("a definition is refused with what is wrong with it", () => {
       /it can be one of them only/,
     ],
     [
-      "a child with a time-out",
+      "a child with a heartbeat",
       workflow("w", [
-        action("a", { child: childRun("c"), timeouts: init(TimeoutsSchema, { startToCloseMs: 5 }) }),
+        action("a", { child: childRun("c"), timeouts: init(TimeoutsSchema, { heartbeatMs: 5 }) }),
       ]),
-      /its own workflow's to declare/,
+      /no worker takes as a whole.*start-to-close can be declared here/,
+    ],
+    [
+      "a child that is to be begun soon",
+      workflow("w", [
+        action("a", { child: childRun("c"), timeouts: init(TimeoutsSchema, { scheduleToStartMs: 5 }) }),
+      ]),
+      /no worker takes as a whole/,
+    ],
+    [
+      "a child with steps",
+      workflow("w", [action("a", { child: childRun("c"), steps: ["one"] })]),
+      /steps are its own workflow's to declare/,
     ],
     [
       "a child with an undo",

@@ -253,8 +253,12 @@ function childProblems(
     say(`${subject}: ${quoted(definitionHash)} is no definition's hash: leave it out for the latest`);
   if (action.forEach !== undefined || action.wait !== undefined || action.batch !== undefined)
     say(`${subject} is a child run, and is over items, waits or is a batch: it can be one of them only`);
-  if (action.timeouts !== undefined || action.steps.length > 0)
-    say(`${subject} is a child run: time-outs and steps are its own workflow's to declare`);
+  const { heartbeatMs = 0, scheduleToStartMs = 0 } = action.timeouts ?? {};
+  if (heartbeatMs !== 0 || scheduleToStartMs !== 0)
+    say(
+      `${subject} is a child run, which no worker takes as a whole: declare heartbeat and schedule-to-start at its own workflow's actions; start-to-close can be declared here`,
+    );
+  if (action.steps.length > 0) say(`${subject} is a child run: steps are its own workflow's to declare`);
   const pointer = sourcePointerOf(action);
   if (!isPointer(pointer)) say(`${subject}: ${quoted(pointer)} is no JSON pointer: use "" or "/rows/list"`);
   const output = outputSourceOf(action)?.action;

@@ -10,11 +10,13 @@ import {
   RunEventType,
   type RunRecord,
   RunStatus,
+  UsageSchema,
 } from "@holdfast/proto";
-import { decode } from "@holdfast/proto/codec";
+import { decode, init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { partitionOf } from "../names.js";
+import { usageText } from "../policy/usage.js";
 import { markedPartition, receivedMarkKey, runKey, SENT_MARKS, sentMarkKey } from "../state/tables.js";
 import { isRunTerminal } from "../status.js";
 import { TestCluster } from "../testing/cluster.js";
@@ -174,6 +176,11 @@ function checkFamily(cluster: TestCluster, runId: string, run: RunRecord): void 
     } else if (ended) {
       must(child.status === there.status, `${runId} knows how ${child.runId} ended`);
       must(child.generation === there.generation, `${runId} knows the last end of ${child.runId}`);
+      // What it takes to cancel a job of a run that has ended is told to nobody.
+      const plan = cluster.of(child.runId).planOf(child.runId);
+      const same = usageText(child.usage ?? NO_USAGE) === usageText(there.usage ?? NO_USAGE);
+      const jobs = plan.actions.some(({ batch }) => batch !== undefined);
+      must(same || jobs, `${runId} knows what ${child.runId} spent`);
     }
   });
   const asked = run.requester?.of.case === "action" ? run.requester.of.value : undefined;
@@ -189,6 +196,8 @@ function checkFamily(cluster: TestCluster, runId: string, run: RunRecord): void 
     `${runId} does not go on though its parent was cancelled`,
   );
 }
+
+const NO_USAGE = init(UsageSchema);
 
 function replayed(partition: TestPartition): void {
   const view = new MemoryView(new TestPartition(partition.number, PARTITIONS).view.dump());
@@ -229,13 +238,21 @@ test("sequences get somewhere: children begin, end in every way, are retried and
             ({ type, detail }) => type === RunEventType.RUN_RETRIED && detail.includes("has completed"),
           );
           if (healed) count("healed by a child");
+          for (const { child, childrenLeft } of run.actions) {
+            if (child?.timedOut === true) count("timed out");
+            if (child?.usage !== undefined) count("child's usage counted");
+            if (childrenLeft.length > 0) count("child left for another");
+            if (childrenLeft.some(({ usage }) => usage !== undefined))
+              count("usage of a child that was left");
+          }
         }
       }
     }),
     { ...settings, numRuns: 300, seed: 11 },
   );
   const wanted = ["RUNNING", "COMPLETED", "COMPLETED_WITH_FAILURES", "FAILED", "CANCELLED"];
-  const rare = [...wanted.map((status) => `child ${status}`), "child retried"].filter(
+  const more = ["child retried", "timed out", "child's usage counted", "child left for another"];
+  const rare = [...wanted.map((status) => `child ${status}`), ...more].filter(
     (what) => (ends.get(what) ?? 0) <= 3,
   );
   expect(rare).toEqual([]);

@@ -46,6 +46,15 @@ export function admitted(usage: Usage, total: Usage, reserved: readonly string[]
 export const copyUsage = ({ counts, uncounted }: Usage): Usage =>
   init(UsageSchema, { counts: counts.map((count) => init(UsageCountSchema, { ...count })), uncounted });
 
+/** What a sum has grown by since it was `before`. */
+export function usageSince(total: Usage, before: Usage): Usage {
+  const counts = total.counts.map(({ name, amountMicro }) => {
+    const grown = amountMicro - usedOf(before.counts, name);
+    return init(UsageCountSchema, { name, amountMicro: grown > 0n ? grown : 0n });
+  });
+  return init(UsageSchema, { counts, uncounted: Math.max(0, total.uncounted - before.uncounted) });
+}
+
 /** Adds one sum to another, in place. */
 export function addUsage(total: Usage, usage: Usage): void {
   leaveOut(total, usage.uncounted);

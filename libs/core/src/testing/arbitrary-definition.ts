@@ -14,6 +14,7 @@ import {
   OutputSourceSchema,
   RecoveryPolicySchema,
   SignalWaitSchema,
+  TimeoutsSchema,
   TriggerRule,
   type Wait,
   WaitSchema,
@@ -215,6 +216,7 @@ function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string
   const limit = tolerate === undefined || forEach === undefined ? undefined : tolerate;
   const wait = forEach === undefined ? waitOf(from) : undefined;
   const child = childOf(drafts, index, childWorkflow);
+  if (child !== undefined) child.checkInput = from.jitterMilli > 0;
   const isWorked = wait === undefined && child === undefined;
   const batch = isWorked ? batchOf(from, forEach !== undefined) : undefined;
   if (batch !== undefined && forEach !== undefined) forEach.window = 0;
@@ -227,6 +229,8 @@ function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string
     breaker: isWorked && batch === undefined ? breakerOf(from) : undefined,
     undo: from.undo && isWorked ? UNDO : undefined,
     recover: from.recover && isWorked && batch === undefined,
+    timeouts:
+      child === undefined || from.window > 2 ? undefined : init(TimeoutsSchema, { startToCloseMs: 120 }),
     optional: from.optional,
     trigger: from.trigger,
     retry: retryPolicy({
@@ -266,6 +270,8 @@ export function arbitraryDefinition(name: string, childWorkflow = ""): fc.Arbitr
         actions.sort((a, b) => a.place - b.place).map(({ made }) => made),
         {
           guardrails,
+          // Only a child that is begun by a careful parent is held against it, by the owner.
+          inputSchema: (drafts[0]?.place ?? 0) % 2 === 0 ? "" : "true",
           recovery:
             policy &&
             init(RecoveryPolicySchema, {

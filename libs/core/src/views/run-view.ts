@@ -132,9 +132,9 @@ function parentView({ requester }: RunRecord): ParentView | undefined {
 
 function childView(action: ActionPlan, child: ChildState | undefined): ChildView | undefined {
   if (child === undefined) return undefined;
-  const { runId, status, tally, items, generation } = child;
+  const { runId, status, tally, items, generation, usage } = child;
   const workflow = action.definition.child?.workflow ?? "";
-  return init(ChildViewSchema, { runId, workflow, status, tally, items, generation });
+  return init(ChildViewSchema, { runId, workflow, status, tally, items, generation, usage });
 }
 
 function levelView(

@@ -1,5 +1,4 @@
 /** Published work becomes runs. */
 export { INTAKE_CONCURRENCY_DEFAULT, Intake, type IntakeDeps, type IntakeStats } from "./intake.js";
-export { JSON_DEPTH_MAX } from "./json-text.js";
 export type { CommandSubmitter, InputValidator, InputVerdict } from "./ports.js";
 export { parseWork, type ParsedWork, type WorkRefusal, type WorkRequest } from "./work-request.js";

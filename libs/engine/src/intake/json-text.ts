@@ -1,7 +1,5 @@
 /** What must hold of a JSON body before anybody folds it, beyond being JSON. */
-
-/** Deeper values would let recursive code run out of stack, on every replica alike. */
-export const JSON_DEPTH_MAX = 200;
+import { JSON_DEPTH_MAX } from "@holdfast/core";
 
 export type JsonText =
   | { readonly ok: true; readonly value: unknown }

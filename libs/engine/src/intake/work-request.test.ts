@@ -3,7 +3,7 @@ import { OnConflict, RejectCode, StartRunRequestSchema } from "@holdfast/proto";
 import { encode, init } from "@holdfast/proto/codec";
 import { describe, expect, test } from "vitest";
 import type { WorkMessage } from "../ports/index.js";
-import { JSON_DEPTH_MAX } from "./json-text.js";
+import { JSON_DEPTH_MAX } from "@holdfast/core";
 import { parseWork, type WorkRequest } from "./work-request.js";
 
 type Headers = Readonly<Record<string, string>>;

@@ -21,6 +21,7 @@ import { Processor } from "../partition/processor.js";
 import type { Bus, BusMessage, BusSubscription } from "../ports/bus.js";
 import { type Clock, systemClock } from "../ports/clock.js";
 import type { CommandLog } from "../ports/command-log.js";
+import type { InputValidator } from "../ports/input-validator.js";
 import type { PayloadStore } from "../ports/registry.js";
 import type { StateStore } from "../ports/state-store.js";
 import type { Ownership } from "../ports/ownership.js";
@@ -32,6 +33,8 @@ export interface NodeDeps {
   readonly store: StateStore;
   readonly bus: Bus;
   readonly payloads: PayloadStore;
+  /** Holds the inputs of child runs against what their workflows declare; absent: they are not checked. */
+  readonly inputs?: InputValidator;
   readonly ownership: Ownership;
   readonly logger: Logger;
   readonly registry: MetricsRegistry;
@@ -95,7 +98,7 @@ export class Node {
       () => this.processors.reduce((sum, processor) => sum + processor.breakers.held, 0),
     );
     for (const partition of this.candidates) {
-      const { node, log, store, bus, payloads, logger } = deps;
+      const { node, log, store, bus, payloads, inputs, logger } = deps;
       this.processors.push(
         new Processor({
           partition,
@@ -104,6 +107,7 @@ export class Node {
           store,
           bus,
           payloads,
+          inputs,
           sink: this.dispatcher,
           clock,
           logger,

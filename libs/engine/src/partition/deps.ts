@@ -4,6 +4,7 @@ import type { Logger } from "@holdfast/telemetry";
 import type { Bus } from "../ports/bus.js";
 import type { Clock } from "../ports/clock.js";
 import type { CommandLog } from "../ports/command-log.js";
+import type { InputValidator } from "../ports/input-validator.js";
 import type { PayloadStore } from "../ports/registry.js";
 import type { StateStore } from "../ports/state-store.js";
 import type { EngineLimits } from "./limits.js";
@@ -31,6 +32,8 @@ export interface ProcessorDeps {
   readonly store: StateStore;
   readonly bus: Bus;
   readonly payloads: PayloadStore;
+  /** Absent: the inputs of child runs are not checked. */
+  readonly inputs?: InputValidator | undefined;
   readonly sink: TaskSink;
   readonly clock: Clock;
   readonly logger: Logger;

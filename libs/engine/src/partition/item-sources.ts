@@ -11,9 +11,11 @@ import {
   atPointer,
   canonicalJson,
   fromUtf8,
+  isDeeperThan,
   ITEM_BYTES_MAX,
   ITEMS_MAX,
   type Json,
+  JSON_DEPTH_MAX,
   jsonKind,
   readArtifact,
   sourcePointerOf,
@@ -88,7 +90,14 @@ export async function* readItems(
   }
   if (!Array.isArray(found)) throw noArray(action, where, jsonKind(found));
   yield (function* () {
-    for (let at = fromIndex; at < found.length; at++) yield utf8(canonicalJson(found[at] as Json));
+    for (let at = fromIndex; at < found.length; at++) {
+      const item = canonical(found[at] as Json);
+      if (typeof item === "string")
+        throw new ListProblem(
+          `item ${at} in ${placeOf(action, where)} (items of action ${action.name}) ${item}`,
+        );
+      yield item;
+    }
   })();
 }
 
@@ -199,12 +208,19 @@ function itemOf(line: Uint8Array, problem: (why: string) => ListProblem): Uint8A
   } catch {
     throw problem("is not UTF-8");
   }
-  let item: Uint8Array;
+  let item: Uint8Array | string;
   try {
-    item = utf8(canonicalJson(JSON.parse(text) as Json));
+    item = canonical(JSON.parse(text) as Json);
   } catch (error) {
     throw problem(`is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
+  if (typeof item === "string") throw problem(item);
   if (item.length <= ITEM_BYTES_MAX) return item;
   throw problem(`is ${item.length} bytes as canonical JSON, and an item has at most ${ITEM_BYTES_MAX}`);
 }
+
+/** A value's canonical JSON, or why it has none. */
+export const canonical = (value: Json): Uint8Array | string =>
+  isDeeperThan(value, JSON_DEPTH_MAX)
+    ? `is nested more than ${JSON_DEPTH_MAX} levels deep`
+    : utf8(canonicalJson(value));

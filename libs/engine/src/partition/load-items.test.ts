@@ -1,5 +1,5 @@
 /** What becomes of an action's items as they are brought into the log: their chunks, and what is said where they can't be. */
-import { ITEM_BYTES_MAX, ITEMS_MAX, type Json, planOf, utf8 } from "@holdfast/core";
+import { ITEM_BYTES_MAX, ITEMS_MAX, type Json, JSON_DEPTH_MAX, planOf, utf8 } from "@holdfast/core";
 import { create } from "@bufbuild/protobuf";
 import {
   type Command,
@@ -17,7 +17,7 @@ import { MemoryPayloads } from "../memory/memory-registry.js";
 import { PortError } from "../ports/errors.js";
 import type { LoadRequest } from "./item-sources.js";
 import { DEFAULT_ENGINE_LIMITS } from "./limits.js";
-import { loadItems } from "./load-items.js";
+import { loadChildInput, loadItems } from "./load-items.js";
 
 let payloads: MemoryPayloads;
 beforeEach(() => {
@@ -107,6 +107,104 @@ describe("an array", () => {
     expect(more).toEqual([]);
     expect(only?.failure).toMatchObject({ mode: FailureMode.VALIDATION });
     expect(only?.failure?.message).toMatch(message);
+  });
+});
+
+/** An array in an array and so on, as text: written as a value it would be too deep for `JSON.stringify`. */
+const nested = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
+
+describe("an item that is nested deeply", () => {
+  const bytes = (text: string): Payload =>
+    init(PayloadSchema, { body: { case: "inline", value: utf8(text) } });
+  const sources: Record<string, (item: string) => Promise<LoadRequest>> = {
+    "an array in the input": async (item) => ({
+      ...request(overInput(), null),
+      payload: bytes(`[1,${item}]`),
+    }),
+    "an array in the store": async (item) => {
+      const value = await payloads.put(utf8(`[1,${item}]`));
+      return {
+        ...request(overInput(), null),
+        payload: init(PayloadSchema, { body: { case: "ref", value } }),
+      };
+    },
+    "lines of an artifact": async (item) => request(overLines(), await artifact(`1\n${item}\n`, 100_000)),
+  };
+
+  test.each(Object.keys(sources))(
+    "fails the action beyond the limit, and is never tried again: %s",
+    async (name) => {
+      for (const levels of [JSON_DEPTH_MAX + 1, 100_000]) {
+        const [only, ...more] = await load(await (sources[name] as (typeof sources)[string])(nested(levels)));
+        expect(more).toEqual([]);
+        expect(only?.failure).toMatchObject({ mode: FailureMode.VALIDATION });
+        expect(only?.failure?.message).toContain(`is nested more than ${JSON_DEPTH_MAX} levels deep`);
+        expect(only?.failure?.message).toMatch(/item 1|line 2/);
+      }
+    },
+  );
+
+  test.each(Object.keys(sources))("is an item up to the limit: %s", async (name) => {
+    const loaded = await load(await (sources[name] as (typeof sources)[string])(nested(JSON_DEPTH_MAX)));
+    expect(texts(loaded)).toEqual(["1", nested(JSON_DEPTH_MAX)]);
+  });
+});
+
+describe("the input of a child run", () => {
+  const from = (pointer: string, text: string): LoadRequest => {
+    const definition = create(WorkflowDefinitionSchema, {
+      name: "w",
+      actions: [{ name: "sub", child: { workflow: "c", input: { case: "inputPointer", value: pointer } } }],
+    });
+    const action = planOf(definition).actions[0];
+    if (action === undefined) throw new Error("the plan has no action");
+    const payload = init(PayloadSchema, { body: { case: "inline", value: utf8(text) } });
+    return { runId: "r", action, generation: 3, fromIndex: 0, payload };
+  };
+  const bring = async (...args: Parameters<typeof loadChildInput>): Promise<ItemsLoaded> => {
+    const { kind } = await loadChildInput(...args);
+    if (kind.case !== "itemsLoaded") throw new Error(`a load gave ${kind.case}`);
+    return kind.value;
+  };
+  const bodyOf = ({ input }: ItemsLoaded): string =>
+    input?.body.case === "inline" ? Buffer.from(input.body.value).toString() : `${input?.body.case}`;
+
+  test("is what stands at its pointer; the whole of it is passed on as it is", async () => {
+    expect(bodyOf(await bring(from("/a", '{"a": [1, 2]}'), payloads))).toBe("[1,2]");
+    expect(bodyOf(await bring(from("", '{"a": [1, 2]}'), payloads))).toBe('{"a": [1, 2]}');
+    expect(await bring(from("", "1"), payloads)).toMatchObject({ generation: 3, last: true });
+  });
+
+  test("is checked as it is, and fails the action with what is wrong", async () => {
+    const seen: Json[] = [];
+    const check = (input: Json): string => {
+      seen.push(input);
+      return "must be number";
+    };
+    const brought = await bring(from("/a", '{"a":"x"}'), payloads, check);
+    expect(brought.failure).toMatchObject({ mode: FailureMode.VALIDATION, message: "must be number" });
+    await bring(from("", '"whole"'), payloads, check);
+    await bring(from("", ""), payloads, check);
+    expect(seen).toEqual(["x", "whole", null]);
+  });
+
+  test.each([
+    ["/a/b", '{"a":1}', /there is nothing at \/a\/b in the run's input, so the child run has no input/],
+    ["/a", "", /there is nothing at \/a/],
+    ["/a", '{"a"', /what stands at \/a in the run's input could not be read/],
+    ["/a", `{"a":${nested(JSON_DEPTH_MAX + 1)}}`, /is nested more than 200 levels deep/],
+    ["/a", `{"a":${nested(100_000)}}`, /is nested more than 200 levels deep/],
+  ])("that can't be had fails the action: %s of %.20s", async (pointer, text, why) => {
+    const { failure, input } = await bring(from(pointer, text), payloads);
+    expect(failure).toMatchObject({ mode: FailureMode.VALIDATION, message: expect.stringMatching(why) });
+    expect(input).toBeUndefined();
+  });
+
+  test("that is away is tried again", async () => {
+    const value = await payloads.put(utf8("1"));
+    const payload = init(PayloadSchema, { body: { case: "ref", value } });
+    payloads.get = () => Promise.reject(new PortError("timeout", "NATS is slow"));
+    await expect(bring({ ...from("", ""), payload }, payloads)).rejects.toMatchObject({ code: "timeout" });
   });
 });
 

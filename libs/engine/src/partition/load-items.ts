@@ -5,15 +5,7 @@
  * 2. What can't be items fails the action with a reason; what can't be had just now is tried again.
  * 3. Of a chunk that can't be completed no item is begun.
  */
-import {
-  atPointer,
-  canonicalJson,
-  fromUtf8,
-  INLINE_PAYLOAD_BYTES_MAX,
-  type Json,
-  sourcePointerOf,
-  utf8,
-} from "@holdfast/core";
+import { atPointer, fromUtf8, INLINE_PAYLOAD_BYTES_MAX, type Json, sourcePointerOf } from "@holdfast/core";
 import {
   type Command,
   CommandSchema,
@@ -26,7 +18,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import type { PayloadStore } from "../ports/registry.js";
-import { ListProblem, type LoadRequest, readItems, whereOf } from "./item-sources.js";
+import { canonical, ListProblem, type LoadRequest, readItems, whereOf } from "./item-sources.js";
 import type { EngineLimits } from "./limits.js";
 
 /** The commands that bring the items, in order. Throws only for what may pass: what was yielded before is right. */
@@ -60,17 +52,34 @@ export async function* loadItems(
   yield command(request, { firstIndex, items: chunk, last: true });
 }
 
-/** The command that brings the input of a child run: what stands at its pointer. Throws only for what may pass. */
-export async function loadChildInput(request: LoadRequest, payloads: PayloadStore): Promise<Command> {
+/**
+ * The command that brings the input of a child run: what stands at its pointer. `check`: what is wrong with it, undefined where
+ * nothing is. Throws only for what may pass.
+ */
+export async function loadChildInput(
+  request: LoadRequest,
+  payloads: PayloadStore,
+  check: (input: Json) => string | undefined = () => undefined,
+): Promise<Command> {
   const pointer = sourcePointerOf(request.action.definition);
   const where = whereOf(request, "the run's input");
   let value: Uint8Array;
   try {
     const body = await bodyOf(request.payload, payloads);
-    const found = body.length === 0 ? undefined : atPointer(JSON.parse(fromUtf8(body)) as Json, pointer);
+    // No input at all is null to whoever reads it.
+    const whole =
+      body.length === 0 ? (pointer === "" ? null : undefined) : (JSON.parse(fromUtf8(body)) as Json);
+    const found = whole === undefined ? undefined : atPointer(whole, pointer);
     if (found === undefined)
       return failed(request, `there is nothing at ${pointer} in ${where}, so the child run has no input`);
-    value = utf8(canonicalJson(found));
+    const wrong = check(found);
+    if (wrong !== undefined) return failed(request, wrong);
+    if (pointer === "")
+      return command(request, { firstIndex: 0, items: [], last: true, input: request.payload });
+    const text = canonical(found);
+    if (typeof text === "string")
+      return failed(request, `what stands at ${pointer} in ${where} ${text}, so the child run has no input`);
+    value = text;
   } catch (error) {
     if (error instanceof PortError && error.retry !== "never") throw error;
     const why = error instanceof Error ? error.message : String(error);
@@ -91,7 +100,7 @@ async function bodyOf(payload: Payload | undefined, payloads: PayloadStore): Pro
 
 function command(
   { runId, action, generation }: LoadRequest,
-  fields: { firstIndex: number; items: Uint8Array[]; last: boolean; input?: Payload },
+  fields: { firstIndex: number; items: Uint8Array[]; last: boolean; input?: Payload | undefined },
 ): Command {
   return init(CommandSchema, {
     kind: {

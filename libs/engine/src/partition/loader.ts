@@ -6,7 +6,7 @@
  * 2. The next chunk is read once the one before is folded, so a long list is never ahead of the partition by more than a chunk.
  * 3. A value that must be held whole is read alone; of lists that are streamed a few take turns.
  */
-import { runKey } from "@holdfast/core";
+import { type ActionPlan, declaredInputOf, type Json, runKey } from "@holdfast/core";
 import { ActionStatus, type Command, RunStatus } from "@holdfast/proto";
 import { PortError } from "../ports/errors.js";
 import { bringInline, pinned } from "./compose.js";
@@ -27,7 +27,7 @@ export interface LoadWanted {
 }
 
 export interface LoaderDeps
-  extends Pick<ProcessorDeps, "payloads" | "limits" | "logger" | "clock" | "partition"> {
+  extends Pick<ProcessorDeps, "payloads" | "inputs" | "limits" | "logger" | "clock" | "partition"> {
   readonly state: () => PartitionState;
   /** Resolves with its log sequence once the command is durable; rejects with `closed` once this node is the owner no more. */
   write(command: Command): Promise<number>;
@@ -98,7 +98,8 @@ export class Loader {
         : bringInline(this.deps.state(), runId, outputOf + 1, found.run.actions[outputOf]?.output);
     const request = { runId, action, generation, fromIndex, payload };
     if (forChild) {
-      await this.deps.write(await loadChildInput(request, payloads));
+      const check = (input: Json): string | undefined => this.wrongInput(action, input);
+      await this.deps.write(await loadChildInput(request, payloads, check));
       return;
     }
     for await (const command of loadItems(request, payloads, limits)) {
@@ -113,6 +114,15 @@ export class Loader {
       // It may have ended meanwhile, or another owner may have brought more.
       if (this.nextIndex(wanted) !== firstIndex + items.length) return;
     }
+  }
+
+  /** Why the input of a child run does not fit what its workflow declares. */
+  private wrongInput({ name, definition }: ActionPlan, input: Json): string | undefined {
+    const declared = declaredInputOf(this.deps.state(), definition);
+    const verdict = declared === undefined ? undefined : this.deps.inputs?.validate(declared, input);
+    if (verdict === undefined || verdict.ok) return undefined;
+    const { workflow } = definition.child ?? {};
+    return `the input that action ${name} gives does not match the schema of workflow "${workflow}": ${verdict.message}; mend what makes it, then retry`;
   }
 
   /** The index of the next item that the action waits for; undefined: of none (any more). */

@@ -15,6 +15,7 @@ import {
   SkippingClock,
 } from "@holdfast/engine/memory";
 import { ActionStatus, RunStatus, type RunView } from "@holdfast/proto";
+import { SchemaValidator } from "@holdfast/schema";
 import { createRegistry, type Logger, silentLogger } from "@holdfast/telemetry";
 import { Holdfast } from "../client/holdfast.js";
 import type { HoldfastPorts, StartOptions } from "../client/options.js";
@@ -82,6 +83,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   let store = new MemoryStateStore();
   const definitions = new MemoryDefinitions();
   const payloads = new MemoryPayloads();
+  const inputs = new SchemaValidator();
   const startNode = async (): Promise<Node> => {
     const node = new Node({
       node: freshId("node"),
@@ -89,6 +91,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       store,
       bus: network.bus(),
       payloads,
+      inputs,
       ownership: soleOwner,
       logger,
       registry: createRegistry(),

@@ -30,5 +30,6 @@ export function childRun(name: string, options: ChildOptions<unknown, string, st
     workflow: typeof other === "string" ? other : (other as { name: string }).name,
     definitionHash: pinned ? (other as { hash: string }).hash : "",
     input: source,
+    checkInput: true,
   });
 }

@@ -93,6 +93,8 @@ export interface ChildOptions<W, From extends string, After extends string, T ex
   readonly outputOf?: { readonly action: From; readonly path?: string };
   /** The child is retried so often if it fails; default: not at all, since its own actions are. */
   readonly retry?: RetryOptions;
+  /** A child that has not ended by then is cancelled, and its action has failed with TIMEOUT; default: it may last. */
+  readonly startToClose?: Duration;
   readonly after?: readonly After[];
   readonly trigger?: T;
   readonly optional?: boolean;

@@ -303,9 +303,10 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: ChildOptions<W, From, After, T>,
   ): Workflow<In, Out, With<A, N, Once<WorkflowOutput<W>, After | From>>> {
-    const { after = [], trigger = "all_completed", optional = false, retry } = options;
+    const { after = [], trigger = "all_completed", optional = false, retry, startToClose } = options;
     const child = childRun(name, options);
-    const declared: AnyActionOptions = { after, trigger, optional, child, ...(retry && { retry }) };
+    const times = { ...(retry && { retry }), ...(startToClose && { startToClose }) };
+    const declared: AnyActionOptions = { after, trigger, optional, child, ...times };
     const action: DeclaredAction = { name, over: "once", options: declared };
     return new Workflow({ ...this.#parts, actions: [...this.#parts.actions, action] }) as never;
   }

@@ -1,5 +1,6 @@
 /** Parents and children of a run: who began it, which runs it began, how those stand, and how to see them. */
 import { type ActionView, type ChildView, RunStatus, type RunView } from "@holdfast/proto";
+import { usageRemark } from "./guardrails.js";
 import { runStatusWord } from "./status.js";
 import { formatItemCounts, formatTally } from "./tally.js";
 import { safeText } from "./text.js";
@@ -19,6 +20,7 @@ export function childRemark(child: ChildView | undefined): string {
     `run ${safeText(child.runId)} of ${safeText(child.workflow)}: ${begun ? runStatusWord(child.status) : "asked for"}`,
     child.tally === undefined ? "" : formatTally(child.tally),
     child.items === undefined ? "" : formatItemCounts(child.items),
+    usageRemark(child.usage),
   ];
   return parts.filter((part) => part !== "").join(" · ");
 }

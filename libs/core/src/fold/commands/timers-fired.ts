@@ -11,6 +11,7 @@ import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js"
 import { advance } from "../../actor/advance.js";
 import { batchDue } from "../../actor/batch.js";
 import { cancelDue } from "../../actor/batch-cancel.js";
+import { childOverdue } from "../../actor/child.js";
 import { deadlineReached } from "../../actor/guardrails.js";
 import { itemsOf, recordOf, releaseItems, setStatus, statusOf } from "../../actor/items.js";
 import { recover } from "../../actor/recover.js";
@@ -72,7 +73,9 @@ function fire(ctx: FoldContext, timer: TimerRecord, dueNs: bigint): void {
   else if (timer.kind === TimerKind.RETRY && isRunLive(actor.run.status)) retry(actor, timer);
   else if (timer.kind === TimerKind.WAIT) {
     const action = actor.plan.actions[timer.action];
-    if (action === undefined || !patienceOver(actor, action, timer.attempt)) return;
+    if (action === undefined) return;
+    const over = action.definition.child === undefined ? patienceOver : childOverdue;
+    if (!over(actor, action, timer.attempt)) return;
     advance(actor);
   } else if (timer.kind === TimerKind.CANCEL) {
     if (!forceCancel(actor, timer.attempt)) return;
