@@ -156,7 +156,7 @@ describe("what a child takes, spends and is given", () => {
     }).action("pack", () => "packed");
     const flow = workflow("flow", { input: typed<unknown>() })
       .action("plan", ({ input: given }) => given)
-      .child("sub", { workflow: strict, after: ["plan"], ...(options as object) });
+      .child("sub", { workflow: strict, after: ["plan"], ...options });
     worker = await createWorker({ connection: holdfast, workflows: [strict, flow], stopTimeout: 50 });
     const wrong = await cluster.run(flow, input);
     expect(wrong.status).toBe("FAILED");
