@@ -143,7 +143,7 @@ describe("what a child takes, spends and is given", () => {
     expect(all).toEqual([9_000_000n, 7_000_000n, 7_000_000n, 2_000_000n]);
   });
 
-  it.each([
+  it.each<[string, { input?: string; outputOf?: { action: "plan" } }, unknown]>([
     ["the whole input", {}, { id: "x", n: "three" }],
     ["a part of it", { input: "line" }, { line: { id: "x", n: "three" } }],
     ["an output", { outputOf: { action: "plan" } }, { id: "x", n: "three" }],
