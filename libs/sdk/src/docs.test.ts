@@ -1,10 +1,11 @@
 /**
- * Every TypeScript sample in docs/ does what its page says. A sample stands under `<!-- sample: name.ts -->`, what it prints under
+ * Every TypeScript sample in docs/ fits the types and does what its page says. A sample stands under `<!-- sample: name.ts -->`, what it prints under
  * `<!-- output: name.ts -->`. One that can't stand alone stands under `<!-- fragment: path -->`, which names the test that runs it. Connections are
  * swapped for a cluster in memory whose time skips.
  */
+import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Holdfast } from "./index.js";
@@ -66,6 +67,34 @@ describe("a sample", () => {
     },
   );
 });
+
+it("samples, the README's too, fit the types of what they use", async () => {
+  const readme = await blocksOf("../README.md");
+  const typed = [
+    ...samples,
+    ...readme.filter(({ kind, language }) => kind === "sample" && language === "ts"),
+  ];
+  const folder = await mkdtemp(join(import.meta.dirname, ".samples-"));
+  try {
+    const base = relative(folder, join(ROOT, "tsconfig.base.json"));
+    await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ extends: base, include: ["*.ts"] }));
+    // Modules, so that two samples may use the same names.
+    for (const { name, code } of typed) await writeFile(join(folder, name), `${code}\nexport {};\n`);
+    const tsc = join(ROOT, "node_modules", ".bin", "tsc");
+    const told = await new Promise<string>((resolve) => {
+      execFile(
+        tsc,
+        ["--noEmit", "--pretty", "false", "-p", folder],
+        { cwd: folder },
+        (error, stdout, stderr) => resolve(error === null ? "" : `${stdout}${stderr}` || error.message),
+      );
+    });
+    expect(told).toBe("");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  expect(new Set(typed.map(({ name }) => name)).size).toBe(typed.length);
+}, 120_000);
 
 it("every TypeScript block in docs/ is a sample, or names the test that runs it", async () => {
   const tests = (await readdir(join(ROOT, "libs"), { recursive: true })).filter((path) =>

@@ -1,5 +1,5 @@
 /** The testing kit: weeks pass in a moment, at the right times, with the same results as in real time. */
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, expectTypeOf, it } from "vitest";
 import { ActionError, createWorker, typed, type Worker, workflow } from "../index.js";
 import type { AnyWorkflow } from "../workflow/workflow.js";
 import { replaceHandlers, startTestCluster, type TestCluster, type TestClusterOptions } from "./index.js";
@@ -109,6 +109,34 @@ describe("time that skips", () => {
     );
   });
 
+  it("says which handlers hold it up that never end, whoever lets time pass", async () => {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const hangs = workflow("hangs").forEach("hang", { items: "", window: 2 }, async ({ item }) => {
+      if (item !== 2) await released;
+    });
+    const test = await begin([hangs], { handlerLimit: 300 });
+    const run = test.run(hangs, [1, 2, 3], { runId: "n-1" });
+    await expect(run).rejects.toThrow(
+      /nothing has happened for 300 ms.*At work are:\n {2}run n-1, action hang, 2 of its 3 items$/s,
+    );
+    await expect(test.advance("1h")).rejects.toThrow("run n-1, action hang");
+    release();
+  });
+
+  it("waits for a handler that is slow as long as something happens", async () => {
+    const steps = workflow("steps").action("slow", async (_args, ctx) => {
+      for (let i = 0; i < 8; i++) {
+        await ctx.step(`part-${i}`, () => i);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    });
+    const test = await begin([steps], { handlerLimit: 600 });
+    expect(await test.run(steps, {})).toMatchObject({ status: "COMPLETED" });
+  });
+
   it("says so where no worker has what a run needs", async () => {
     const lonely = workflow("lonely").action("work", () => 1);
     const other = workflow("other").action("work", () => 1);
@@ -175,8 +203,50 @@ describe("replaced handlers", () => {
   });
 
   it("are refused where there is no such action", () => {
+    // @ts-expect-error There is no such action.
     expect(() => replaceHandlers(films, { nothing: () => 1 })).toThrow(
       'workflow "films" has no handler of action "nothing" to replace; it has: check, report',
     );
+    const sleeps = workflow("sleeps").sleep("rest", { for: "1d" });
+    expect(() => replaceHandlers(sleeps, { rest: () => 1 })).toThrow('has no handler of action "rest"');
+    // @ts-expect-error It is no external batch.
+    expect(() => replaceHandlers(films, { report: { check: () => 1 } })).toThrow("is no external batch");
+  });
+
+  it("are typed as those that they stand for", () => {
+    replaceHandlers(films, {
+      check: ({ item, index }, ctx) => {
+        expectTypeOf(item).toEqualTypeOf<number>();
+        return index % 2 === 0 ? item : ctx.skip("odd");
+      },
+      report: ({ check }, ctx) => {
+        expectTypeOf(check).toEqualTypeOf<number[]>();
+        return ctx.noEffect("nothing to report");
+      },
+    });
+    // @ts-expect-error What depends on it gets a number.
+    replaceHandlers(films, { report: () => "text" });
+    // @ts-expect-error Its items are numbers.
+    replaceHandlers(films, { check: ({ item }) => item.length });
+  });
+
+  it("of an external batch may be some of them", async () => {
+    const scored = workflow("scored").batch(
+      "score",
+      { pollInterval: "1h" },
+      { submit: () => ({ job: 1 }), check: () => ({ done: true, output: "real" }) },
+    );
+    const checked: unknown[] = [];
+    const faked = replaceHandlers(scored, {
+      score: {
+        check: (handle: unknown) => {
+          checked.push(handle);
+          return { done: true, output: "fake" };
+        },
+      },
+    });
+    const test = await begin([faked]);
+    expect(await test.run(faked, {})).toMatchObject({ status: "COMPLETED", output: "fake" });
+    expect(checked).toEqual([{ job: 1 }]);
   });
 });

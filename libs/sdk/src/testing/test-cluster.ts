@@ -4,7 +4,7 @@
  *
  * Time skips: while a test waits for the end of a run and nothing is under way, the clock leaps to the next timer.
  */
-import { isRunCompleted, isTerminal } from "@holdfast/core";
+import { isRunCompleted, isRunTerminal, isTerminal } from "@holdfast/core";
 import { type Clock, Node, soleOwner, systemClock } from "@holdfast/engine";
 import {
   MemoryCommandLog,
@@ -14,7 +14,7 @@ import {
   MemoryStateStore,
   SkippingClock,
 } from "@holdfast/engine/memory";
-import { ActionStatus, RunStatus, type RunView } from "@holdfast/proto";
+import { ActionStatus, RunStatus, type RunView, UndoStatus } from "@holdfast/proto";
 import { SchemaValidator } from "@holdfast/schema";
 import { createRegistry, type Logger, silentLogger } from "@holdfast/telemetry";
 import { Holdfast } from "../client/holdfast.js";
@@ -31,6 +31,11 @@ export interface TestClusterOptions {
   readonly logger?: Logger;
   /** `skip` (default): time leaps while a run's end is waited for and nothing is under way. `real`: it goes at its pace. */
   readonly time?: "skip" | "real";
+  /**
+   * How long, in real time, handlers may be at work without anything new before `run` and `advance` reject and name them, where time
+   * skips. Default 4 s: less than most test runners wait.
+   */
+  readonly handlerLimit?: Duration;
 }
 
 /** What became of a run. */
@@ -46,6 +51,7 @@ export interface TestRun<Output> {
 }
 
 const PARTITIONS_DEFAULT = 4;
+const HANDLER_LIMIT = "4s";
 /** Nobody answers a roll call in a cluster that has just begun. */
 const ROLL_CALL_MS = 1;
 const NS_PER_MS = 1_000_000;
@@ -116,9 +122,13 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   };
   let node: Node | undefined = await startNode();
   const awaited = (): number => clients.reduce((sum, one) => sum + one.awaitedEnds, 0);
-  const skipper =
-    skipping === undefined ? undefined : new TimeSkipper({ clock: skipping, node: () => node, awaited });
   const holdfast = client();
+  const handlerLimitMs = durationMs(options.handlerLimit ?? HANDLER_LIMIT, "handlerLimit");
+  const heldUp = (): Promise<Error> => heldUpError(holdfast, handlerLimitMs);
+  const skipper =
+    skipping === undefined
+      ? undefined
+      : new TimeSkipper({ clock: skipping, node: () => node, awaited, handlerLimitMs, heldUp });
   return {
     holdfast,
     client,
@@ -175,12 +185,14 @@ async function neverEnds(
   watch: { readonly over: boolean },
 ): Promise<never> {
   const isStuck = (): boolean => (skipper?.stuckMs ?? 0) >= STUCK_MS;
+  const held = skipper?.watchHandlers();
   while (!isStuck()) {
     // The race is decided, and nobody listens.
     if (watch.over) return await new Promise<never>(() => undefined);
     await new Promise<void>((resolve) => {
       setTimeout(resolve, LOOK_MS).unref();
     });
+    if (skipper !== undefined && held?.look(LOOK_MS) === true) throw await skipper.heldUp();
   }
   const view = await holdfast.queries.getRun(runId, { full: true });
   const open = view.actions
@@ -191,5 +203,24 @@ async function neverEnds(
     });
   throw new Error(
     `run ${runId} can't end by itself: nothing is under way and no timer is set. It is ${RunStatus[view.summary?.status ?? 0]}; open are:\n${open.join("\n")}`,
+  );
+}
+
+/** Says which actions workers are at, of all runs. */
+async function heldUpError(holdfast: Holdfast, limitMs: number): Promise<Error> {
+  const { runs } = await holdfast.list();
+  const lines: string[] = [];
+  for (const { runId, status } of runs) {
+    if (isRunTerminal(status)) continue;
+    const { actions } = await holdfast.get(runId);
+    for (const { name, status: at, attempt, items, undo } of actions) {
+      const undoing = undo?.status === UndoStatus.RUNNING ? ", its undo" : "";
+      if (at !== ActionStatus.RUNNING && undoing === "") continue;
+      const many = items === undefined ? "" : `, ${items.running} of its ${items.total} items`;
+      lines.push(`  run ${runId}, action ${name}${many || `, attempt ${attempt}`}${undoing}`);
+    }
+  }
+  return new Error(
+    `nothing has happened for ${limitMs} ms, in real time: handlers are at work, and time does not skip meanwhile. Does one wait for what never comes? Let a handler that takes longer have a higher handlerLimit. At work are:\n${lines.join("\n")}`,
   );
 }

@@ -4,6 +4,7 @@
  * 1. Under way is: a task with a worker, an entry that is not folded, a task that a worker could take. While a handler awaits anything, time goes on
  *    at its usual pace.
  * 2. Time never leaps over a timer.
+ * 3. A handler that never ends would hold up time for ever: whoever lets time pass is told so once nothing was folded for a while.
  */
 import type { Node } from "@holdfast/engine";
 import type { SkippingClock } from "@holdfast/engine/memory";
@@ -13,6 +14,10 @@ export interface SkipDeps {
   readonly node: () => Node | undefined;
   /** How many ends are waited for. */
   readonly awaited: () => number;
+  /** Real milliseconds without anything new, though tasks are with workers, after which that is said. */
+  readonly handlerLimitMs: number;
+  /** Why nothing goes on, naming what is with workers. */
+  readonly heldUp: () => Promise<Error>;
 }
 
 const POLL_MS = 1;
@@ -37,6 +42,15 @@ export class TimeSkipper {
   /** For how long nothing could have happened any more though somebody waits, in real milliseconds. */
   get stuckMs(): number {
     return this.stuckSinceMs === undefined ? 0 : performance.now() - this.stuckSinceMs;
+  }
+
+  /** For whoever waits for a run. */
+  watchHandlers(): HeldUp {
+    return new HeldUp(this.deps);
+  }
+
+  heldUp(): Promise<Error> {
+    return this.deps.heldUp();
   }
 
   /** Lets so much time pass, stopping at each timer on the way until what it sets off is done. */
@@ -84,8 +98,11 @@ export class TimeSkipper {
   }
 
   private async quiet(): Promise<void> {
-    while (!this.closed && !(await this.isQuiet()))
+    const held = new HeldUp(this.deps);
+    while (!this.closed && !(await this.isQuiet())) {
       await new Promise<void>((resolve) => setTimeout(resolve, POLL_MS));
+      if (held.look(POLL_MS)) throw await this.deps.heldUp();
+    }
   }
 
   /** Whether nothing is under way, and nothing becomes so by itself. */
@@ -109,5 +126,26 @@ export class TimeSkipper {
       at += `${appliedSeq}/${readyTasks} `;
     }
     return at;
+  }
+}
+
+/**
+ * Notices that workers have tasks and nothing is folded. Counts looks, not time, so that a process that is starved itself is not taken for
+ * a handler that never ends.
+ */
+export class HeldUp {
+  private at = "";
+  private heldMs = 0;
+
+  constructor(private readonly deps: Pick<SkipDeps, "node" | "handlerLimitMs">) {}
+
+  /** To be called each `everyMs` or later. True once it has lasted too long. */
+  look(everyMs: number): boolean {
+    const statuses = this.deps.node()?.status() ?? [];
+    const at = statuses.map(({ appliedSeq, lastSeq }) => `${appliedSeq}/${lastSeq}`).join(" ");
+    const isHeld = at === this.at && statuses.some(({ inFlightTasks }) => inFlightTasks > 0);
+    this.at = at;
+    this.heldMs = isHeld ? this.heldMs + everyMs : 0;
+    return this.heldMs >= this.deps.handlerLimitMs;
   }
 }

@@ -9,6 +9,18 @@ import type { Actions, ItemArgs, NoEffect, Skip, UndoArgs, UndoItemsArgs } from 
 export type Handler = (args: never, context: never) => unknown;
 export type RecoverHandler = (args: never, error: never, context: never) => unknown;
 
+/** What a handler may give in the place of another; of one that only throws nothing is known. */
+type InPlaceOf<R, Ending> = [R] extends [never]
+  ? unknown
+  : Awaited<R> | Ending | Promise<Awaited<R> | Ending>;
+
+/** The type of an action's handler, and of one that a test puts in its place. */
+export type OnceHandler<Args, R> = (args: Args, context: ActionContext) => InPlaceOf<R, NoEffect>;
+export type ItemHandler<Item, Out, A extends Actions, After extends string, T extends Trigger, R> = (
+  args: ItemArgs<Item, A, After, T>,
+  context: ItemContext<Out>,
+) => InPlaceOf<R, NoEffect | Skip>;
+
 /** Beside the handlers of an external batch. */
 export interface Beside<UndoneArgs> {
   /**

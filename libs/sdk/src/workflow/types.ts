@@ -211,14 +211,17 @@ export type NewName<N extends string, A extends Actions> = N extends ReservedNam
 
 export type With<A extends Actions, N extends string, I extends ActionInfo> = A & Record<N, I>;
 
-export interface Once<R, After extends string> extends ActionInfo {
+/** `Handles`: the type of its handler, where it has one. */
+export interface Once<R, After extends string, Handles = never> extends ActionInfo {
   readonly over: "once";
   readonly output: OutputOf<Awaited<R>>;
   readonly after: After;
+  readonly handles: Handles;
 }
 
-export interface OverItems<R, After extends string> extends ActionInfo {
+export interface OverItems<R, After extends string, Handles = never> extends ActionInfo {
   readonly over: "items";
   readonly output: OutputOf<Awaited<R>>;
   readonly after: After;
+  readonly handles: Handles;
 }

@@ -7,7 +7,7 @@
 import { hashDefinition } from "@holdfast/core";
 import type { Wait, WorkflowDefinition } from "@holdfast/proto";
 import { HoldfastError } from "../errors.js";
-import type { ActionContext, ItemContext } from "../worker/context.js";
+import type { ActionContext } from "../worker/context.js";
 import { compile, type DeclaredAction } from "./compile.js";
 import type {
   ActionOptions,
@@ -15,7 +15,6 @@ import type {
   Approval,
   ApprovalOptions,
   ChildOptions,
-  ForEachOptions,
   SignalOptions,
   SleepOptions,
   Trigger,
@@ -29,38 +28,20 @@ import {
   readInputSchema,
   type Typed,
 } from "./schema.js";
-import type {
-  ActionArgs,
-  Actions,
-  ArrayPath,
-  ArrayPointer,
-  ItemArgs,
-  ItemAt,
-  ItemsNames,
-  Jsonified,
-  LineAt,
-  LinesPath,
-  LinesPointer,
-  NewName,
-  Once,
-  OnceNames,
-  OverItems,
-  RunOutput,
-  With,
-} from "./types.js";
+import type { ActionArgs, Actions, NewName, Once, OnceNames, RunOutput, With } from "./types.js";
 
 import {
   type AnyBeside,
-  type BesideItems,
   type BesideOnce,
   checkBeside,
   type Handler,
+  type OnceHandler,
   type RecoverHandler,
   withHandler,
 } from "./beside.js";
 import { type AnyBatchOptions, type AnyJobHandlers, type BatchMethod, batchPolicy } from "./batch.js";
 import { childRun } from "./children.js";
-import type { FromInput, FromItems, FromLines, FromOutput, FromOutputLines } from "./item-sources.js";
+import type { ForEachMethod } from "./for-each.js";
 import { approvalWait, signalWait, sleepWait } from "./waits.js";
 
 interface WaitingOptions {
@@ -85,7 +66,7 @@ export class Workflow<In, Out, A extends Actions> {
   readonly #parts: Parts;
   #compiled: { readonly definition: WorkflowDefinition; readonly hash: string } | undefined;
   /** Types alone: what a start takes, and what `result()` gives. */
-  declare readonly "~types": { readonly input: In; readonly output: RunOutput<A> };
+  declare readonly "~types": { readonly input: In; readonly output: RunOutput<A>; readonly actions: A };
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -134,7 +115,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     handler: (args: { readonly input: Out }, context: ActionContext) => R,
     beside?: BesideOnce<{ readonly input: Out }, R>,
-  ): Workflow<In, Out, With<A, N, Once<R, never>>>;
+  ): Workflow<In, Out, With<A, N, Once<R, never, OnceHandler<{ readonly input: Out }, R>>>>;
   /**
    * An action. Its handler gets the run's input, and the outputs of the actions in `after` by name. Beside it, `undo` may say how
    * what it did is undone, and `recover` what is done where it failed.
@@ -149,7 +130,7 @@ export class Workflow<In, Out, A extends Actions> {
     options: ActionOptions<After, T>,
     handler: (args: ActionArgs<Out, A, After, T>, context: ActionContext) => R,
     beside?: BesideOnce<ActionArgs<Out, A, After, T>, R>,
-  ): Workflow<In, Out, With<A, N, Once<R, After>>>;
+  ): Workflow<In, Out, With<A, N, Once<R, After, OnceHandler<ActionArgs<Out, A, After, T>, R>>>>;
   action(
     name: string,
     options: AnyActionOptions | Handler,
@@ -165,73 +146,12 @@ export class Workflow<In, Out, A extends Actions> {
    * An action over items: each is worked on, retried and accounted for by itself. Its handler gets `item` and `index`, and the
    * outputs of the actions in `after` that are not over items themselves; a large one is shared by its items, and frozen.
    */
-  forEach<
-    N extends string,
-    R,
-    const P extends ArrayPath<Jsonified<In>> | ArrayPointer<Jsonified<In>>,
-    const After extends keyof A & string = never,
-    const T extends Trigger = "all_completed",
-  >(
-    name: NewName<N, A>,
-    options: FromInput<P> & ForEachOptions<After, T>,
-    handler: (args: ItemArgs<ItemAt<Jsonified<In>, P>, A, After, T>, context: ItemContext<Out>) => R,
-    beside?: BesideItems<ItemAt<Jsonified<In>, P>, Out, A, After, T, R>,
-  ): Workflow<In, Out, With<A, N, OverItems<R, After>>>;
-  forEach<
-    N extends string,
-    R,
-    const From extends ItemsNames<A>,
-    const After extends keyof A & string = never,
-    const T extends Trigger = "all_completed",
-  >(
-    name: NewName<N, A>,
-    options: FromItems<From> & ForEachOptions<After, T>,
-    handler: (args: ItemArgs<A[From]["output"], A, After, T>, context: ItemContext<Out>) => R,
-    beside?: BesideItems<A[From]["output"], Out, A, After, T, R>,
-  ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
-  forEach<
-    N extends string,
-    R,
-    const From extends OnceNames<A>,
-    const P extends string = "",
-    const After extends keyof A & string = never,
-    const T extends Trigger = "all_completed",
-  >(
-    name: NewName<N, A>,
-    options: FromOutput<From, P & (ArrayPath<A[From]["output"]> | ArrayPointer<A[From]["output"]>)> &
-      ForEachOptions<After, T>,
-    handler: (args: ItemArgs<ItemAt<A[From]["output"], P>, A, After, T>, context: ItemContext<Out>) => R,
-    beside?: BesideItems<ItemAt<A[From]["output"], P>, Out, A, After, T, R>,
-  ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
-  forEach<
-    N extends string,
-    R,
-    const P extends LinesPath<Jsonified<In>> | LinesPointer<Jsonified<In>>,
-    const After extends keyof A & string = never,
-    const T extends Trigger = "all_completed",
-  >(
-    name: NewName<N, A>,
-    options: FromLines<P> & ForEachOptions<After, T>,
-    handler: (args: ItemArgs<LineAt<Jsonified<In>, P>, A, After, T>, context: ItemContext<Out>) => R,
-    beside?: BesideItems<LineAt<Jsonified<In>, P>, Out, A, After, T, R>,
-  ): Workflow<In, Out, With<A, N, OverItems<R, After>>>;
-  forEach<
-    N extends string,
-    R,
-    const From extends OnceNames<A>,
-    const P extends string = "",
-    const After extends keyof A & string = never,
-    const T extends Trigger = "all_completed",
-  >(
-    name: NewName<N, A>,
-    options: FromOutputLines<From, P & (LinesPath<A[From]["output"]> | LinesPointer<A[From]["output"]>)> &
-      ForEachOptions<After, T>,
-    handler: (args: ItemArgs<LineAt<A[From]["output"], P>, A, After, T>, context: ItemContext<Out>) => R,
-    beside?: BesideItems<LineAt<A[From]["output"], P>, Out, A, After, T, R>,
-  ): Workflow<In, Out, With<A, N, OverItems<R, After | From>>>;
-  forEach(name: string, options: AnyActionOptions, handler: Handler, beside?: AnyBeside): unknown {
-    return this.#with({ name, over: "items", options }, handler, beside);
-  }
+  readonly forEach: ForEachMethod<In, Out, A> = (
+    name: string,
+    options: AnyActionOptions,
+    handler: Handler,
+    beside?: AnyBeside,
+  ): never => this.#with({ name, over: "items", options }, handler, beside) as never;
 
   /**
    * An action whose work an outside system does: `submit` hands it a job (over items, with many of them), `check` is called now and
