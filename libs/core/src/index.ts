@@ -26,6 +26,9 @@ export { type ActionPlan, DEFAULT_QUEUE, type DefinitionPlan, planOf } from "./d
 export { definitionProblems, sourcePointerOf, upstreamOf } from "./definition/validate.js";
 export { type DueTask, type Effect as FoldEffect, taskKey } from "./effects.js";
 export { type ClassifiedFailure, classifyFailure } from "./failure/classify.js";
+export { normaliseMessage } from "./failure/normalise.js";
+export { OTHER_MESSAGES, otherSignature, type Signature, signatureOf } from "./failure/signature.js";
+export { hourOf, hoursUpTo } from "./failure/signature-books.js";
 export { bindMessage } from "./failure/message.js";
 export { type ModeTraits, modeNamed, modeName, traitsOf } from "./failure/modes.js";
 export { type Entry, foldEntry, prefetch, SEMANTICS, skipEntry } from "./fold/fold.js";
@@ -35,6 +38,7 @@ export {
   fnv1a,
   isName,
   isRunId,
+  isSignatureId,
   mix32,
   type NameKind,
   nameProblem,

@@ -142,3 +142,9 @@ export const REFUSED_AT_ONCE_MAX = 1_000;
 export const TASKS_HELD_MAX = 1_000;
 /** Values nested deeper would let recursive code run out of stack, on every replica alike. */
 export const JSON_DEPTH_MAX = 200;
+/** Failure signatures of a workflow that a partition keeps, and of a run before what is new counts as other messages. */
+export const SIGNATURES_A_WORKFLOW_MAX = 200;
+export const SIGNATURES_A_RUN_MAX = 16;
+export const SIGNATURE_EXAMPLES_MAX = 5;
+export const SIGNATURE_HOURS = 24;
+export const SIGNATURE_SAMPLE_CHARS_MAX = 512;

@@ -35,6 +35,9 @@ const DEFINITION_HASH = /^[0-9a-f]{32}$/;
 /** Whether it may identify a control command: 1 to 128 visible ASCII characters, so that it can be part of a key. */
 export const isCommandId = (id: string): boolean => COMMAND_ID.test(id);
 export const isDefinitionHash = (hash: string): boolean => DEFINITION_HASH.test(hash);
+const SIGNATURE_ID = /^[0-9a-f]{16}$/;
+/** Whether it may be the id of a failure signature. */
+export const isSignatureId = (id: string): boolean => SIGNATURE_ID.test(id);
 export const isName = (name: string): boolean => NAME.test(name);
 export const isRunId = (runId: string): boolean => RUN_ID.test(runId);
 

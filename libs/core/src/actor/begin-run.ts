@@ -89,6 +89,7 @@ export function beginRun(
     input: keepPayload({ ctx, runId }, 0, start.input),
     waiters: waiter === undefined ? [] : [waiter],
     events: [],
+    signatures: [],
     requester,
   });
   const actor: Actor = { ctx, runId, run, plan };

@@ -30,6 +30,7 @@ import { expectStart } from "./start-deadline.js";
 import { type Actor, isCancelling, stateOf } from "./actor.js";
 import { beginJob } from "./batch.js";
 import { mayGo } from "./held-items.js";
+import { uncountFailedItems } from "./signatures.js";
 
 export const STATUS_MASK = 0x0f;
 export const HAS_RECORD = 0x80;
@@ -163,6 +164,7 @@ export function dropItems(actor: Actor, action: ActionPlan): void {
   const counts = items.counts as ItemCounts;
   countForWorkflow(actor, ItemStatus.SUCCEEDED, -BigInt(counts.succeeded));
   countForWorkflow(actor, ItemStatus.FAILED, -BigInt(counts.failed));
+  uncountFailedItems(actor, action, true);
   for (let chunk = 0; chunk * ITEMS_A_CHUNK < items.bound; chunk++) {
     const key = chunkKey(actor.runId, action.index, chunk);
     const record = actor.ctx.view.get(key);
@@ -315,6 +317,7 @@ export function reopenItems(actor: Actor, action: ActionPlan, force: boolean): n
     if (status === ItemStatus.CANCELLED) return true;
     return status === ItemStatus.FAILED && (force || (byte & TERMINAL_MODE) === 0);
   });
+  uncountFailedItems(actor, action, force);
   items.modes = force ? [] : items.modes.filter((entry) => traitsOf(entry.mode).terminal);
   return reopened;
 }

@@ -35,6 +35,7 @@ import {
 } from "../state/tables.js";
 import { cancelsClosed } from "./batch-cancel.js";
 import { expiryClassOf } from "./expiry.js";
+import { forgetSignatures } from "./signatures.js";
 
 export interface Leaving {
   readonly runId: string;
@@ -85,6 +86,7 @@ export function pruneRun(ctx: FoldContext, leaving: Leaving): void {
   ctx.applied.tombstones += 1n;
   view.del(expiryKey(expiryClassOf(run.status), run.workflow, run.expiryNs, runId));
   view.del(statusKey(run.workflow, run.status, run.createdAtNs, runId));
+  forgetSignatures(view, runId, run);
   removeRecords(ctx, runId, run);
   view.del(runKey(runId));
 }

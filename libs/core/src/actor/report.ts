@@ -42,6 +42,7 @@ import {
   recoveringText,
   successText,
 } from "./recovery.js";
+import { countFailedItem } from "./signatures.js";
 
 /** Without a batch report, which ends no attempt by itself. */
 export type Outcome = Exclude<TaskReport["outcome"], { case: "batch" }>;
@@ -214,4 +215,5 @@ function itemFailed(actor: Actor, action: ActionPlan, item: number, failure: Fai
   endAttempt(actor, action, item, { ...ended, failure, retryAtNs: 0n, detail });
   setStatus(actor, action, item, ItemStatus.FAILED, traitsOf(failure.mode).terminal);
   addMode(itemsOf(actor, action).modes, failure.mode, 1);
+  countFailedItem(actor, action, failure);
 }

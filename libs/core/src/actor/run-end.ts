@@ -34,6 +34,7 @@ import { fileExpiry, unfileExpiry } from "./expiry.js";
 import { endGuardrails, exceededOf } from "./guardrails.js";
 import { planRecovery } from "./recover.js";
 import { tellReopened, tellRequester } from "./requester.js";
+import { fileSignatures, unfileSignatures } from "./signatures.js";
 import { beginUndo, hasUndos } from "./undo.js";
 
 type RunCount = "active" | "completed" | "completedWithFailures" | "failed" | "cancelled";
@@ -158,6 +159,7 @@ function bookEnd(actor: Actor, text: string, recovery: string | undefined): void
   const { status } = run;
   run.pause = undefined;
   fileExpiry(actor);
+  fileSignatures(actor);
   const tally = tallyOf(run.actions.map((action) => action.status));
   run.detail = makeDetail(
     recovery === undefined ? text : `${text}; ${recovery}`,
@@ -222,6 +224,7 @@ export function reopenRun(actor: Actor): void {
   });
   refile(actor, from, RunStatus.RUNNING);
   unfileExpiry(actor);
+  unfileSignatures(actor);
   run.status = RunStatus.RUNNING;
   run.generation += 1;
   run.endedAtNs = 0n;

@@ -49,6 +49,10 @@ import {
   ScheduleRecordSchema,
   type RunRecord,
   RunRecordSchema,
+  type SignatureListRecord,
+  SignatureListRecordSchema,
+  type SignatureRecord,
+  SignatureRecordSchema,
   type StepRecord,
   StepRecordSchema,
   type SweepRecord,
@@ -94,6 +98,10 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   H: HeldRecordSchema,
   e: ScheduleRecordSchema,
   E: PayloadRecordSchema,
+  f: SignatureRecordSchema,
+  S: SignatureListRecordSchema,
+  // Says all in its key.
+  G: LatestRecordSchema,
 };
 
 /** Tables whose keys go on with a run id and NUL: what a run consists of beside its own record. */
@@ -280,6 +288,27 @@ export const heldKey = (name: Pick<BreakerName, "workflow" | "action" | "key">, 
 
 /** Text as a string of its UTF-8 bytes. */
 const binary = (text: string): string => Array.from(utf8(text), (byte) => String.fromCharCode(byte)).join("");
+
+export const SIGNATURE_ID_CHARS = 16;
+/** A failure signature's own record. */
+export const signatureKey = (id: string): Key<SignatureRecord> => `f${id}`;
+export const signatureListKey = (workflow: string): Key<SignatureListRecord> => `S${workflow}`;
+/** A run that has ended failed in the way of a signature, by when it was created; the run id ends the key. */
+export const signatureRunKey = (id: string, createdNs: bigint, runId: string): Key<LatestRecord> =>
+  `${signatureRunsPrefix(id)}${u64(createdNs)}${runId}`;
+/** Begins the keys of all failed runs of a signature: scan to before `prefixEnd` of it. The id must be one (`isSignatureId`). */
+export const signatureRunsPrefix = (id: string): string => `G${id}`;
+
+export interface SignatureRunRow {
+  readonly signature: string;
+  readonly createdNs: bigint;
+  readonly runId: string;
+}
+
+export function readSignatureRunKey(key: string): SignatureRunRow {
+  const end = 1 + SIGNATURE_ID_CHARS;
+  return { signature: key.slice(1, end), createdNs: readU64(key, end), runId: key.slice(end + 8) };
+}
 
 export const garbageKey = (runId: string): Key<GarbageRecord> => `g${runId}`;
 

@@ -45,6 +45,7 @@ import type { MemoryView } from "./memory-view.js";
 import { checkChild, checkOutbox } from "./message-invariants.js";
 import type { TestPartition } from "./partition.js";
 import { checkSchedules } from "./schedule-invariants.js";
+import { checkSignatures } from "./signature-invariants.js";
 import { checkUndo, undoStatusOf } from "./undo-invariants.js";
 
 export function must(holds: boolean, rule: string): asserts holds {
@@ -82,6 +83,7 @@ export function checkPartition(partition: TestPartition): void {
   checkTimers(view, runs);
   checkBreakers(partition, runs);
   checkBooks(view, runs);
+  checkSignatures(view, runs);
   checkOutbox(view);
   checkSchedules(partition);
 }

@@ -29,6 +29,9 @@ export const OUTCOMES: readonly (() => TaskReport["outcome"])[] = [
     case: "failure",
     value: failure(FailureMode.RATE_LIMITED, "slow", { retryAfterMs: 40, modes: [] }),
   }),
+  () => failed(FailureMode.VALIDATION, "row 7 of '/tmp/a.csv' is not valid"),
+  () => failed(FailureMode.VALIDATION, "row 1204 of '/tmp/b.csv' is not valid"),
+  () => failed(FailureMode.NOT_FOUND, "nobody at ann@example.com"),
   () => skipped(""),
   () => ({ case: undefined }),
   () => ({
