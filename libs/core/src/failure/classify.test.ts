@@ -81,6 +81,96 @@ describe("what is thrown has a mode", () => {
   });
 });
 
+/** Every code and status that has a meaning here, and neighbours that have none: these are UNAVAILABLE, so that they are retried. */
+describe("the corpus", () => {
+  const { TIMEOUT, NETWORK, UNAVAILABLE, RESOURCE_EXHAUSTED, PERMISSION, NOT_FOUND, CONFLICT } = FailureMode;
+  const { CANCELLED, VALIDATION, RATE_LIMITED } = FailureMode;
+  const CODES: readonly (readonly [FailureMode, string])[] = [
+    [
+      TIMEOUT,
+      "ETIMEDOUT ESOCKETTIMEDOUT UND_ERR_CONNECT_TIMEOUT UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT",
+    ],
+    [
+      NETWORK,
+      "ECONNRESET ECONNABORTED EPIPE ENETUNREACH ENETDOWN EHOSTUNREACH ENOTFOUND EAI_AGAIN UND_ERR_SOCKET",
+    ],
+    [UNAVAILABLE, "ECONNREFUSED EBUSY EWHATEVER ERR_HTTP2_STREAM_ERROR CERT_HAS_EXPIRED"],
+    [RESOURCE_EXHAUSTED, "EMFILE ENFILE ENOMEM ENOSPC EDQUOT"],
+    [PERMISSION, "EACCES EPERM"],
+    [NOT_FOUND, "ENOENT"],
+    [CONFLICT, "EEXIST"],
+    [CANCELLED, "ABORT_ERR"],
+    [VALIDATION, "ERR_INVALID_ARG_VALUE"],
+  ];
+  const codes = CODES.flatMap(([mode, names]) =>
+    names.split(" ").map((code) => [code, modeName(mode)] as const),
+  );
+  test.each(codes)("Node: %s is %s", (code, mode) => {
+    expect(modeName(classifyFailure(coded(code)).mode)).toBe(mode);
+    // As fetch throws it, and as a client library wraps that.
+    expect(modeName(classifyFailure(new TypeError("fetch failed", { cause: coded(code) })).mode)).toBe(mode);
+    expect(classifyFailure(coded(code)).code).toBe(code);
+  });
+
+  // The order is that of gRPC's codes, from 0 (OK) to 16.
+  const GRPC = [UNAVAILABLE, CANCELLED, UNAVAILABLE, VALIDATION, TIMEOUT, NOT_FOUND, CONFLICT, PERMISSION]
+    .concat([RESOURCE_EXHAUSTED, CONFLICT, CONFLICT, VALIDATION, UNAVAILABLE, UNAVAILABLE, UNAVAILABLE])
+    .concat([UNAVAILABLE, PERMISSION, UNAVAILABLE]);
+  test.each(GRPC.map((mode, code) => [code, modeName(mode)] as const))("gRPC: %i is %s", (code, mode) => {
+    expect(modeName(classifyFailure(coded(code, { details: "" })).mode)).toBe(mode);
+    expect(modeName(classifyFailure(coded(code, { metadata: {} })).mode)).toBe(mode);
+  });
+
+  const STATUSES: readonly (readonly [number, FailureMode])[] = [
+    ...[400, 402, 405, 406, 411, 413, 415, 418, 422, 451, 499].map((status) => [status, VALIDATION] as const),
+    ...[401, 403].map((status) => [status, PERMISSION] as const),
+    ...[404, 410].map((status) => [status, NOT_FOUND] as const),
+    ...[409, 412].map((status) => [status, CONFLICT] as const),
+    ...[408, 504].map((status) => [status, TIMEOUT] as const),
+    [429, RATE_LIMITED],
+    [507, RESOURCE_EXHAUSTED],
+    ...[500, 501, 502, 503, 505, 599].map((status) => [status, UNAVAILABLE] as const),
+    ...[0, 100, 200, 302, 399, 600, 42_900].map((status) => [status, UNAVAILABLE] as const),
+  ];
+  test.each(STATUSES.map(([status, mode]) => [status, modeName(mode)] as const))(
+    "HTTP: %i is %s",
+    (status, mode) => {
+      for (const more of [{ status }, { statusCode: status }, { response: { status } }])
+        expect(modeName(classifyFailure(Object.assign(new Error("it broke"), more)).mode)).toBe(mode);
+    },
+  );
+
+  test("what the platform itself throws where a call is aborted, or out of time", () => {
+    const reasonOf = (abort: (controller: AbortController) => void): unknown => {
+      const controller = new AbortController();
+      abort(controller);
+      return controller.signal.reason;
+    };
+    expect(classifyFailure(reasonOf((controller) => controller.abort()))).toMatchObject({
+      mode: CANCELLED,
+      rawClass: "AbortError",
+    });
+    const late = new DOMException("The operation was aborted due to timeout", "TimeoutError");
+    expect(classifyFailure(reasonOf((controller) => controller.abort(late)))).toMatchObject({
+      mode: TIMEOUT,
+      rawClass: "TimeoutError",
+    });
+    // Whoever aborts with something that is no error gets that.
+    expect(classifyFailure(reasonOf((controller) => controller.abort("enough"))).mode).toBe(
+      FailureMode.HANDLER_BUG,
+    );
+  });
+
+  test("causes are asked outermost first, and not without end", () => {
+    const chain = (depth: number): Error =>
+      depth === 0 ? coded("ECONNRESET") : new Error(`wrapped ${depth}`, { cause: chain(depth - 1) });
+    expect(classifyFailure(chain(7)).mode).toBe(NETWORK);
+    expect(classifyFailure(chain(8)).mode).toBe(UNAVAILABLE);
+    const several = new AggregateError([coded("ECONNREFUSED")], "all failed");
+    expect(classifyFailure(several).mode).toBe(UNAVAILABLE);
+  });
+});
+
 describe("it never throws, and keeps what it says within bounds", () => {
   const cyclic: { self?: unknown } = {};
   cyclic.self = cyclic;

@@ -168,8 +168,9 @@ export function classifyFailure(thrown: unknown): ClassifiedFailure {
   }
   const isError = typeof prop(thrown, "message") === "string";
   const rawClass = classOf(thrown);
-  if (mode === undefined)
-    mode = isError && !BUG_NAMES.has(rawClass) ? FailureMode.UNAVAILABLE : FailureMode.HANDLER_BUG;
+  // `fetch` throws a TypeError, whose cause is the system's error: what has a code is no bug.
+  const isBug = BUG_NAMES.has(rawClass) && typeof prop(prop(thrown, "cause"), "code") !== "string";
+  if (mode === undefined) mode = isError && !isBug ? FailureMode.UNAVAILABLE : FailureMode.HANDLER_BUG;
   const message = isError
     ? text(prop(thrown, "message"), MESSAGE_LIMIT_CHARS)
     : `the handler threw a ${rawClass}, not an Error: ${text(thrown, MESSAGE_LIMIT_CHARS - 64)}`;
