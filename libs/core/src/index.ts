@@ -84,7 +84,7 @@ export {
   timeText,
   utf8,
 } from "./text.js";
-export { absentText } from "./views/absent.js";
+export { absentCode, absentText } from "./views/absent.js";
 export { type ItemViewInput, itemView } from "./views/item-view.js";
 export { breakerView } from "./views/breaker-view.js";
 export { isPaused, pausedText } from "./views/paused.js";

@@ -184,6 +184,16 @@ describe("a handler", () => {
     expect(error).toBeInstanceOf(RunFailedError);
     expect(error).toMatchObject({ status: "FAILED", mode, runId: run.runId });
     expect((error as RunFailedError).message).toContain(text);
+    // Told of its end, and asked for later, it says the same.
+    const { summary } = await holdfast.get(run.runId);
+    const { seconds = 0n, nanos = 0 } = summary?.retryableUntil ?? {};
+    const until = new Date(Number(seconds) * 1_000 + Math.floor(nanos / 1_000_000)).toISOString();
+    expect((error as RunFailedError).retryableUntil?.toISOString()).toBe(until);
+    expect((error as RunFailedError).message).toContain(`retry it, until ${until}`);
+    const asked = await (await holdfast.start(flow, null, { runId: run.runId }))
+      .result()
+      .catch((thrown: unknown) => thrown);
+    expect((asked as RunFailedError).message).toBe((error as RunFailedError).message);
     expect(await (await holdfast.start(good, null)).result()).toBe("fine");
   });
 

@@ -59,6 +59,8 @@ export class HoldfastError extends Error {
   }
 }
 
+const NS_PER_MS = 1_000_000n;
+
 /** The run a caller waited for ended FAILED or CANCELLED. */
 export class RunFailedError extends HoldfastError {
   override readonly name = "RunFailedError";
@@ -68,14 +70,19 @@ export class RunFailedError extends HoldfastError {
   readonly mode: string;
   /** What people are shown. */
   readonly detail: string;
+  /** Until when it can be retried, whatever happens; undefined: it can't. */
+  readonly retryableUntil: Date | undefined;
 
   constructor(readonly ended: RunEnded) {
     const status = ended.status === RunStatus.CANCELLED ? "CANCELLED" : "FAILED";
     const mode = status === "CANCELLED" ? "CANCELLED" : modeName(ended.failure?.mode ?? 0);
+    const untilMs = Number(ended.retryableUntilNs / NS_PER_MS);
+    const retryableUntil = untilMs === 0 ? undefined : new Date(untilMs);
+    const until = retryableUntil === undefined ? "" : `, until ${retryableUntil.toISOString()}`;
     const next =
       status === "CANCELLED"
         ? "start it again under another id if it is still wanted"
-        : "look at the run for its failed parts, mend the cause, and retry it";
+        : `look at the run for its failed parts, mend the cause, and retry it${until}`;
     super(
       "RUN_FAILED",
       `run ${ended.runId} ended ${status} (${mode}): ${ended.detail || "no detail"}; ${next}`,
@@ -85,12 +92,14 @@ export class RunFailedError extends HoldfastError {
         status,
         mode,
         tally: ended.tally,
+        retryableUntil,
       },
     );
     this.runId = ended.runId;
     this.status = status;
     this.mode = mode;
     this.detail = ended.detail;
+    this.retryableUntil = retryableUntil;
   }
 }
 

@@ -93,6 +93,24 @@ describe("what there is", () => {
       { worker: "worker-b", queues: ["q1", "q2"], capacity: 7, running: 2 },
     ]);
   });
+
+  it("DescribeCluster warns of partitions whose retention is behind by more than it may be", async () => {
+    cluster.script.query = (_kind, partition) => ({
+      case: "status",
+      value: {
+        partition,
+        state: "owner",
+        owner: `node-${partition}`,
+        retentionBehindMs: partition === 1 ? 1_530_000n : 599_000n,
+      },
+    });
+    const { warnings, partitions } = await cluster.admin.describeCluster({});
+    expect(partitions[1]?.retentionBehindMs).toBe(1_530_000n);
+    expect(warnings).toEqual([
+      "one copy only",
+      "partition 1 is 25 min behind with pruning ended runs: look at the load, disk and log of node-1",
+    ]);
+  });
 });
 
 describe("rejected work", () => {

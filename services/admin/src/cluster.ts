@@ -1,11 +1,13 @@
 /** ListWorkflows and DescribeCluster: what is registered, and how the partitions and workers fare. */
-import { DEFAULT_QUEUE } from "@holdfast/core";
+import { DEFAULT_QUEUE, spanText } from "@holdfast/core";
+import { DEFAULT_ENGINE_LIMITS } from "@holdfast/engine";
 import type { CallContext } from "@holdfast/rpc";
 import { type AdminParts, withinDeadline } from "./parts.js";
 import type { WorkerRoster } from "./worker-roster.js";
 
 /** A silent partition holds the answer up no longer than this. */
 const STATUS_MS_MAX = 1_500;
+const MINUTE_MS = 60_000n;
 
 export async function listWorkflows(parts: AdminParts, context: CallContext) {
   const [registered, statuses] = await Promise.all([
@@ -32,9 +34,15 @@ export async function listWorkflows(parts: AdminParts, context: CallContext) {
 export async function describeCluster(parts: AdminParts, roster: WorkerRoster, context: CallContext) {
   const statuses = await parts.queries.status(withinDeadline(context, parts.clock, STATUS_MS_MAX));
   const partitions = statuses.map(({ $typeName: _type, $unknown: _unknown, ...status }) => status);
+  const stalled = statuses
+    .filter(({ retentionBehindMs }) => retentionBehindMs > DEFAULT_ENGINE_LIMITS.sweepBehindMaxMs)
+    .map(
+      ({ partition, owner, retentionBehindMs }) =>
+        `partition ${partition} is ${spanText((retentionBehindMs / MINUTE_MS) * MINUTE_MS)} behind with pruning ended runs: look at the load, disk and log of ${owner}`,
+    );
   return {
     ...parts.clusterInfo,
-    warnings: [...parts.clusterInfo.warnings],
+    warnings: [...parts.clusterInfo.warnings, ...stalled],
     partitions,
     workers: roster.workers(),
   };

@@ -60,6 +60,7 @@ beforeEach(async () => {
       const run = runs.get(runId);
       const no = (code: RejectCode, message: string) =>
         ({ case: "rejected", value: { code, message, runId, status: run?.status ?? 0 } }) as const;
+      if (run === undefined && runId.startsWith("pruned")) return no(RejectCode.PRUNED, PRUNED_TEXT);
       if (run === undefined) return no(RejectCode.RUN_NOT_FOUND, `there is no run ${runId}`);
       if (run.status === RunStatus.COMPLETED) return no(RejectCode.NOT_FAILED, `run ${runId} is not failed`);
       if (run.mode === FailureMode.SYSTEM_CRASH)
@@ -99,10 +100,15 @@ function prunedOf(partition: number) {
   };
 }
 
+const PRUNED_TEXT = "it ended FAILED and was pruned: failed runs are kept 7 d";
+
 function viewOf(runId: string) {
   const run = runs.get(runId);
-  if (run === undefined)
-    return { case: "error", value: { code: 1, message: `there is no run ${runId}` } } as const;
+  if (run === undefined) {
+    const pruned = runId.startsWith("pruned");
+    const message = pruned ? PRUNED_TEXT : `there is no run ${runId}`;
+    return { case: "error", value: { code: 1, message, pruned } } as const;
+  }
   const summary = { runId, status: run.status, failureMode: run.mode, items: { failed: 2 } };
   const actions = [{ name: "load", failure: { mode: run.mode } }];
   return { case: "run", value: create(RunViewSchema, { summary, actions }) } as const;
@@ -121,7 +127,8 @@ async function retry(request: MessageInitShape<typeof RetryFailedRequestSchema>)
   }
   if (outcome === undefined) throw new Error("the stream ended without an outcome");
   expect(outcome.matched).toBe(outcome.retried + outcome.raced + outcome.refused);
-  expect(outcome.matched).toBe(BigInt(results.length));
+  // What was pruned is told, but is not among the matched.
+  expect(outcome.matched).toBe(BigInt(results.filter(({ kind }) => kind !== Kind.PRUNED).length));
   expect(outcome.refusedReasons.reduce((sum, { count }) => sum + count, 0n)).toBe(outcome.refused);
   return { results, outcome };
 }
@@ -232,7 +239,7 @@ describe("a dry run", () => {
     failed("a");
     failed("b", FailureMode.SYSTEM_CRASH);
     failed("d", FailureMode.UNSPECIFIED, RunStatus.COMPLETED);
-    const request = { runIds: ["a", "b", "d", "gone"] };
+    const request = { runIds: ["a", "b", "d", "gone", "pruned-1", "pruned-2"] };
     const dry = await retry({ ...request, dryRun: true });
     expect(cluster.appended).toEqual([]);
     const real = await retry(request);
@@ -242,6 +249,9 @@ describe("a dry run", () => {
     const { dryRun: wasDry, $typeName: _a, ...foreseen } = dry.outcome;
     const { dryRun: wasReal, $typeName: _b, ...done } = real.outcome;
     expect(foreseen).toEqual(done);
+    expect(foreseen).toMatchObject({ matched: 4n, prunedPastRetention: 2n });
+    const ofPruned = dry.results.filter(({ runId }) => runId === "pruned-1");
+    expect(ofPruned).toMatchObject([{ kind: Kind.PRUNED, reason: PRUNED_TEXT }]);
     expect([wasDry, wasReal]).toEqual([true, false]);
   });
 

@@ -133,15 +133,21 @@ async function* namedRuns(
   for (const runId of runIds) {
     const view =
       modes.size === 0 ? undefined : await find(parts, runId, withinDeadline(context, parts.clock));
-    if (view?.summary === undefined || modes.has(view.summary.failureMode)) yield runId;
+    const summary = view instanceof QueryFailedError ? undefined : view?.summary;
+    if (summary === undefined || modes.has(summary.failureMode)) yield runId;
   }
 }
 
-async function find(parts: AdminParts, runId: string, options: QueryOptions): Promise<RunView | undefined> {
+/** The error where there is no such run, or none any more. */
+async function find(
+  parts: AdminParts,
+  runId: string,
+  options: QueryOptions,
+): Promise<RunView | QueryFailedError> {
   try {
     return await parts.queries.getRun(runId, options);
   } catch (error) {
-    if (error instanceof QueryFailedError && error.code === "NOT_FOUND") return undefined;
+    if (error instanceof QueryFailedError && error.code === "NOT_FOUND") return error;
     throw error;
   }
 }
@@ -149,7 +155,9 @@ async function find(parts: AdminParts, runId: string, options: QueryOptions): Pr
 /** What a retry of the run would come to now, by what its owner shows of it. */
 async function foresee({ parts, context, request }: Plan, runId: string): Promise<Result> {
   const view = await find(parts, runId, withinDeadline(context, parts.clock));
-  if (view?.summary === undefined)
+  if (view instanceof QueryFailedError)
+    return turnedDown(runId, view.pruned ? RejectCode.PRUNED : RejectCode.RUN_NOT_FOUND, view.message);
+  if (view.summary === undefined)
     return turnedDown(runId, RejectCode.RUN_NOT_FOUND, `there is no run ${runId}`);
   const { status } = view.summary;
   if (status === RunStatus.CANCELLED) {

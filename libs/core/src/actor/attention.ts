@@ -3,6 +3,7 @@ import { AttentionKind, AttentionSchema, RecoveryStrategy } from "@holdfast/prot
 import { init } from "@holdfast/proto/codec";
 import { recommendForRun } from "../recovery/recommend-run.js";
 import { isRunRetryable } from "../status.js";
+import { timeText } from "../text.js";
 import type { Actor } from "./actor.js";
 
 /** Of a run that has just ended, and is not going to be recovered by itself. */
@@ -20,7 +21,7 @@ export function tellOperators({ ctx, run, runId, plan }: Actor): void {
       kind: manual ? AttentionKind.MANUAL : AttentionKind.RECOVERIES_SPENT,
       workflow: run.workflow,
       runId,
-      message: `run ${runId} failed and is not recovered by itself: ${why}. ${hint}`,
+      message: `run ${runId} failed and is not recovered by itself: ${why}. ${hint} It can be retried until ${timeText(run.retryableUntilNs)}.`,
       atNs: ctx.atNs,
     }),
   });

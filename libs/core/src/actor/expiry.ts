@@ -5,11 +5,16 @@
  *    at once; others by when the floor that was promised ends.
  * 2. A promise is never shortened: a run that ends again is kept at least as long as was promised before (I6).
  */
-import { LatestRecordSchema, RunStatus } from "@holdfast/proto";
-import type { RunRecord } from "@holdfast/proto";
+import {
+  type ExpiryRecord,
+  ExpiryRecordSchema,
+  type RunRecord,
+  RunRecordSchema,
+  RunStatus,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { retentionOf } from "../policy/retention.js";
-import { type ExpiryClass, expiryKey } from "../state/tables.js";
+import { definitionKey, type ExpiryClass, expiryKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { isRunRetryable } from "../status.js";
 import type { Actor } from "./actor.js";
@@ -39,8 +44,49 @@ export function fileEnded(view: View, runId: string, run: RunRecord): void {
   const expiry = expiryClassOf(run.status);
   run.expiryNs = expiry === "completed" ? run.endedAtNs : keptUntilNs(view, run);
   run.retryableUntilNs = isRunRetryable(run.status) ? run.expiryNs : 0n;
-  view.put(expiryKey(expiry, run.workflow, run.expiryNs, runId), init(LatestRecordSchema));
+  view.put(expiryKey(expiry, run.workflow, run.expiryNs, runId), expiryRow(view, run));
 }
+
+const MANY_RECORDS = init(ExpiryRecordSchema);
+
+/** Only of what is completed, which never changes any more. */
+function expiryRow(view: View, run: RunRecord): ExpiryRecord {
+  if (run.status !== RunStatus.COMPLETED || !isAlone(run)) return MANY_RECORDS;
+  const { effect, createdAtNs } = run;
+  const queue = view.get(definitionKey(run.definitionHash))?.definition?.queue ?? "";
+  return init(ExpiryRecordSchema, { alone: true, queue, effect, createdAtNs });
+}
+
+/** Nothing of it stands anywhere but in its record, and nobody outside is to be told of its going. */
+const isAlone = (run: RunRecord): boolean =>
+  run.generation === 1 &&
+  run.input?.body.case !== "stored" &&
+  (run.events[0]?.seq ?? 1) === 1 &&
+  run.actions.every(
+    ({ items, batch, batchCancels, undo, steps, output }) =>
+      items === undefined &&
+      batch === undefined &&
+      batchCancels.length === 0 &&
+      undo === undefined &&
+      steps === 0 &&
+      output?.body.case !== "stored",
+  );
+
+/** The completed run of a row that is alone, as far as pruning it asks. */
+export const aloneRun = (
+  workflow: string,
+  endedAtNs: bigint,
+  { effect, createdAtNs }: ExpiryRecord,
+): RunRecord =>
+  init(RunRecordSchema, {
+    workflow,
+    status: RunStatus.COMPLETED,
+    generation: 1,
+    createdAtNs,
+    endedAtNs,
+    expiryNs: endedAtNs,
+    effect,
+  });
 
 /** Takes a run out of retention that is set off again; what was promised stays promised. */
 export function unfileExpiry({ ctx, run, runId }: Actor): void {

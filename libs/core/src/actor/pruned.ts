@@ -43,6 +43,8 @@ export interface Leaving {
   readonly cause: PruneCause;
   /** The policy in words. */
   readonly policy: string;
+  /** Where it is known; else the workflow's, as it was defined when the run began. */
+  readonly queue?: string;
 }
 
 export function addPruned(list: PrunedCount[], cause: PruneCause, status: RunStatus): void {
@@ -61,7 +63,7 @@ export function pruneRun(ctx: FoldContext, leaving: Leaving): void {
   const { runId, run, cause, policy } = leaving;
   const { view, atNs } = ctx;
   for (const closed of cancelsClosed(runId, run)) ctx.emit(closed);
-  const queue = queueOfRun(ctx, run);
+  const queue = leaving.queue ?? queueOfRun(ctx, run);
   const items = itemsOfRun(run);
   countOut(ctx, run, items);
   const key = rollupKey(run.workflow, queue);

@@ -30,7 +30,7 @@ import { addMode, modesText } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
 import { failedText } from "./attempt.js";
 import { tellOperators } from "./attention.js";
-import { fileExpiry, unfileExpiry } from "./expiry.js";
+import { fileExpiry, retryableUntilNs, unfileExpiry } from "./expiry.js";
 import { endGuardrails, exceededOf } from "./guardrails.js";
 import { planRecovery } from "./recover.js";
 import { tellReopened, tellRequester } from "./requester.js";
@@ -208,6 +208,7 @@ export function endedOf(
     tally,
     effect: run.effect,
     usage: run.usage && copyUsage(run.usage),
+    retryableUntilNs: retryableUntilNs(actor.ctx.view, run),
   });
 }
 

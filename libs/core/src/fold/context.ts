@@ -84,6 +84,11 @@ export class FoldContext {
     this.breakers.delete(breakerKey(name));
   }
 
+  /** An earlier command of the entry has taken a row that a scan gave. */
+  isTaken(key: string): boolean {
+    return this.taken.has(key);
+  }
+
   /** Deletes a row that a scan gave. False where an earlier command of the entry has taken it already. */
   take(key: string): boolean {
     if (this.taken.has(key)) return false;

@@ -1,7 +1,10 @@
 /** Retention: what is kept how long, what a sweep takes, and what it leaves behind. */
 import {
   type Command,
+  Effect,
+  type ExpiryRecord,
   FailureMode,
+  OnConflict,
   PruneCause,
   PruneKind,
   RejectCode,
@@ -24,12 +27,15 @@ import {
   inline,
   json,
   ONE_ATTEMPT,
+  ownerStamp,
   pruning,
   retry,
   start,
   succeeded,
   workflow,
 } from "../testing/build.js";
+import { timeText } from "../text.js";
+import { scansOf } from "./scans.js";
 import { TestPartition } from "../testing/partition.js";
 import { appliedKey, countsKey, retentionKey, rollupKey, sweepKey, tombstoneKey } from "../state/tables.js";
 
@@ -273,6 +279,25 @@ describe("what a pruned run leaves", () => {
   });
 });
 
+test("whoever is told of a failed run is told until when it can be retried", () => {
+  partition.send(start("r1", "plain", { notifyEnd: true }));
+  failRun("r2");
+  partition.finish("r1", "only", failed(FailureMode.POLICY_SECURITY));
+  const until = partition.run("r1").endedAtNs + 7n * 86_400_000_000_000n;
+  const told = partition.effects.flatMap((effect): (string | bigint)[] => {
+    if (effect.kind === "attention") return [effect.attention.message];
+    return effect.kind === "reply" && effect.outcome.result.case === "ended"
+      ? [effect.outcome.result.value.retryableUntilNs]
+      : [];
+  });
+  expect(told).toEqual([until, expect.stringContaining(`It can be retried until ${timeText(until)}.`)]);
+  const refused = partition.send(start("r1", "plain", { onConflict: OnConflict.REJECT }));
+  expect(refused).toMatchObject({
+    case: "rejected",
+    value: { message: expect.stringContaining(timeText(until)) },
+  });
+});
+
 test("two sweeps in one entry count each run once", () => {
   completeRun("r");
   wait(2 * DAY_MS);
@@ -280,4 +305,41 @@ test("two sweeps in one entry count each run once", () => {
     pruning({ kind: PruneKind.COMPLETED, workflow: "plain", sweepNs: 1n, upToNs: EVER });
   partition.asOwner(again(), again());
   expect(partition.view.get(countsKey("plain"))).toMatchObject({ completed: 0, pruned: 1n });
+});
+
+describe("a completed run that consists of its record alone", () => {
+  const row = (runId: string) => {
+    const [key] = partition.view.keysOf("y").filter((each) => each.endsWith(runId));
+    return partition.view.get<ExpiryRecord>(key ?? "");
+  };
+
+  test("is told by its row of the index, and pruned without its record", () => {
+    partition.send(start("r1", "plain"));
+    partition.finish("r1", "only", succeeded());
+    const { createdAtNs, endedAtNs } = partition.run("r1");
+    expect(row("r1")).toMatchObject({ alone: true, createdAtNs, effect: Effect.VALUE });
+    wait(2 * DAY_MS);
+    const prune = pruning({ kind: PruneKind.COMPLETED, workflow: "plain", upToNs: EVER });
+    const [scan] = scansOf(batch([prune], { owner: ownerStamp(1n, 1n) })).get(0) ?? [];
+    expect(scan?.reads?.("yc", row("r1"))).toBeUndefined();
+    sweep(PruneKind.COMPLETED);
+    for (const table of ["r", "x", "y"]) expect(partition.view.keysOf(table)).toEqual([]);
+    expect(partition.view.get(tombstoneKey("r1"))).toMatchObject({
+      status: RunStatus.COMPLETED,
+      endedAtNs,
+      queue: "default",
+    });
+    expect(partition.view.get(countsKey("plain"))).toMatchObject({ completed: 0, started: 1n, pruned: 1n });
+  });
+
+  test("one with items, steps, or stored payloads is looked for", () => {
+    partition.send(start("items", "listed", { input: inline([1]) }));
+    partition.load("items", "rows", [json(1)]);
+    partition.finish("items", "rows", succeeded(), 0);
+    completeRun("large");
+    for (const runId of ["items", "large"]) {
+      expect(partition.run(runId).status).toBe(RunStatus.COMPLETED);
+      expect(row(runId)?.alone).toBe(false);
+    }
+  });
 });

@@ -6,7 +6,7 @@
  *    `ctx.take` what the first has taken.
  * 2. Every scan has a limit; what is left over is asked for by another command.
  */
-import { type CommandBatch, type Prune, PruneKind } from "@holdfast/proto";
+import { type CommandBatch, type ExpiryRecord, type Prune, PruneKind } from "@holdfast/proto";
 import { PRUNE_GARBAGE_MAX, PRUNE_ROWS_MAX, TIMERS_A_COMMAND_MAX } from "../limits.js";
 import { isName, isRunId } from "../names.js";
 import {
@@ -27,8 +27,8 @@ export interface Scan {
   /** Exclusive. */
   readonly to: string;
   readonly limit: number;
-  /** The record that folding a row will read. */
-  readonly reads?: (key: string) => string;
+  /** The record that folding a row will read; undefined: none. */
+  readonly reads?: (key: string, record: unknown) => string | undefined;
 }
 
 export type Row = readonly [key: string, record: unknown];
@@ -48,15 +48,16 @@ export function scansOf(batch: CommandBatch): Map<number, readonly Scan[]> {
   return scans;
 }
 
-function pruneScans({ kind, workflow, upToNs, runId }: Prune): Scan[] {
+function pruneScans({ kind, workflow, fromNs, upToNs, runId }: Prune): Scan[] {
   const expiring = (expiry: ExpiryClass): Scan[] => {
     const prefix = expiryPrefix(expiry, workflow);
     return [
       {
-        from: prefix,
+        from: prefix + u64(fromNs),
         to: upTo(prefix, upToNs),
         limit: PRUNE_ROWS_MAX,
-        reads: (key) => runKey(readExpiryKey(key).runId),
+        reads: (key, record) =>
+          (record as ExpiryRecord).alone ? undefined : runKey(readExpiryKey(key).runId),
       },
     ];
   };

@@ -18,6 +18,8 @@ import {
   DefinitionRecordSchema,
   type EventChunkRecord,
   EventChunkRecordSchema,
+  type ExpiryRecord,
+  ExpiryRecordSchema,
   type ForgetRecord,
   ForgetRecordSchema,
   type GarbageRecord,
@@ -86,8 +88,7 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   m: MessageMarkRecordSchema,
   // A status index row says all in its key; its record is empty.
   x: LatestRecordSchema,
-  // So does a row of the expiry index.
-  y: LatestRecordSchema,
+  y: ExpiryRecordSchema,
   z: RetentionRecordSchema,
   q: TombstoneRecordSchema,
   j: ForgetRecordSchema,
@@ -242,7 +243,7 @@ export const expiryKey = (
   workflow: string,
   atNs: bigint,
   runId: string,
-): Key<LatestRecord> => `${expiryPrefix(expiry, workflow)}${u64(atNs)}${runId}`;
+): Key<ExpiryRecord> => `${expiryPrefix(expiry, workflow)}${u64(atNs)}${runId}`;
 export const expiryPrefix = (expiry: ExpiryClass, workflow: string): string =>
   `y${EXPIRY_BYTE[expiry]}${workflow}\0`;
 

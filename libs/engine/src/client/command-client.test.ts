@@ -84,6 +84,7 @@ const endOf = (runId: string): Outcome["result"] => ({
     status: RunStatus.COMPLETED,
     detail: "",
     effect: Effect.VALUE,
+    retryableUntilNs: 0n,
   },
 });
 

@@ -43,7 +43,7 @@ function serve(partitions: number, answer: Answer, only: (partition: number) => 
 
 const errorOf = (code: QueryErrorCode, message = "no"): QueryResponse["result"] => ({
   case: "error",
-  value: { $typeName: "holdfast.v1.QueryError", code, message },
+  value: { $typeName: "holdfast.v1.QueryError", code, message, pruned: false },
 });
 
 function summary(runId: string, seconds: number): RunSummary {

@@ -12,6 +12,7 @@ import {
   type PartitionStatus,
   type RetentionAnswer,
   type Payload,
+  type QueryError,
   QueryErrorCode,
   type QueryRequest,
   QueryRequestSchema,
@@ -258,9 +259,7 @@ export class QueryClient {
     try {
       const answer = await this.#bus.request(querySubject(partition), data, timeoutMs);
       const { result } = decode(QueryResponseSchema, answer);
-      return result.case === "error"
-        ? answeredError(partition, result.value.code, result.value.message)
-        : result;
+      return result.case === "error" ? answeredError(partition, result.value) : result;
     } catch (thrown) {
       if (thrown instanceof PortError && thrown.retry !== "never") {
         const why =
@@ -289,7 +288,7 @@ function pageSize(asked: number | undefined): number {
   return Math.min(PAGE_SIZE_MAX, Math.max(1, Math.floor(asked || PAGE_SIZE_DEFAULT)));
 }
 
-function answeredError(partition: number, code: QueryErrorCode, message: string): QueryFailedError {
+function answeredError(partition: number, { code, message, pruned }: QueryError): QueryFailedError {
   const named: Partial<Record<QueryErrorCode, QueryFailedError["code"]>> = {
     [QueryErrorCode.NOT_FOUND]: "NOT_FOUND",
     [QueryErrorCode.INVALID]: "INVALID",
@@ -297,7 +296,7 @@ function answeredError(partition: number, code: QueryErrorCode, message: string)
   };
   const name = named[code] ?? "INTERNAL";
   const text = name === "UNAVAILABLE" ? `partition ${partition} is unavailable: ${message}` : message;
-  return new QueryFailedError(name, text, partition);
+  return new QueryFailedError(name, text, partition, { pruned });
 }
 
 function unavailableStatus(partition: number, problem: string): PartitionStatus {

@@ -6,6 +6,8 @@ export type QueryErrorName = "NOT_FOUND" | "INVALID" | "UNAVAILABLE" | "INTERNAL
 export class QueryFailedError extends Error {
   override readonly name = "QueryFailedError";
   readonly retry: "never" | "safe";
+  /** Of `NOT_FOUND`: the run was there once. */
+  readonly pruned: boolean;
 
   constructor(
     readonly code: QueryErrorName,
@@ -13,9 +15,10 @@ export class QueryFailedError extends Error {
     message: string,
     /** The partition that was asked; undefined where the question itself is wrong. */
     readonly partition: number | undefined,
-    options?: { cause?: unknown },
+    options: { readonly cause?: unknown; readonly pruned?: boolean } = {},
   ) {
     super(message, options);
+    this.pruned = options.pruned ?? false;
     this.retry = code === "UNAVAILABLE" ? "safe" : "never";
   }
 }

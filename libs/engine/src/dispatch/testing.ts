@@ -132,6 +132,8 @@ export class TestWorld {
   readonly log: MemoryCommandLog;
   store = new MemoryStateStore();
   readonly payloads = new MemoryPayloads();
+  /** Of the last node. */
+  registry = createRegistry();
   readonly commands: CommandClient;
   readonly queries: QueryClient;
   nodeId = "";
@@ -159,6 +161,7 @@ export class TestWorld {
 
   async startNode(): Promise<void> {
     this.nodeId = `node-${++this.starts}`;
+    this.registry = createRegistry();
     this.node = new Node({
       node: this.nodeId,
       log: this.log,
@@ -167,7 +170,7 @@ export class TestWorld {
       payloads: this.payloads,
       ownership: soleOwner,
       logger: silentLogger,
-      registry: createRegistry(),
+      registry: this.registry,
       clock: this.clock,
       limits: this.limits,
     });

@@ -3,6 +3,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import {
+  absentCode,
   absentText,
   type ActionPlan,
   type DefinitionPlan,
@@ -36,6 +37,7 @@ import {
   type ListItemsQuery,
   PayloadSchema,
   QueryErrorCode,
+  RejectCode,
   QueryErrorSchema,
   type QueryRequest,
   type QueryResponse,
@@ -141,8 +143,15 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
   }
 }
 
-const noRun = (deps: QueryDeps, runId: string): Result =>
-  notFound(absentText(deps.view(), deps.applied(), runId));
+function noRun(deps: QueryDeps, runId: string): Result {
+  const [view, applied] = [deps.view(), deps.applied()];
+  const pruned = absentCode(view, applied, runId) === RejectCode.PRUNED;
+  const message = absentText(view, applied, runId);
+  return {
+    case: "error",
+    value: init(QueryErrorSchema, { code: QueryErrorCode.NOT_FOUND, message, pruned }),
+  };
+}
 
 function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
   const view = deps.view();

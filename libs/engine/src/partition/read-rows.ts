@@ -20,7 +20,10 @@ async function rowsOf(state: PartitionState, scans: readonly Scan[]): Promise<Ro
   const rows: Row[] = [];
   for (const { from, to, limit, reads } of scans) {
     const found = await state.range(from, to, limit);
-    if (reads !== undefined) await state.load(state.missing(found.map(([key]) => reads(key))));
+    if (reads !== undefined) {
+      const wanted = found.flatMap(([key, record]) => reads(key, record) ?? []);
+      await state.load(state.missing(wanted));
+    }
     for (const row of found) rows.push(row);
   }
   return rows;

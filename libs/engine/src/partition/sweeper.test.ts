@@ -2,6 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { PRUNE_ROWS_MAX } from "@holdfast/core";
 import {
+  AttentionBatchSchema,
+  AttentionKind,
   CommandBatchSchema,
   CommandSchema,
   FailureMode,
@@ -12,6 +14,8 @@ import {
 import { decode, init } from "@holdfast/proto/codec";
 import { expect, test } from "vitest";
 import { TestWorker, TestWorld } from "../dispatch/testing.js";
+import { PortError } from "../ports/index.js";
+import { attentionSubject } from "../subjects.js";
 
 const MINUTE_MS = 60_000;
 const one = create(WorkflowDefinitionSchema, {
@@ -130,4 +134,39 @@ test("a node that starts again goes on where the last one stopped", async () => 
   await world.clock.advance(10_000);
   expect(await counts(world)).toEqual({ completed: 0, failed: 1 });
   expect(world.node?.status()[0]?.retentionBehindMs).toBe(0n);
+});
+
+test("a sweep that does not get on is shown, counted and told for as long as it lasts, and no longer", async () => {
+  const world = await worldWith(2, 0);
+  const told: string[] = [];
+  world.network.bus().subscribe(attentionSubject(""), ({ data }) => {
+    for (const { kind, partition, message } of decode(AttentionBatchSchema, data).attentions)
+      if (kind === AttentionKind.SWEEP_STALLED) told.push(`${partition}: ${message}`);
+  });
+  const append = world.log.append.bind(world.log);
+  let full = true;
+  world.log.append = async (partition, data) => {
+    const prunes = decode(CommandBatchSchema, data).commands.some(({ kind }) => kind.case === "prune");
+    if (full && prunes) throw new PortError("full", "there is no room in the log");
+    return await append(partition, data);
+  };
+  const behindS = (): number =>
+    Number(/^holdfast_retention_behind_seconds (.+)$/m.exec(world.registry.render())?.[1]);
+  await world.clock.advance(2 * MINUTE_MS);
+  expect(behindS()).toBeLessThan(10);
+  await world.clock.advance(9 * MINUTE_MS);
+  expect(told).toEqual([]);
+  await world.clock.advance(21 * MINUTE_MS);
+  expect(told).toHaveLength(2);
+  expect(told[0]).toMatch(/^0: partition 0 is 1\d min behind with pruning ended runs/);
+  expect(behindS()).toBeGreaterThan(29 * 60);
+  const [status] = await world.until(world.queries.status());
+  expect(Number(status?.retentionBehindMs)).toBeGreaterThan(29 * MINUTE_MS);
+
+  full = false;
+  await world.clock.advance(MINUTE_MS);
+  expect(await counts(world)).toEqual({ completed: 0, failed: 0 });
+  expect(behindS()).toBe(0);
+  await world.clock.advance(30 * MINUTE_MS);
+  expect(told).toHaveLength(2);
 });

@@ -2,8 +2,10 @@
  * Finds what may be pruned and says so to the log, piece by piece; the fold decides what goes.
  *
  * 1. One piece is under way at a time: a sweep never crowds out work.
- * 2. Costs what is due: of each workflow, the first row of each index is looked at.
- * 3. Sleeps until something can be due: no run expires sooner than the shortest retention from now, and it is woken where that gets shorter.
+ * 2. Costs what is due: of each workflow, the first row of each index is looked at. Within a sweep each piece begins where the one before
+ *    stood, since LevelDB passes over every row that was deleted before.
+ * 3. What does not get on is told: again and again, as long as it lasts.
+ * 4. Sleeps until something can be due: no run expires sooner than the shortest retention from now, and it is woken where that gets shorter.
  */
 import {
   countsKey,
@@ -26,6 +28,8 @@ import type { PartitionState } from "./state.js";
 const MS = 1_000_000n;
 const WORKFLOWS_MAX = 100_000;
 const GARBAGE_A_SWEEP = 100;
+/** Looks at how far behind it is, in the time that it may be behind. */
+const WATCHES = 10;
 
 export interface SweeperDeps extends ProcessorDeps {
   readonly state: () => PartitionState;
@@ -36,6 +40,8 @@ export interface SweeperDeps extends ProcessorDeps {
 }
 
 interface Due {
+  /** The key of the first row. */
+  readonly first: string;
   /** When the oldest row fell due. */
   readonly sinceNs: bigint;
   /** Rows up to this time, as the index has it, may go. */
@@ -44,24 +50,36 @@ interface Due {
 
 export class Sweeper {
   private cancelTimer: (() => void) | undefined;
+  private cancelWatch: (() => void) | undefined;
   private sweeping = false;
   private stopped = true;
   private wanted = false;
-  /** How long the oldest row that is due has been due, in milliseconds; 0: none is. */
-  behindMs = 0;
+  /** When the oldest row that is due fell due, as the last sweep found it. */
+  private dueSinceNs: bigint | undefined;
+  private toldMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly deps: SweeperDeps) {}
+
+  /** How long the oldest row that is due has been due, in milliseconds; 0: none is. It grows while a sweep does not get on. */
+  get behindMs(): number {
+    if (this.dueSinceNs === undefined) return 0;
+    return Math.max(0, Number((BigInt(this.deps.clock.nowMs()) * MS - this.dueSinceNs) / MS));
+  }
 
   /** Begins to sweep now and then. */
   begin(): void {
     this.stopped = false;
     this.sleep(this.deps.limits.sweepPauseMs);
+    this.watch();
   }
 
   stop(): void {
     this.stopped = true;
     this.cancelTimer?.();
     this.cancelTimer = undefined;
+    this.cancelWatch?.();
+    this.cancelWatch = undefined;
+    this.dueSinceNs = undefined;
   }
 
   /** Something may be due sooner than was thought. */
@@ -117,53 +135,57 @@ export class Sweeper {
         todo.push({ kind, expiry, workflow });
       }
     }
-    this.note(nowNs - oldestNs);
+    this.dueSinceNs = todo.length === 0 ? undefined : oldestNs;
     for (const { kind, expiry, workflow } of todo) {
-      for (let last = ""; !this.stopped; ) {
+      for (let last = "", fromNs = 0n; !this.stopped; ) {
         const policy = retentionOf(state, workflow);
-        const due = await this.due(workflow, expiry, policy, nowNs);
-        if (due === undefined || due.sinceNs > nowNs) break;
-        const first = await this.firstKey(expiry, workflow);
+        const due = await this.due(workflow, expiry, policy, nowNs, fromNs);
         // The log's clock is behind this node's: what is due here is not due there yet.
-        if (first === undefined || first === last) break;
-        last = first;
-        await this.prune({ kind, workflow, sweepNs: nowNs, upToNs: due.upToNs });
+        if (due === undefined || due.sinceNs > nowNs || due.first === last) break;
+        last = due.first;
+        fromNs = readExpiryKey(last).atNs;
+        await this.prune({ kind, workflow, sweepNs: nowNs, fromNs, upToNs: due.upToNs });
       }
     }
     await this.forget(nowNs);
     await this.removeGarbage();
-    if (!this.stopped) this.note(0n);
+    this.dueSinceNs = undefined;
     const pauseMs = Number((nextNs - nowNs) / MS) + 1;
     return Math.min(Math.max(pauseMs, limits.sweepPauseMs), limits.sweepPauseMaxMs);
   }
 
-  private note(behindNs: bigint): void {
-    this.behindMs = Number(behindNs / MS);
-    const { limits, logger, partition } = this.deps;
-    if (this.behindMs <= limits.sweepBehindMaxMs) return;
-    this.deps.stalled(this.behindMs);
-    logger.error("retention is behind: ended runs that should be gone are still kept", {
-      partition,
-      behindMs: this.behindMs,
+  /** Looks now and then whether sweeps get on: one that waits for the log can't say so itself. */
+  private watch(): void {
+    const { clock, limits, logger, partition } = this.deps;
+    this.cancelWatch = clock.after(Math.ceil(limits.sweepBehindMaxMs / WATCHES), () => {
+      const { behindMs } = this;
+      const nowMs = clock.monotonicMs();
+      if (behindMs > limits.sweepBehindMaxMs && nowMs - this.toldMs >= limits.sweepBehindMaxMs) {
+        this.toldMs = nowMs;
+        this.deps.stalled(behindMs);
+        logger.error("retention is behind: ended runs that should be gone are still kept", {
+          partition,
+          behindMs,
+        });
+      }
+      this.watch();
     });
   }
 
-  private async firstKey(expiry: ExpiryClass, workflow: string): Promise<string | undefined> {
-    const prefix = expiryPrefix(expiry, workflow);
-    return (await this.deps.state().range(prefix, prefixEnd(prefix), 1))[0]?.[0];
-  }
-
-  /** When the first row of an index falls due, or fell; undefined: there is none. */
+  /** When the first row of an index, from a time on, falls due, or fell; undefined: there is none. */
   private async due(
     workflow: string,
     expiry: ExpiryClass,
     policy: ResolvedRetention,
     nowNs: bigint,
+    fromNs = 0n,
   ): Promise<Due | undefined> {
-    const first = await this.firstKey(expiry, workflow);
+    const prefix = expiryPrefix(expiry, workflow);
+    const rows = await this.deps.state().range(prefix + u64(fromNs), prefixEnd(prefix), 1);
+    const first = rows[0]?.[0];
     if (first === undefined) return undefined;
     const { atNs } = readExpiryKey(first);
-    if (expiry === "failed") return { sinceNs: atNs, upToNs: nowNs };
+    if (expiry === "failed") return { first, sinceNs: atNs, upToNs: nowNs };
     const share = shareOfTerminalRuns(policy, this.deps.log.partitions);
     const counts = this.deps.state().get(countsKey(workflow));
     const kept =
@@ -171,9 +193,9 @@ export class Sweeper {
       (counts?.completedWithFailures ?? 0) +
       (counts?.failed ?? 0) +
       (counts?.cancelled ?? 0);
-    if (share !== undefined && kept > share) return { sinceNs: nowNs, upToNs: nowNs };
+    if (share !== undefined && kept > share) return { first, sinceNs: nowNs, upToNs: nowNs };
     const sinceNs = atNs + policy.completedNs;
-    return { sinceNs, upToNs: nowNs > policy.completedNs ? nowNs - policy.completedNs : 0n };
+    return { first, sinceNs, upToNs: nowNs > policy.completedNs ? nowNs - policy.completedNs : 0n };
   }
 
   private async forget(nowNs: bigint): Promise<void> {

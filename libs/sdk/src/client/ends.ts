@@ -4,6 +4,7 @@
  */
 import { isRunTerminal } from "@holdfast/core";
 import { type Clock, type QueryClient, QueryFailedError, type StartTicket } from "@holdfast/engine";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { type RunEnded, RunEndedSchema, type RunView } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 
@@ -165,5 +166,10 @@ export function endedOf(view: RunView): RunEnded | undefined {
     failure: view.failure,
     tally: summary.tally,
     effect: summary.effect,
+    usage: view.usage,
+    retryableUntilNs: timestampNs(summary.retryableUntil),
   });
 }
+
+const timestampNs = (at: Timestamp | undefined): bigint =>
+  at === undefined ? 0n : at.seconds * 1_000_000_000n + BigInt(at.nanos);

@@ -26,6 +26,7 @@ export function renderRuns(runs: readonly RunSummary[], screen: Screen): string[
       run.createdAt === undefined ? "" : formatRelative(run.createdAt, screen.nowMs),
       formatTook(run.startedAt, run.endedAt, screen.nowMs),
       runRemark(run),
+      run.retryableUntil === undefined ? "" : formatRelative(run.retryableUntil, screen.nowMs),
     ];
   });
   return renderTable(
@@ -37,6 +38,7 @@ export function renderRuns(runs: readonly RunSummary[], screen: Screen): string[
       { title: "CREATED", expendable: 4 },
       { title: "TOOK", align: "right", expendable: 2 },
       { title: "REMARK", shrinkTo: 12, expendable: 3 },
+      { title: "RETRYABLE", expendable: 0 },
     ],
     rows,
     screen,

@@ -32,6 +32,9 @@ describe("the list of runs", () => {
     expect(lines[1]).toContain("▲ COMPLETED_WITH_FAILURES");
     expect(lines[1]).toContain("2 OK | 1 PARTIAL | 0 SKIP | 0 ERROR");
     expect(lines[1]).toContain("2 items failed");
+    const wide = renderRuns([summary], plainScreen(140));
+    expect(wide[0]).toMatch(/REMARK +RETRYABLE$/);
+    expect(wide[1]).toMatch(/2 items failed  in 7 d$/);
     for (const line of renderRuns([summary], screen)) expect(cells(line)).toBeLessThanOrEqual(80);
   });
 

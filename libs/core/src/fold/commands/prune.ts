@@ -8,9 +8,10 @@
 import {
   type Command,
   type CountsRecord,
+  type ExpiryRecord,
+  ExpiryRecordSchema,
   type ForgetRecord,
   ForgetRecordSchema,
-  LatestRecordSchema,
   type Prune,
   PruneCause,
   PruneKind,
@@ -19,8 +20,9 @@ import {
   SweepRecordSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { keptUntilNs } from "../../actor/expiry.js";
+import { aloneRun, keptUntilNs } from "../../actor/expiry.js";
 import { addPruned, pruneRun } from "../../actor/pruned.js";
+import { DEFAULT_QUEUE } from "../../definition/plan.js";
 import { PRUNE_GARBAGE_MAX, SWEEPS_KEPT_MAX, TOMBSTONE_NS } from "../../limits.js";
 import { isRunId } from "../../names.js";
 import {
@@ -111,11 +113,13 @@ function pruneRuns(ctx: FoldContext, wanted: Prune, rows: readonly Row[], why: W
   const share = shareOfTerminalRuns(policy, ctx.applied.partitions);
   const sweep = sweepOf(ctx, wanted.sweepNs);
   const gone: string[] = [];
-  for (const [key] of rows) {
+  for (const [key, record] of rows) {
     const { runId, atNs } = readExpiryKey(key);
-    const run = ctx.view.get(runKey(runId));
+    const row = record as ExpiryRecord;
+    const run = row.alone ? aloneRun(wanted.workflow, atNs, row) : ctx.view.get(runKey(runId));
     // Set off again or pruned by an earlier command of this entry.
-    if (run === undefined || !isRunTerminal(run.status) || run.expiryNs !== atNs) continue;
+    if (run === undefined || !isRunTerminal(run.status) || run.expiryNs !== atNs || ctx.isTaken(key))
+      continue;
     sweep.scanned += 1n;
     const verdict = why({ ctx, policy, counts, share }, run);
     if (verdict === "stays") break;
@@ -125,7 +129,8 @@ function pruneRuns(ctx: FoldContext, wanted: Prune, rows: readonly Row[], why: W
       continue;
     }
     addPruned(sweep.pruned, verdict.cause, run.status);
-    pruneRun(ctx, { runId, run, ...verdict });
+    ctx.take(key);
+    pruneRun(ctx, { runId, run, ...verdict, ...(row.alone ? { queue: row.queue || DEFAULT_QUEUE } : {}) });
     gone.push(runId);
   }
   if (gone.length > 0) {
@@ -140,7 +145,7 @@ function carryForward(ctx: FoldContext, key: string, run: RunRecord, untilNs: bi
   ctx.view.del(key);
   run.expiryNs = untilNs;
   if (run.retryableUntilNs > 0n) run.retryableUntilNs = untilNs;
-  ctx.view.put(expiryKey("failed", run.workflow, untilNs, runId), init(LatestRecordSchema));
+  ctx.view.put(expiryKey("failed", run.workflow, untilNs, runId), init(ExpiryRecordSchema));
   ctx.view.put(runKey(runId), run);
 }
 

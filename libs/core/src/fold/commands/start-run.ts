@@ -18,12 +18,13 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { type Actor, loadActor } from "../../actor/actor.js";
 import { beginRun, nameRefusal } from "../../actor/begin-run.js";
+import { retryableUntilNs } from "../../actor/expiry.js";
 import { reopen } from "../../actor/reopen.js";
 import { endedOf } from "../../actor/run-end.js";
 import { COMMAND_ID_CHARS_MAX, WAITERS_MAX } from "../../limits.js";
 import { isRunRetryable, isRunTerminal } from "../../status.js";
 import { runKey } from "../../state/tables.js";
-import { cutText } from "../../text.js";
+import { cutText, timeText } from "../../text.js";
 import type { FoldContext } from "../context.js";
 
 export function startRun(ctx: FoldContext, command: Command, start: StartRun): void {
@@ -83,7 +84,7 @@ function meetExisting(actor: Actor, command: Command, start: StartRun): void {
   const sentAgain = run.startId !== "" && run.startId === cutText(command.id, COMMAND_ID_CHARS_MAX);
   if (!sentAgain && start.onConflict === OnConflict.REJECT) {
     const again = isRunRetryable(run.status)
-      ? "; it failed: retry it, or choose another run id"
+      ? `; it failed: retry it (it can be until ${timeText(retryableUntilNs(ctx.view, run))}), or choose another run id`
       : ": choose another run id";
     ctx.reject(
       command,
