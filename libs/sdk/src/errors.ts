@@ -27,6 +27,13 @@ export type HoldfastErrorCode =
   /** The failure's mode forbids a retry, unless forced. */
   | "TERMINAL_MODE"
   | "NOT_RECOVERABLE"
+  | "SCHEDULE_NOT_FOUND"
+  | "SCHEDULE_EXISTS"
+  /** Its expression, time zone or another part of it is not right. */
+  | "INVALID_SCHEDULE"
+  /** Was to be paused, but is already; was to be resumed, but is not paused. */
+  | "PAUSED"
+  | "NOT_PAUSED"
   | "EXPIRED_COMMAND"
   | "UNSUPPORTED"
   | "TOO_LARGE"
@@ -140,6 +147,11 @@ const REJECT_CODES: Readonly<Partial<Record<RejectCode, HoldfastErrorCode>>> = {
   [RejectCode.NOT_FAILED]: "NOT_FAILED",
   [RejectCode.ALREADY_ENDED]: "ALREADY_ENDED",
   [RejectCode.TERMINAL_MODE]: "TERMINAL_MODE",
+  [RejectCode.NO_SUCH_SCHEDULE]: "SCHEDULE_NOT_FOUND",
+  [RejectCode.SCHEDULE_EXISTS]: "SCHEDULE_EXISTS",
+  [RejectCode.INVALID_SCHEDULE]: "INVALID_SCHEDULE",
+  [RejectCode.PAUSED]: "PAUSED",
+  [RejectCode.NOT_PAUSED]: "NOT_PAUSED",
   [RejectCode.EXPIRED_COMMAND]: "EXPIRED_COMMAND",
   [RejectCode.TOO_LARGE]: "TOO_LARGE",
   [RejectCode.SCHEMA_MISMATCH]: "INVALID_INPUT",

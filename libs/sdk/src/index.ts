@@ -1,5 +1,12 @@
 /** What users of Holdfast import: define workflows, run workers, start runs. */
-export type { ItemsPage, ListItemsFilter, ListRunsFilter, RunsPage } from "@holdfast/engine";
+export type {
+  ItemsPage,
+  ListItemsFilter,
+  ListRunsFilter,
+  ListSchedulesFilter,
+  RunsPage,
+  SchedulesPage,
+} from "@holdfast/engine";
 export type {
   BatchOptions,
   JobCheck,
@@ -7,7 +14,14 @@ export type {
   JobResult,
   WholeJobCheck,
 } from "./workflow/batch.js";
-export { type RunEnded, RunStatus, type RunView } from "@holdfast/proto";
+export {
+  type RunEnded,
+  RunStatus,
+  type RunView,
+  ScheduleOutcome,
+  ScheduleStatus,
+  type ScheduleView,
+} from "@holdfast/proto";
 export { ActionError, type ActionErrorOptions, type FailureModeName } from "./action-error.js";
 export {
   type Artifact,
@@ -28,6 +42,7 @@ export type {
   RetryOptions as RetryRunOptions,
   StartOptions,
 } from "./client/options.js";
+export type { ScheduleOptions, Schedules } from "./client/schedules.js";
 export type { RunHandle } from "./client/run-handle.js";
 export type { Duration } from "./duration.js";
 export { HoldfastError, type HoldfastErrorCode, type Retry, RunFailedError } from "./errors.js";

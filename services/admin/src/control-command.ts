@@ -20,8 +20,13 @@ export function commandId(
     | "signal"
     | "decide"
     | "breaker-open"
-    | "breaker-reset",
-  /** Or a workflow's name. */
+    | "breaker-reset"
+    | "schedule-put"
+    | "schedule-pause"
+    | "schedule-resume"
+    | "schedule-trigger"
+    | "schedule-delete",
+  /** Or a workflow's or a schedule's name. */
   runId: string,
   requestId: string,
 ): string {
@@ -36,6 +41,7 @@ export type Answer =
 /** Rejects with what `CommandClient.submit` does. */
 export async function submit(
   { commands, queries }: AdminParts,
+  /** Or a schedule's name: both live where their name says. */
   runId: string,
   command: Command,
 ): Promise<Answer> {
@@ -44,7 +50,7 @@ export async function submit(
   if (result.case === "rejected") return { rejected: result.value };
   throw new RpcError(
     "UNAVAILABLE",
-    `run ${runId}: the partition answered with ${result.case ?? "nothing"} to a ${command.kind.case}; its node may be of another version`,
+    `${runId}: its partition answered with ${result.case ?? "nothing"} to a ${command.kind.case}; its node may be of another version`,
     { reason: "UNKNOWN_OUTCOME", runId },
   );
 }

@@ -11,6 +11,7 @@ import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
 import { listRejected, replayRejected } from "./rejected-work.js";
 import { putArtifact } from "./put-artifact.js";
 import { getRetention, setRetention } from "./retention.js";
+import { changeSchedule, getSchedule, listSchedules, putSchedule } from "./schedules.js";
 import { retryFailed } from "./retry-failed.js";
 import { startRun } from "./start-run.js";
 import { watchAttention } from "./watch-attention.js";
@@ -43,6 +44,10 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     listBreakers: (request, context) => listBreakers(parts, request, context),
     getBreaker: (request, context) => getBreaker(parts, request, context),
     changeBreaker: (request, context) => changeBreaker(parts, request, context),
+    putSchedule: (request, context) => putSchedule(parts, request, context),
+    getSchedule: (request, context) => getSchedule(parts, request, context),
+    listSchedules: (request, context) => listSchedules(parts, request, context),
+    changeSchedule: (request, context) => changeSchedule(parts, request, context),
     getCounts: (request, context) => getCounts(parts, request, context),
     listWorkflows: (_request, context) => listWorkflows(parts, context),
     listRejected: (request) => listRejected(parts, request),

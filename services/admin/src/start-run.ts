@@ -82,7 +82,8 @@ export async function registered(parts: AdminParts, workflow: string): Promise<R
   });
 }
 
-function checkInput(parts: AdminParts, definition: RegisteredDefinition, input: unknown): void {
+/** Throws where the input does not match what the workflow declares. */
+export function checkInput(parts: AdminParts, definition: RegisteredDefinition, input: unknown): void {
   const problems = parts.validator.problems(definition, input);
   if (problems.length === 0) return;
   const shown = problems.slice(0, PROBLEMS_SHOWN_MAX);

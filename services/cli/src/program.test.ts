@@ -67,6 +67,8 @@ describe("help and usage", () => {
       "resume",
       "breakers",
       "breaker",
+      "schedules",
+      "schedule",
       "signal",
       "approve",
       "reject",

@@ -18,6 +18,7 @@ import { registerDecisions, registerSignal } from "./commands/wake.js";
 import { registerRetention } from "./commands/retention.js";
 import { registerRetry, registerRetryFailed } from "./commands/retry.js";
 import { registerRun, registerRuns } from "./commands/runs.js";
+import { registerSchedules } from "./commands/schedules.js";
 import { registerStart } from "./commands/start.js";
 import { createContext, DEFAULT_ADMIN_ADDRESS, type GlobalOptions } from "./context.js";
 import { CliError, EXIT_CODE_HELP, ExitCode, exitCodeOf, INTERRUPTED } from "./exit-codes.js";
@@ -72,6 +73,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerCancel(program, register);
   registerPause(program, register);
   registerBreakers(program, register);
+  registerSchedules(program, register);
   registerSignal(program, register);
   registerDecisions(program, register);
   registerRejected(program, register);

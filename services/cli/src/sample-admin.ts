@@ -12,6 +12,10 @@ import {
   RetryResultKind,
   RunStatus,
   type RunView,
+  ScheduleChange,
+  ScheduleOutcome,
+  ScheduleOverlap,
+  ScheduleStatus,
 } from "@holdfast/proto";
 import { RpcError, type RpcServer, serve, type ServiceHandlers, startServer } from "@holdfast/rpc";
 import { failedItem, partialRun } from "./render/sample-runs.js";
@@ -42,6 +46,34 @@ const SAMPLE_BREAKER = {
   held: 2,
   transitions: [
     { from: BreakerStatus.CLOSED, to: BreakerStatus.OPEN, cause: "9 of 10 attempts failed within 60 s" },
+  ],
+};
+
+const SAMPLE_SCHEDULE = {
+  name: "nightly",
+  spec: { workflow: "films", cron: "0 2 * * *", timeZone: "Europe/Berlin", overlap: ScheduleOverlap.BUFFER },
+  status: ScheduleStatus.ACTIVE,
+  next: { seconds: 1_772_330_400n },
+  instants: 9n,
+  started: 5n,
+  skipped: 3n,
+  missed: 1n,
+  live: [{ runId: "nightly-20260228T010000Z", instant: { seconds: 1_772_240_400n } }],
+  history: [
+    {
+      instant: { seconds: 1_772_244_000n },
+      until: { seconds: 1_772_251_200n },
+      count: 3n,
+      outcome: ScheduleOutcome.SKIPPED,
+      reason: "run nightly-20260228T010000Z has not ended",
+    },
+    {
+      instant: { seconds: 1_772_240_400n },
+      count: 1n,
+      outcome: ScheduleOutcome.STARTED,
+      runId: "nightly-20260228T010000Z",
+      runStatus: RunStatus.COMPLETED,
+    },
   ],
 };
 
@@ -153,6 +185,29 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       const span = change.case === "open" ? ` ${change.value.forMs}` : "";
       state.asked.push(`changeBreaker ${workflow} ${action} ${change.case}${span} ${reason}`);
       return { partitions: 16 };
+    },
+    putSchedule: async (request) => {
+      const { name, workflow, cron, timeZone, inputJson, overlap, catchUpMs } = request;
+      state.asked.push(
+        `putSchedule ${name} ${workflow} ${cron} ${timeZone} ${inputJson} ${overlap} ${catchUpMs}`,
+      );
+      if (cron === "nonsense")
+        throw new RpcError("INVALID_ARGUMENT", 'cron: "nonsense" is no cron expression');
+      return { existed: false, upcoming: [{ seconds: 1_772_330_400n }] };
+    },
+    getSchedule: async ({ name }) => {
+      if (name !== "nightly") throw new RpcError("NOT_FOUND", `there is no schedule ${name}`);
+      return { schedule: SAMPLE_SCHEDULE };
+    },
+    listSchedules: async ({ workflow, pageToken }) => {
+      state.asked.push(`listSchedules ${workflow} ${pageToken}`);
+      return { schedules: [SAMPLE_SCHEDULE], nextPageToken: pageToken === "" ? "nightly" : "" };
+    },
+    changeSchedule: async ({ name, change, reason }) => {
+      state.asked.push(`changeSchedule ${name} ${ScheduleChange[change]} ${reason}`);
+      if (change === ScheduleChange.RESUME)
+        throw new RpcError("FAILED_PRECONDITION", `schedule "${name}" is not paused`);
+      return { runId: change === ScheduleChange.TRIGGER ? "nightly-20260301T020000Z-t7-0" : "" };
     },
     signalRun: async ({ runId, name }) => {
       findRun(state.run, runId);

@@ -51,5 +51,6 @@ export {
   scheduleHome,
   type SchedulesPage,
   schedulingProblem,
+  upcomingInstants,
 } from "./schedules.js";
 export { type QueryErrorName, QueryFailedError } from "./query-errors.js";

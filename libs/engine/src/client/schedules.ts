@@ -12,12 +12,27 @@ import {
   type ScheduleView,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { cronProblem } from "../cron/cron.js";
+import { cronProblem, instantsOf } from "../cron/cron.js";
 import { command } from "./commands.js";
 
 /** Why a schedule can't do what it is to do; undefined: it can. Whoever puts one asks first: the fold knows no calendar. */
 export const schedulingProblem = (spec: ScheduleSpec): string | undefined =>
   scheduleProblem(spec) ?? cronProblem(spec.cron, spec.timeZone);
+
+const NS_PER_MS = 1_000_000n;
+
+/** The next instants as they are to be, Unix nanoseconds; none where the expression is not one. For people, before anything is decided. */
+export function upcomingInstants(spec: ScheduleSpec, fromMs: number, count: number): bigint[] {
+  const instants = instantsOf(spec.cron, spec.timeZone);
+  const upcoming: bigint[] = [];
+  if (typeof instants === "string") return upcoming;
+  let at = instants.after(BigInt(Math.floor(fromMs)) * NS_PER_MS);
+  while (at !== undefined && upcoming.length < count) {
+    upcoming.push(at);
+    at = instants.after(at);
+  }
+  return upcoming;
+}
 
 interface ControlFields {
   readonly name: string;

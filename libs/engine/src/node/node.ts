@@ -17,6 +17,7 @@ import type { Logger, MetricsRegistry } from "@holdfast/telemetry";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { DEFAULT_ENGINE_LIMITS, type EngineLimits, shareOf } from "../partition/limits.js";
 import type { ProcessorMetrics } from "../partition/deps.js";
+import type { PendingTimer } from "../partition/timers.js";
 import { Processor } from "../partition/processor.js";
 import type { Bus, BusMessage, BusSubscription } from "../ports/bus.js";
 import { type Clock, systemClock } from "../ports/clock.js";
@@ -26,6 +27,9 @@ import type { PayloadStore } from "../ports/registry.js";
 import type { StateStore } from "../ports/state-store.js";
 import type { Ownership } from "../ports/ownership.js";
 import { querySubject } from "../subjects.js";
+
+/** Of each partition. */
+const TIMERS_SHOWN = 1_000;
 
 export interface NodeDeps {
   readonly node: string;
@@ -136,6 +140,11 @@ export class Node {
   get nextTimerMs(): number | undefined {
     const due = this.processors.flatMap((processor) => processor.nextTimerMs ?? []);
     return due.length === 0 ? undefined : Math.min(...due);
+  }
+
+  /** The timers of all its partitions, the first of each. */
+  async pendingTimers(): Promise<PendingTimer[]> {
+    return (await Promise.all(this.processors.map(({ timers }) => timers(TIMERS_SHOWN)))).flat();
   }
 
   status(): PartitionStatus[] {

@@ -47,6 +47,7 @@ import { Owner } from "./owner.js";
 import { answerQuery } from "./queries.js";
 import { withRows } from "./read-rows.js";
 import { PartitionState } from "./state.js";
+import { type PendingTimer, pendingTimers } from "./timers.js";
 
 export type ProcessorState = "opening" | "catching-up" | "following" | "acting" | "stopped";
 
@@ -123,6 +124,8 @@ export class Processor {
   get nextTimerMs(): number | undefined {
     return this.owner.nextTimerMs;
   }
+
+  timers = (limit: number): Promise<PendingTimer[]> => pendingTimers(this.state, limit);
 
   get breakers(): { readonly open: number; readonly held: number } {
     return this.applied?.breakers ?? { open: 0, held: 0 };

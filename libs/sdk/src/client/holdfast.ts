@@ -50,6 +50,7 @@ import { from, fromRejected, HoldfastError, RunFailedError } from "../errors.js"
 import { freshId, RunIds } from "../ids.js";
 import type { Jsonified } from "../workflow/types.js";
 import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
+import { acceptedOf } from "./accepted.js";
 import { connectPorts } from "./connect.js";
 import type {
   CancelOptions,
@@ -65,6 +66,7 @@ import type {
 import { Ends } from "./ends.js";
 import { InputChecker } from "./input-checker.js";
 import { WorkflowRegistry } from "./registry.js";
+import { Schedules } from "./schedules.js";
 import { RunHandle, type RunHost } from "./run-handle.js";
 
 const CONFLICTS: Readonly<Record<NonNullable<StartOptions["onConflict"]>, OnConflict>> = {
@@ -81,6 +83,8 @@ export class Holdfast implements RunHost {
   readonly payloads: PayloadCodec;
   readonly queries: QueryClient;
   readonly commands: CommandClient;
+  /** Runs that begin by themselves. */
+  readonly schedules: Schedules;
   readonly #origin: string;
   readonly #registry: WorkflowRegistry;
   readonly #inputs: InputChecker;
@@ -105,6 +109,15 @@ export class Holdfast implements RunHost {
     });
     this.#inputs = new InputChecker(this.#registry);
     this.#ends = new Ends(this.queries, this.clock);
+    this.schedules = new Schedules({
+      commands: this.commands,
+      queries: this.queries,
+      payloads: this.payloads,
+      registry: this.#registry,
+      inputs: this.#inputs,
+      clock: this.clock,
+      who: this.#origin,
+    });
   }
 
   /** Connects to a cluster over NATS. */
@@ -365,13 +378,4 @@ function checkedTime(startAt: Date): number {
 
 function isUnknownWorkflow({ result }: Outcome): boolean {
   return result.case === "rejected" && fromRejected(result.value).code === "UNKNOWN_WORKFLOW";
-}
-
-function acceptedOf({ result }: Outcome): Accepted {
-  if (result.case === "accepted") return result.value;
-  if (result.case === "rejected") throw fromRejected(result.value);
-  throw new HoldfastError(
-    "INTERNAL",
-    `a command was answered with ${result.case ?? "nothing"}: its node may be of another version`,
-  );
 }

@@ -4,7 +4,7 @@
  *
  * Time skips: while a test waits for the end of a run and nothing is under way, the clock leaps to the next timer.
  */
-import { isRunCompleted, isRunTerminal, isTerminal } from "@holdfast/core";
+import { isRunCompleted, isRunTerminal } from "@holdfast/core";
 import { type Clock, Node, soleOwner, systemClock } from "@holdfast/engine";
 import {
   MemoryCommandLog,
@@ -22,6 +22,7 @@ import type { HoldfastPorts, StartOptions } from "../client/options.js";
 import { type Duration, durationMs } from "../duration.js";
 import { freshId } from "../ids.js";
 import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
+import { neverEnds } from "./never-ends.js";
 import { TimeSkipper } from "./time.js";
 
 export interface TestClusterOptions {
@@ -137,7 +138,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       const watch = { over: false };
       const ended = await Promise.race([
         handle.ended(),
-        neverEnds(holdfast, handle.runId, skipper, watch),
+        neverEnds({ holdfast, runId: handle.runId, node: () => node, skipper, watch }),
       ]).finally(() => {
         watch.over = true;
       });
@@ -171,39 +172,6 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       skipping?.close();
     },
   };
-}
-
-/** Real milliseconds in which nothing happened and nothing can, before a run is said never to end. */
-const STUCK_MS = 500;
-const LOOK_MS = 50;
-
-/** Rejects once nothing can end the run any more by itself. */
-async function neverEnds(
-  holdfast: Holdfast,
-  runId: string,
-  skipper: TimeSkipper | undefined,
-  watch: { readonly over: boolean },
-): Promise<never> {
-  const isStuck = (): boolean => (skipper?.stuckMs ?? 0) >= STUCK_MS;
-  const held = skipper?.watchHandlers();
-  while (!isStuck()) {
-    // The race is decided, and nobody listens.
-    if (watch.over) return await new Promise<never>(() => undefined);
-    await new Promise<void>((resolve) => {
-      setTimeout(resolve, LOOK_MS).unref();
-    });
-    if (skipper !== undefined && held?.look(LOOK_MS) === true) throw await skipper.heldUp();
-  }
-  const view = await holdfast.queries.getRun(runId, { full: true });
-  const open = view.actions
-    .filter(({ status }) => !isTerminal(status))
-    .map(({ name, status, detail, note }) => {
-      const why = [detail, note].filter((text) => text !== "").join("; ");
-      return `  ${name}: ${ActionStatus[status]}${why === "" ? "" : `, ${why}`}`;
-    });
-  throw new Error(
-    `run ${runId} can't end by itself: nothing is under way and no timer is set. It is ${RunStatus[view.summary?.status ?? 0]}; open are:\n${open.join("\n")}`,
-  );
 }
 
 /** Says which actions workers are at, of all runs. */

@@ -27,6 +27,7 @@ export class TimeSkipper {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
   private held = 0;
+  private leapt = 0;
   /** Since when nothing was under way though somebody waited, and no timer is set; real milliseconds. */
   private stuckSinceMs: number | undefined;
 
@@ -37,6 +38,11 @@ export class TimeSkipper {
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
+  }
+
+  /** How often time leapt since somebody waited. */
+  get leaps(): number {
+    return this.leapt;
   }
 
   /** For how long nothing could have happened any more though somebody waits, in real milliseconds. */
@@ -94,7 +100,9 @@ export class TimeSkipper {
     }
     this.stuckSinceMs = undefined;
     const byMs = nextMs + 1 - clock.nowMs();
-    if (byMs > 0) clock.leap(byMs);
+    if (byMs <= 0) return;
+    this.leapt += 1;
+    clock.leap(byMs);
   }
 
   private async quiet(): Promise<void> {

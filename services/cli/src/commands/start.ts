@@ -1,5 +1,4 @@
 /** `holdfast start`: starts a run, and waits for its end if asked. */
-import { readFile } from "node:fs/promises";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { OnConflict, OnConflictSchema, StartRunResponseSchema } from "@holdfast/proto";
 import { type Command, InvalidArgumentError } from "commander";
@@ -9,7 +8,8 @@ import { ExitCode, usageError } from "../exit-codes.js";
 import { followWithProgress } from "../follow.js";
 import { runStatusWord } from "../render/status.js";
 import { safeText } from "../render/text.js";
-import { enumValue, jsonText, moment, wholeNumber } from "../values.js";
+import { enumValue, moment, wholeNumber } from "../values.js";
+import { readInput } from "./read-input.js";
 import type { Register } from "./register.js";
 import { exitCodeOfRun, showRun } from "./show-run.js";
 
@@ -138,23 +138,6 @@ function holderOf(input: unknown, path: readonly string[]): Record<string, unkno
 
 const startedLine = (runId: string, existed: boolean): string =>
   existed ? `Run ${safeText(runId)} was there already.` : `Started run ${safeText(runId)}.`;
-
-async function readInput(context: CommandContext, options: StartOptions): Promise<string> {
-  const { input, inputFile } = options;
-  if (input !== undefined && inputFile !== undefined) {
-    throw usageError("--input and --input-file were both given; one of them is the run's input.");
-  }
-  try {
-    if (input !== undefined) return jsonText(input, "--input");
-    if (inputFile === undefined) return "null";
-    if (inputFile === "-") return jsonText(await context.io.readStdin(), "standard input");
-    return jsonText(await readFile(inputFile, "utf8"), inputFile);
-  } catch (error) {
-    if (error instanceof InvalidArgumentError) throw usageError(error.message);
-    const why = error instanceof Error ? error.message : String(error);
-    throw usageError(`The input could not be read: ${why}.`);
-  }
-}
 
 function readStartAt(text: string | undefined, nowMs: number): Timestamp | undefined {
   if (text === undefined) return undefined;
