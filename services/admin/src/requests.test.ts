@@ -21,6 +21,8 @@ beforeAll(async () => {
       if (kind.case === "listItems") return { case: "items", value: { items: [] } };
       if (kind.case === "getCounts") return { case: "counts", value: { workflows: [] } };
       if (kind.case === "retention") return { case: "retention", value: { workflows: [], sweeps: [] } };
+      if (kind.case === "getSchedule") return { case: "schedule", value: { name: kind.value.name } };
+      if (kind.case === "listSchedules") return { case: "schedules", value: { schedules: [] } };
       return { case: "status", value: {} };
     },
   });
