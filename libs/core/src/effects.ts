@@ -2,7 +2,7 @@
  * What a fold asks the partition's owner to do. An effect is never the only trace of what must be done: each can be derived
  * again from state (`due`), or is a message that its receiver asks for again.
  */
-import type { Attention, BreakerStatus, Outcome, RunEvent, TaskRef } from "@holdfast/proto";
+import type { Attention, BreakerStatus, DeadLetter, Outcome, RunEvent, TaskRef } from "@holdfast/proto";
 
 /** A task that is due: made into a Task from state when a worker has room for it. */
 export interface DueTask {
@@ -59,6 +59,8 @@ export type Effect =
   | { readonly kind: "sweep" }
   /** A person should look at this. Told as it happens, not kept: what it is about is in the state. */
   | { readonly kind: "attention"; readonly attention: Attention }
+  /** Something went to the dead-letter set. A new owner tells again of what is there since its predecessor's last sign. */
+  | { readonly kind: "dead-letter"; readonly letter: DeadLetter }
   /** Due tasks that were held back may go: of a run, or of whatever there is. */
   | { readonly kind: "due-again"; readonly runId: string }
   | { readonly kind: "event"; readonly workflow: string; readonly runId: string; readonly event: RunEvent }

@@ -6,7 +6,10 @@ export { NEVER_BEGUN } from "./actor/start-deadline.js";
 export { runningCancel } from "./actor/batch-cancel.js";
 export { declaredInputOf } from "./actor/child.js";
 export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
+export { countLetters, isDeadLetter, lettersOf } from "./actor/dead-letters.js";
+export { discardDeadLetters } from "./actor/discard-dead-letters.js";
 export { keptUntilNs, retryableUntilNs } from "./actor/expiry.js";
+export { type DeadLettersChanged, moveToDeadLetters, type MoveWish } from "./actor/move-to-dead-letters.js";
 export { isLetOut } from "./breaker/let-out.js";
 export { holdText } from "./breaker/breaker.js";
 export { settledName } from "./breaker/name.js";
@@ -87,6 +90,7 @@ export {
 export { absentCode, absentText } from "./views/absent.js";
 export { type ItemViewInput, itemView } from "./views/item-view.js";
 export { breakerView } from "./views/breaker-view.js";
+export { deadLettersOfRun, deadLetterView, type LetterShown } from "./views/dead-letter-view.js";
 export { isPaused, pausedText } from "./views/paused.js";
 export { partialOfItem, partialOfRun, traceIdOf } from "./views/partial-result.js";
 export { isNoOp, type RunViewInput, runSummary, runView } from "./views/run-view.js";

@@ -29,6 +29,12 @@ export const RECOVERIES_MAX = 1_000;
 export const SIGNALS_KEPT_MAX = 100;
 export const SIGNAL_BYTES_MAX = 16 * 1024;
 export const WHO_CHARS_MAX = 128;
+/** Of why somebody did something. */
+export const REASON_CHARS_MAX = 512;
+/** Single items of one run in the dead-letter set; more go with their run. */
+export const DEAD_LETTER_ITEMS_MAX = 1_000;
+/** Of what a dead letter says that it failed with. */
+export const DEAD_LETTER_FAILURE_CHARS_MAX = 256;
 /** The longest that an action sleeps or waits: ten years. */
 export const WAIT_MS_MAX = 315_360_000_000n;
 /** Messages of one DeliverMessages, and those that one MessagesDelivered lets go. */

@@ -7,6 +7,8 @@ export const REJECTED_UNNAMED = "holdfast.rejected.!unnamed";
 export const EVENTS_PREFIX = "holdfast.events.";
 
 export const ATTENTION_PREFIX = "holdfast.attention.";
+/** Runs and items that went to the dead-letter set. */
+export const DEAD_LETTER_PREFIX = "holdfast.deadletter.";
 /** Of no one workflow; `!` is in no name. */
 export const ATTENTION_ANY = "!any";
 
@@ -25,4 +27,5 @@ export const logSubject = (partition: number): string => `holdfast.log.${partiti
 export const querySubject = (partition: number): string => `holdfast.query.${partition}`;
 export const attentionSubject = (workflow: string): string =>
   `${ATTENTION_PREFIX}${workflow === "" ? ATTENTION_ANY : workflow}`;
+export const deadLetterSubject = (workflow: string): string => `${DEAD_LETTER_PREFIX}${workflow}`;
 export const eventsSubject = (workflow: string): string => `${EVENTS_PREFIX}${workflow}`;

@@ -54,6 +54,9 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
   [RejectCode.NO_SUCH_SCHEDULE]: row("NOT_FOUND", "there is no such schedule"),
   [RejectCode.SCHEDULE_EXISTS]: row("ALREADY_EXISTS", "there is such a schedule already"),
   [RejectCode.INVALID_SCHEDULE]: row("INVALID_ARGUMENT", "the schedule is not valid"),
+  [RejectCode.DEAD_LETTER]: row("FAILED_PRECONDITION", "is in the dead letters already"),
+  [RejectCode.NOT_DEAD_LETTER]: row("FAILED_PRECONDITION", "is not in the dead letters"),
+  [RejectCode.NO_SUCH_ITEM]: row("NOT_FOUND", "there is no such action or item"),
   [RejectCode.MESSAGE_GAP]: row("ABORTED", "messages that come before these are missing"),
   [RejectCode.STALE_SENDER]: row("ABORTED", "the sender's log was made anew"),
 };

@@ -2,8 +2,10 @@
  * Ended runs in the order in which they may be pruned, and the floor: until when a failed run is kept whatever happens.
  *
  * 1. A run is in the expiry index exactly while it has ended (I7): completed ones by when they ended, so that a changed policy counts
- *    at once; others by when the floor that was promised ends.
- * 2. A promise is never shortened: a run that ends again is kept at least as long as was promised before (I6).
+ *    at once; others by when the floor that was promised ends; those with anything in the dead-letter set by when both that and the
+ *    floor end.
+ * 2. A promise is never shortened: a run that ends again is kept at least as long as was promised before (I6). Only a discard ends what
+ *    the dead-letter set promised, never the floor.
  */
 import {
   type ExpiryRecord,
@@ -14,20 +16,24 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { retentionOf } from "../policy/retention.js";
-import { definitionKey, type ExpiryClass, expiryKey } from "../state/tables.js";
+import { definitionKey, type ExpiryClass, expiryKey, runKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { isRunRetryable } from "../status.js";
 import type { Actor } from "./actor.js";
+import { deadUntilNs } from "./dead-letters.js";
 
-export const expiryClassOf = (status: RunStatus): ExpiryClass =>
-  status === RunStatus.COMPLETED ? "completed" : "failed";
+export function expiryClassOf({ status, deadLetters }: RunRecord): ExpiryClass {
+  if (deadLetters !== undefined) return "dead";
+  return status === RunStatus.COMPLETED ? "completed" : "failed";
+}
 
 /** Until when a run that did not complete is kept by the policy as it is now, and by what was promised. */
 export function keptUntilNs(view: View, run: RunRecord): bigint {
   const byPolicy = run.endedAtNs + retentionOf(view, run.workflow).failedNs;
-  const promised = run.expiryNs > run.promisedUntilNs ? run.expiryNs : run.promisedUntilNs;
-  return byPolicy > promised ? byPolicy : promised;
+  return latest(byPolicy, run.expiryNs, run.promisedUntilNs, deadUntilNs(view, run));
 }
+
+const latest = (...times: bigint[]): bigint => times.reduce((last, at) => (at > last ? at : last), 0n);
 
 /** What people are shown: until when a failed run can be retried, whatever happens. 0: it is not failed. */
 export const retryableUntilNs = (view: View, run: RunRecord): bigint =>
@@ -41,7 +47,7 @@ export function fileExpiry({ ctx, run, runId }: Actor): void {
 
 /** Files a run that has ended; what its record says of a promise, and its last floor, are kept to. */
 export function fileEnded(view: View, runId: string, run: RunRecord): void {
-  const expiry = expiryClassOf(run.status);
+  const expiry = expiryClassOf(run);
   run.expiryNs = expiry === "completed" ? run.endedAtNs : keptUntilNs(view, run);
   run.retryableUntilNs = isRunRetryable(run.status) ? run.expiryNs : 0n;
   view.put(expiryKey(expiry, run.workflow, run.expiryNs, runId), expiryRow(view, run));
@@ -90,9 +96,36 @@ export const aloneRun = (
 
 /** Takes a run out of retention that is set off again; what was promised stays promised. */
 export function unfileExpiry({ ctx, run, runId }: Actor): void {
-  const expiry = expiryClassOf(run.status);
+  const expiry = expiryClassOf(run);
   ctx.view.del(expiryKey(expiry, run.workflow, run.expiryNs, runId));
-  if (expiry === "failed" && run.expiryNs > run.promisedUntilNs) run.promisedUntilNs = run.expiryNs;
+  if (expiry !== "completed" && run.expiryNs > run.promisedUntilNs) run.promisedUntilNs = run.expiryNs;
   run.expiryNs = 0n;
   run.retryableUntilNs = 0n;
+}
+
+/** Files an ended run anew, as `change` puts something of it into the dead-letter set or takes it out. The floor stays promised. */
+export function refileExpiry(actor: Actor, change: () => void): void {
+  const { ctx, run, runId } = actor;
+  const from = expiryClassOf(run);
+  ctx.view.del(expiryKey(from, run.workflow, run.expiryNs, runId));
+  if (from === "failed" && run.expiryNs > run.promisedUntilNs) run.promisedUntilNs = run.expiryNs;
+  change();
+  fileExpiry(actor);
+}
+
+/** Files a run for later that a sweep met inside its floor. The policy of the moment becomes a promise. */
+export function carryForward(view: View, runId: string, run: RunRecord, untilNs: bigint): void {
+  const expiry = expiryClassOf(run);
+  view.del(expiryKey(expiry, run.workflow, run.expiryNs, runId));
+  if (run.deadLetters !== undefined) {
+    run.deadLetters.untilNs = deadUntilNs(view, run);
+    run.promisedUntilNs = latest(
+      run.promisedUntilNs,
+      run.endedAtNs + retentionOf(view, run.workflow).failedNs,
+    );
+  }
+  run.expiryNs = untilNs;
+  if (run.retryableUntilNs > 0n) run.retryableUntilNs = untilNs;
+  view.put(expiryKey(expiry, run.workflow, untilNs, runId), MANY_RECORDS);
+  view.put(runKey(runId), run);
 }

@@ -29,6 +29,7 @@ import type { View } from "../state/view.js";
 import { expectStart } from "./start-deadline.js";
 import { type Actor, isCancelling, stateOf } from "./actor.js";
 import { beginJob } from "./batch.js";
+import { takeOutItem, takeOutItemsOf } from "./dead-letters.js";
 import { mayGo } from "./held-items.js";
 import { uncountFailedItems } from "./signatures.js";
 
@@ -107,6 +108,8 @@ export function setStatus(
   countForWorkflow(actor, status, 1n);
   chunk.statuses[at] = (byte & HAS_RECORD) | status | (terminalMode ? TERMINAL_MODE : 0);
   actor.ctx.view.put(key, chunk);
+  if (before === ItemStatus.FAILED && actor.run.deadLetters !== undefined)
+    takeOutItem(actor, action.index, item);
 }
 
 /** The workflow's counts say how many items succeeded and failed, over all its runs. */
@@ -174,6 +177,7 @@ export function dropItems(actor: Actor, action: ActionPlan): void {
   }
   for (let block = 0; block * INPUTS_A_RECORD < items.bound; block++)
     actor.ctx.view.del(inputsKey(actor.runId, action.index, block));
+  takeOutItemsOf(actor, action.index);
   // That the list is another one is news to dependants, whatever comes of it.
   stateOf(actor, action).items = init(ItemsStateSchema, {
     counts: init(ItemCountsSchema),

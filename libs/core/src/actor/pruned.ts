@@ -34,6 +34,7 @@ import {
   tombstoneKey,
 } from "../state/tables.js";
 import { cancelsClosed } from "./batch-cancel.js";
+import { takeOutAll } from "./dead-letters.js";
 import { expiryClassOf } from "./expiry.js";
 import { forgetSignatures } from "./signatures.js";
 
@@ -86,7 +87,8 @@ export function pruneRun(ctx: FoldContext, leaving: Leaving): void {
   });
   view.put(tombstoneKey(runId), tombstone);
   ctx.applied.tombstones += 1n;
-  view.del(expiryKey(expiryClassOf(run.status), run.workflow, run.expiryNs, runId));
+  view.del(expiryKey(expiryClassOf(run), run.workflow, run.expiryNs, runId));
+  takeOutAll({ ctx, run, runId });
   view.del(statusKey(run.workflow, run.status, run.createdAtNs, runId));
   forgetSignatures(view, runId, run);
   removeRecords(ctx, runId, run);

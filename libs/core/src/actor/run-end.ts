@@ -30,8 +30,10 @@ import { addMode, modesText } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
 import { failedText } from "./attempt.js";
 import { tellOperators } from "./attention.js";
+import { takeOutRun } from "./dead-letters.js";
 import { fileExpiry, retryableUntilNs, unfileExpiry } from "./expiry.js";
 import { endGuardrails, exceededOf } from "./guardrails.js";
+import { deadLetterByPolicy } from "./move-to-dead-letters.js";
 import { planRecovery } from "./recover.js";
 import { tellReopened, tellRequester } from "./requester.js";
 import { fileSignatures, unfileSignatures } from "./signatures.js";
@@ -108,6 +110,7 @@ export function callOffRecovery(actor: Actor): void {
   run.recoverAtNs = 0n;
   if (run.status !== RunStatus.FAILED || !hasUndos(actor)) {
     tellEnd(actor, endedOf(actor));
+    deadLetterByPolicy(actor);
     return;
   }
   reopenRun(actor);
@@ -177,6 +180,7 @@ function bookEnd(actor: Actor, text: string, recovery: string | undefined): void
   if (recovery !== undefined) return;
   tellEnd(actor, endedOf(actor, tally));
   tellOperators(actor);
+  deadLetterByPolicy(actor);
 }
 
 /** Everybody who waits for the run's end is told of it. */
@@ -226,6 +230,8 @@ export function reopenRun(actor: Actor): void {
   refile(actor, from, RunStatus.RUNNING);
   unfileExpiry(actor);
   unfileSignatures(actor);
+  takeOutRun(actor);
+  run.discarded = undefined;
   run.status = RunStatus.RUNNING;
   run.generation += 1;
   run.endedAtNs = 0n;

@@ -14,6 +14,8 @@ export interface RowsFound {
   readonly cancelled: number;
   /** In the expiry index. */
   readonly expiring: number;
+  /** Rows of the dead-letter set. */
+  readonly deadLetters: number;
 }
 
 /** Sentences that say what does not add up; empty: all does. */
@@ -37,6 +39,8 @@ export function checkBooks(
     problems.push(
       `${kept} runs have ended and are kept, but ${found.expiring} of them wait for their pruning`,
     );
+  if (counts.deadLetters !== BigInt(found.deadLetters))
+    problems.push(`${counts.deadLetters} dead letters are counted, ${found.deadLetters} are there`);
   const rolledUp = rollups.reduce(
     (sum, { pruned }) => pruned.reduce((total, { runs }) => total + runs, sum),
     0n,

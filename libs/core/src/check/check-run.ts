@@ -3,6 +3,7 @@
  *
  * I3: a run is terminal exactly when all its actions are, and its status is the resolver's.
  * I4: every item is in exactly one disposition, and the counts are the dispositions.
+ * I6: what is in the dead-letter set has failed, is listed and kept.
  * I8: what failed has a detail. I10: what waits for another run has asked for one. I13: what waits for its next attempt says when that is.
  */
 import {
@@ -10,20 +11,23 @@ import {
   ActionStatus,
   BatchPhase,
   ItemCountsSchema,
+  ItemStatus,
   RunStatus,
   type RunRecord,
   UndoStatus,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { lettersOf } from "../actor/dead-letters.js";
 import { COUNT_OF, type CountName, eachItem, HAS_RECORD, openItems, STATUS_MASK } from "../actor/items.js";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
 import { resolveRunStatus } from "../resolve.js";
-import { itemKey } from "../state/tables.js";
+import { ITEMS_A_CHUNK } from "../limits.js";
+import { chunkKey, chunkOf, deadLetterKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 
 export interface FoundBreach {
-  readonly rule: "I3" | "I4" | "I8" | "I10" | "I13";
+  readonly rule: "I3" | "I4" | "I6" | "I8" | "I10" | "I13";
   /** Empty: of the run itself. */
   readonly action: string;
   readonly message: string;
@@ -40,6 +44,7 @@ export function checkRun(view: View, runId: string, run: RunRecord, plan: Defini
   const breaches: FoundBreach[] = [];
   const say: Say = (rule, action, message) => breaches.push({ rule, action, message });
   checkEnding(run, plan, say);
+  checkLetters(view, runId, run, plan, say);
   let items = 0;
   for (const action of plan.actions) items += checkAction(view, runId, run, action, say);
   return { breaches, items };
@@ -70,6 +75,26 @@ function checkEnding(run: RunRecord, plan: DefinitionPlan, say: Say): void {
   if (run.endedAtNs === 0n) say("I3", "", `the run is ${status}, but has no time of its end`);
   if (isRunRetryable(run.status) && run.failure === undefined)
     say("I8", "", `the run is ${status}, but has no failure`);
+}
+
+/** What is in the dead-letter set has failed, can be listed, and is kept as long as was promised. */
+function checkLetters(view: View, runId: string, run: RunRecord, plan: DefinitionPlan, say: Say): void {
+  if (run.deadLetters === undefined) return;
+  if (run.deadLetters.runAtNs > 0n && !isRunRetryable(run.status))
+    say("I6", "", `the run is in the dead letters, but is ${RunStatus[run.status] ?? run.status}`);
+  if (isRunTerminal(run.status) && run.expiryNs < run.deadLetters.untilNs)
+    say("I6", "", "the run is in the dead letters, but may be pruned before that is over");
+  for (const { atNs, action, item } of lettersOf(run)) {
+    const name = plan.actions[action]?.name ?? "";
+    const what = item < 0 ? "the run" : `item ${item}`;
+    if (view.get(deadLetterKey(run.workflow, { atNs, runId, action, item })) === undefined)
+      say("I6", name, `${what} is in the dead letters, but no list would show it`);
+    if (item < 0) continue;
+    const status =
+      (view.get(chunkKey(runId, action, chunkOf(item)))?.statuses[item % ITEMS_A_CHUNK] ?? 0) & STATUS_MASK;
+    if (status !== ItemStatus.FAILED)
+      say("I6", name, `${what} is in the dead letters, but is ${ItemStatus[status] ?? status}`);
+  }
 }
 
 /** A run is undone once all has ended, one action at a time. */

@@ -62,6 +62,8 @@ export interface ResolvedRecovery {
   readonly auto: boolean;
   readonly maxAttempts: number;
   readonly backoff: ResolvedRetry;
+  /** What fails and is not recovered by itself (any more) goes to the dead-letter set. */
+  readonly deadLetter: boolean;
 }
 
 /** 0: no limit. */
@@ -154,6 +156,7 @@ function makePlan(definition: WorkflowDefinition): DefinitionPlan {
       auto: definition.recovery?.auto ?? false,
       maxAttempts: Math.min(definition.recovery?.maxAttempts || RECOVERIES_DEFAULT, RECOVERIES_MAX),
       backoff: resolveRetry(definition.recovery?.backoff),
+      deadLetter: definition.recovery?.deadLetter ?? false,
     },
     guardrails: resolveGuardrails(definition.guardrails),
     byName,

@@ -34,10 +34,13 @@ import {
   tombstoneKey,
 } from "../state/tables.js";
 import type { View } from "../state/view.js";
+import { discardDeadLetters } from "../actor/discard-dead-letters.js";
+import { moveToDeadLetters } from "../actor/move-to-dead-letters.js";
 import { batchResults } from "./commands/batch-results.js";
 import { cancelRun } from "./commands/cancel-run.js";
 import { changeBreaker } from "./commands/change-breaker.js";
 import { changeSchedule } from "./commands/change-schedule.js";
+import { changeDeadLetters } from "./commands/change-dead-letters.js";
 import { checkpointStep } from "./commands/checkpoint-step.js";
 import { decideApproval } from "./commands/decide-approval.js";
 import { defineWorkflow } from "./commands/define-workflow.js";
@@ -101,6 +104,8 @@ export function prefetch(batch: CommandBatch, applied: AppliedRecord, keys: Set<
       case "resumeRun":
       case "signalRun":
       case "decideApproval":
+      case "moveToDeadLetters":
+      case "discardDeadLetters":
         if (isRunId(kind.value.runId)) keys.add(runKey(kind.value.runId));
         if (isCommandId(id)) keys.add(outcomeKey(id));
         break;
@@ -154,6 +159,7 @@ function admits(applied: AppliedRecord, batch: CommandBatch): boolean {
   if (stamp === undefined) return true;
   if (stamp.epoch !== applied.ownerEpoch || stamp.n <= applied.ownerN) return false;
   applied.ownerN = stamp.n;
+  applied.ownerAtNs = applied.atNs;
   return true;
 }
 
@@ -207,6 +213,10 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
     case "schedulePlanned":
       if (ownersOnly(ctx, command)) schedulePlanned(ctx, command, kind.value);
       return;
+    case "moveToDeadLetters":
+      return once(ctx, command, () => changeDeadLetters(ctx, command, kind.value, moveToDeadLetters));
+    case "discardDeadLetters":
+      return once(ctx, command, () => changeDeadLetters(ctx, command, kind.value, discardDeadLetters));
     case "deliverMessages":
       return deliverMessages(ctx, command, kind.value);
     case "messagesDelivered":

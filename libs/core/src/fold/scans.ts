@@ -66,6 +66,8 @@ function pruneScans({ kind, workflow, fromNs, upToNs, runId }: Prune): Scan[] {
       return isName(workflow) ? expiring("completed") : [];
     case PruneKind.FAILED:
       return isName(workflow) ? expiring("failed") : [];
+    case PruneKind.DEAD_LETTERS:
+      return isName(workflow) ? expiring("dead") : [];
     case PruneKind.TOMBSTONES:
       return [{ from: "j", to: upTo("j", upToNs), limit: 8 }];
     case PruneKind.GARBAGE:

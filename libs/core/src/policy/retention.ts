@@ -77,5 +77,7 @@ export const completedText = ({ completedNs }: ResolvedRetention): string =>
   `completed runs are kept ${spanText(completedNs / 1_000_000n)}`;
 export const failedText = ({ failedNs }: ResolvedRetention): string =>
   `failed runs are kept ${spanText(failedNs / 1_000_000n)}`;
+export const deadLetterText = ({ deadLetterNs }: ResolvedRetention): string =>
+  `dead letters are kept ${spanText(deadLetterNs / 1_000_000n)}`;
 export const maxTerminalText = ({ maxTerminalRuns }: ResolvedRetention): string =>
   `at most ${maxTerminalRuns} ended runs are kept`;

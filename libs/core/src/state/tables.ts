@@ -14,6 +14,8 @@ import {
   BreakerRecordSchema,
   type CountsRecord,
   CountsRecordSchema,
+  type DeadLetterRecord,
+  DeadLetterRecordSchema,
   type DefinitionRecord,
   DefinitionRecordSchema,
   type EventChunkRecord,
@@ -103,6 +105,7 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   S: SignatureListRecordSchema,
   // Says all in its key.
   G: LatestRecordSchema,
+  D: DeadLetterRecordSchema,
 };
 
 /** Tables whose keys go on with a run id and NUL: what a run consists of beside its own record. */
@@ -234,9 +237,12 @@ export function readStatusKey(key: string): StatusRow {
   return { workflow: key.slice(1, end), createdNs: readU64(key, end + 2), runId: key.slice(end + 10) };
 }
 
-/** What ended runs are ordered by for pruning: completed ones by when they ended, others by when their floor ends. */
-export type ExpiryClass = "completed" | "failed";
-const EXPIRY_BYTE: Readonly<Record<ExpiryClass, string>> = { completed: "c", failed: "f" };
+/**
+ * What ended runs are ordered by for pruning: completed ones by when they ended, others by when their floor ends, and those with
+ * anything in the dead-letter set by when that is over, too.
+ */
+export type ExpiryClass = "completed" | "failed" | "dead";
+const EXPIRY_BYTE: Readonly<Record<ExpiryClass, string>> = { completed: "c", failed: "f", dead: "d" };
 
 export const expiryKey = (
   expiry: ExpiryClass,
@@ -309,6 +315,36 @@ export interface SignatureRunRow {
 export function readSignatureRunKey(key: string): SignatureRunRow {
   const end = 1 + SIGNATURE_ID_CHARS;
   return { signature: key.slice(1, end), createdNs: readU64(key, end), runId: key.slice(end + 8) };
+}
+
+export interface DeadLetterPlace {
+  /** When it was moved. */
+  readonly atNs: bigint;
+  readonly runId: string;
+  /** -1: the run as a whole. */
+  readonly action: number;
+  readonly item: number;
+}
+
+/** Dead letters of one workflow, by when they were moved. */
+export const deadLetterKey = (
+  workflow: string,
+  { atNs, runId, action, item }: DeadLetterPlace,
+): Key<DeadLetterRecord> =>
+  `${deadLetterPrefix(workflow)}${u64(atNs)}${runId}\0${u16(action + 1)}${u32(item + 1)}`;
+export const deadLetterPrefix = (workflow: string): string => `D${workflow}\0`;
+
+export function readDeadLetterKey(key: string): DeadLetterPlace & { readonly workflow: string } {
+  const first = key.indexOf("\0");
+  const from = first + 9;
+  const end = key.indexOf("\0", from);
+  return {
+    workflow: key.slice(1, first),
+    atNs: readU64(key, first + 1),
+    runId: key.slice(from, end),
+    action: ((key.charCodeAt(end + 1) << 8) | key.charCodeAt(end + 2)) - 1,
+    item: readU32(key, end + 3) - 1,
+  };
 }
 
 export const garbageKey = (runId: string): Key<GarbageRecord> => `g${runId}`;

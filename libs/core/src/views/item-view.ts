@@ -9,6 +9,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { SNAPSHOT_BYTES_MAX } from "../limits.js";
+import { itemLetterAt } from "../actor/dead-letters.js";
 import { STATUS_MASK } from "../actor/items.js";
 import { fromUtf8, snapshotOf } from "../text.js";
 import type { ActionPlan } from "../definition/plan.js";
@@ -55,6 +56,7 @@ export function itemView(shown: ItemViewInput): ItemView {
         : partialOfItem(action, index, record, run, steps),
     steps: steps.map(stepView),
     recover: recoverView(record?.recover),
+    deadLetterSince: timestamp(itemLetterAt(run, action.index, index) ?? 0n),
   });
 }
 

@@ -8,6 +8,7 @@ import {
   type ChildState,
   type ChildView,
   ChildViewSchema,
+  type DeadLetterView,
   Effect,
   type EventView,
   EventViewSchema,
@@ -33,6 +34,7 @@ import {
   UndoViewSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { countLetters } from "../actor/dead-letters.js";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
 import { completionOf } from "../recovery/completion.js";
 import { completionMilli } from "../recovery/recommend.js";
@@ -40,6 +42,7 @@ import { recommendForRun } from "../recovery/recommend-run.js";
 import { itemTotals, tallyOf } from "../resolve.js";
 import { isRunTerminal } from "../status.js";
 import { batchView } from "./batch-view.js";
+import { discardedText } from "./dead-letter-view.js";
 import { guardrailsView, recoverView } from "./guardrails-view.js";
 import { partialOfAction, partialOfRun, stepView } from "./partial-result.js";
 import { timestamp } from "./timestamp.js";
@@ -62,6 +65,7 @@ export function runSummary(runId: string, run: RunRecord, untilNs: bigint): RunS
     failureMode: run.failure?.mode ?? FailureMode.UNSPECIFIED,
     priority: run.priority,
     recoverAt: timestamp(run.recoverAtNs),
+    deadLetters: countLetters(run),
   });
 }
 
@@ -77,6 +81,8 @@ export interface RunViewInput {
   readonly workflowPaused: string;
   /** Until when it can be retried, as the policy is now; 0: it is not failed. */
   readonly retryableUntilNs: bigint;
+  /** What of it is in the dead-letter set. */
+  readonly deadLetters?: readonly DeadLetterView[];
   /** Older events than the record's own, in order. */
   readonly olderEvents: readonly RunEvent[];
   /** Steps that are done of an action that is not over items. */
@@ -115,6 +121,8 @@ export function runView(shown: RunViewInput): RunView {
     parent: parentView(run),
     workflowPaused: shown.workflowPaused,
     scheduledBy: scheduledByView(run),
+    deadLetters: [...(shown.deadLetters ?? [])],
+    discarded: discardedText(run),
   });
 }
 

@@ -17,6 +17,7 @@ function noCounts(workflow: string): WorkflowCounts {
     retried: 0n,
     itemsSucceeded: 0n,
     itemsFailed: 0n,
+    deadLetters: 0n,
   };
 }
 
@@ -32,6 +33,7 @@ function add(sum: WorkflowCounts, more: WorkflowCounts): void {
   sum.retried += more.retried;
   sum.itemsSucceeded += more.itemsSucceeded;
   sum.itemsFailed += more.itemsFailed;
+  sum.deadLetters += more.deadLetters;
 }
 
 /** One entry for each workflow. */

@@ -236,6 +236,7 @@ describe("counts and status", () => {
       retried: 0n,
       itemsSucceeded: 0n,
       itemsFailed: 0n,
+      deadLetters: 0n,
     });
     const client = serve(3, (_kind, p) => ({
       case: "counts",

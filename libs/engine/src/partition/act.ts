@@ -62,6 +62,9 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
       case "attention":
         outbox.addAttention(effect.attention);
         return;
+      case "dead-letter":
+        outbox.addDeadLetter(effect.letter);
+        return;
       case "breaker":
         metrics.breakerTransitions.inc();
         tellTransition(deps.logger, effect);

@@ -3,6 +3,7 @@ import {
   checkBooks,
   checkRun,
   countsKey,
+  deadLetterPrefix,
   expiryPrefix,
   type Key,
   prefixEnd,
@@ -90,23 +91,35 @@ async function booksOf(
   const counts = init(CountsRecordSchema, { ...state.get(countsKey(workflow)) });
   const rollups = keys.map((key) => copyOf(state.get(key)));
   const ofStatus = (status: RunStatus): Promise<number> => state.count(statusPrefix(workflow, status));
-  const [active, completed, completedWithFailures, failed, cancelled, ended, notCompleted] =
-    await Promise.all([
-      ofStatus(RunStatus.RUNNING),
-      ofStatus(RunStatus.COMPLETED),
-      ofStatus(RunStatus.COMPLETED_WITH_FAILURES),
-      ofStatus(RunStatus.FAILED),
-      ofStatus(RunStatus.CANCELLED),
-      state.count(expiryPrefix("completed", workflow)),
-      state.count(expiryPrefix("failed", workflow)),
-    ]);
+  const [
+    active,
+    completed,
+    completedWithFailures,
+    failed,
+    cancelled,
+    ended,
+    notCompleted,
+    dead,
+    deadLetters,
+  ] = await Promise.all([
+    ofStatus(RunStatus.RUNNING),
+    ofStatus(RunStatus.COMPLETED),
+    ofStatus(RunStatus.COMPLETED_WITH_FAILURES),
+    ofStatus(RunStatus.FAILED),
+    ofStatus(RunStatus.CANCELLED),
+    state.count(expiryPrefix("completed", workflow)),
+    state.count(expiryPrefix("failed", workflow)),
+    state.count(expiryPrefix("dead", workflow)),
+    state.count(deadLetterPrefix(workflow)),
+  ]);
   const rows = {
     active,
     completed,
     completedWithFailures,
     failed,
     cancelled,
-    expiring: ended + notCompleted,
+    expiring: ended + notCompleted + dead,
+    deadLetters,
   };
   return { counts, rollups, rows };
 }

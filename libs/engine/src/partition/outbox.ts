@@ -3,6 +3,8 @@ import {
   type Attention,
   AttentionBatchSchema,
   AttentionSchema,
+  type DeadLetter,
+  DeadLetterBatchSchema,
   type Outcome,
   OutcomeBatchSchema,
   PublishedEventSchema,
@@ -12,16 +14,19 @@ import {
 } from "@holdfast/proto";
 import { encode, init } from "@holdfast/proto/codec";
 import type { Bus } from "../ports/bus.js";
-import { attentionSubject, eventsSubject } from "../subjects.js";
+import { attentionSubject, deadLetterSubject, eventsSubject } from "../subjects.js";
 
 const OUTCOMES_A_MESSAGE = 512;
 /** Their texts are longer. */
 const ATTENTIONS_A_MESSAGE = 128;
+/** Each may name a thousand items. */
+const LETTERS_A_MESSAGE = 64;
 
 export class Outbox {
   private outcomes = new Map<string, Outcome[]>();
   private attentions = new Map<string, Attention[]>();
   private events = new Map<string, PublishedEvent[]>();
+  private letters = new Map<string, DeadLetter[]>();
 
   constructor(
     private readonly bus: Bus,
@@ -46,6 +51,12 @@ export class Outbox {
     const list = this.attentions.get(attention.workflow);
     if (list === undefined) this.attentions.set(attention.workflow, [told]);
     else list.push(told);
+  }
+
+  addDeadLetter(letter: DeadLetter): void {
+    const list = this.letters.get(letter.workflow);
+    if (list === undefined) this.letters.set(letter.workflow, [letter]);
+    else list.push(letter);
   }
 
   flush(): void {
@@ -75,6 +86,16 @@ export class Outbox {
         this.bus.publish(attentionSubject(workflow), encode(AttentionBatchSchema, batch));
       }
     }
+    for (const [workflow, letters] of this.letters) {
+      for (let at = 0; at < letters.length; at += LETTERS_A_MESSAGE) {
+        const batch = init(DeadLetterBatchSchema, {
+          partition: this.partition,
+          letters: letters.slice(at, at + LETTERS_A_MESSAGE),
+        });
+        this.bus.publish(deadLetterSubject(workflow), encode(DeadLetterBatchSchema, batch));
+      }
+    }
+    if (this.letters.size > 0) this.letters = new Map();
     if (this.attentions.size > 0) this.attentions = new Map();
     if (this.outcomes.size > 0) this.outcomes = new Map();
     if (this.events.size > 0) this.events = new Map();

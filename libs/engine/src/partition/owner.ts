@@ -5,7 +5,13 @@
  * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
  */
 import { isPaused, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
-import { type AppliedRecord, type Command, CommandSchema, TimersFiredSchema } from "@holdfast/proto";
+import {
+  type AppliedRecord,
+  type Command,
+  CommandSchema,
+  type DeadLetter,
+  TimersFiredSchema,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import { Courier } from "./courier.js";
@@ -18,6 +24,7 @@ import type { ProcessorDeps } from "./deps.js";
 import type { Processor } from "./processor.js";
 import type { PartitionState } from "./state.js";
 import { Sweeper } from "./sweeper.js";
+import { tellDeadLetters } from "./tell-dead-letters.js";
 
 const MS = 1_000_000n;
 /** The log's clock may be behind this node's: a timer that did not fire yet is tried again after this. */
@@ -41,6 +48,8 @@ export class Owner {
   private firing = false;
   private missed = false;
   private finding = false;
+  /** When the predecessor last wrote to the log. */
+  private lastSignNs = 0n;
 
   constructor(
     private readonly deps: ProcessorDeps,
@@ -54,7 +63,7 @@ export class Owner {
       ...deps,
       state,
       write: async (command) => await processor.folded(await this.writer.write(command)),
-      stalled: (behindMs) => processor.sweepStalled(behindMs),
+      stalled: (behindMs) => processor.notices.sweepStalled(behindMs),
     });
     this.heldBack = new HeldBack(state, (command) => this.write(command));
     const writing = {
@@ -91,6 +100,7 @@ export class Owner {
     this.missed = true;
     await this.findDuePages();
     this.sweeper.begin();
+    this.tellAgain();
   }
 
   /** An announcement was folded: this node's own begins its work, another's ends it. */
@@ -99,6 +109,7 @@ export class Owner {
     if (announcing !== undefined && node === this.deps.node && epoch === announcing.epoch) {
       this.announcing = undefined;
       this.acting = true;
+      this.lastSignNs = this.applied().ownerAtNs;
       this.writer.begin(epoch);
       announcing.resolve();
       return;
@@ -114,6 +125,19 @@ export class Owner {
     this.deps.logger.warn("another node became owner of the partition", {
       partition: this.deps.partition,
       owner: node,
+    });
+  }
+
+  /** What went to the dead-letter set while nobody may have told of it. Work goes on meanwhile. */
+  private tellAgain(): void {
+    const tell = (letters: readonly DeadLetter[]): void => {
+      if (this.acting) this.processor.notices.deadLetters(letters);
+    };
+    tellDeadLetters(this.state(), this.lastSignNs, tell).catch((error: unknown) => {
+      this.deps.logger.error("dead letters could not be announced again", {
+        partition: this.deps.partition,
+        err: error,
+      });
     });
   }
 

@@ -18,9 +18,6 @@ import {
 } from "@holdfast/core";
 import {
   type AppliedRecord,
-  AttentionKind,
-  AttentionSchema,
-  type Breach,
   AppliedRecordSchema,
   CommandBatchSchema,
   type CommandBatch,
@@ -42,6 +39,7 @@ import { composeTask, pinned } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";
 import { migrate } from "./migrate.js";
 import { digestOf, openStore, verifyLog } from "./open.js";
+import { Notices } from "./notices.js";
 import { Outbox } from "./outbox.js";
 import { Owner } from "./owner.js";
 import { answerQuery } from "./queries.js";
@@ -64,6 +62,7 @@ export class Processor {
   private readonly abort = new AbortController();
   private readonly outbox: Outbox;
   private readonly owner: Owner;
+  readonly notices: Notices;
   private readonly acting: (effect: FoldEffect) => void;
   private following: Promise<void> | undefined;
   private readonly waiters = new Set<{ readonly seq: number; readonly resolve: () => void }>();
@@ -71,6 +70,12 @@ export class Processor {
   constructor(private readonly deps: ProcessorDeps) {
     this.partition = deps.partition;
     this.outbox = new Outbox(deps.bus, deps.partition);
+    this.notices = new Notices({
+      deps,
+      outbox: this.outbox,
+      state: () => this.state,
+      atNs: () => this.applied.atNs,
+    });
     this.owner = new Owner(
       deps,
       this,
@@ -220,44 +225,11 @@ export class Processor {
         phase: () => this.phase,
         problem: () => this.problem,
         foldedInTime: (seq) => this.foldedInTime(seq),
-        onBreaches: (breaches) => this.noteBreaches(breaches),
+        onBreaches: (breaches) => this.notices.breaches(breaches),
         serving: (queue, workflow) => this.deps.sink.serving(queue, workflow),
       },
       request,
     );
-  }
-
-  /** Retention leaves ended runs for longer than it may. */
-  sweepStalled(behindMs: number): void {
-    const minutes = Math.round(behindMs / 60_000);
-    const message = `partition ${this.partition} is ${minutes} min behind with pruning ended runs: look at its node's load, disk and log`;
-    const { SWEEP_STALLED: kind } = AttentionKind;
-    this.outbox.addAttention(init(AttentionSchema, { kind, message, atNs: this.applied.atNs }));
-    this.outbox.flush();
-  }
-
-  private noteBreaches(breaches: readonly Breach[]): void {
-    this.deps.metrics.breaches.inc(breaches.length);
-    for (const { runId, action, rule, message } of breaches) {
-      this.deps.logger.error("a rule that must always hold is broken", {
-        run: runId,
-        action,
-        rule,
-        found: message,
-      });
-      const run = runId === "" ? undefined : pinned(this.state, runId)?.run;
-      this.outbox.addAttention(
-        init(AttentionSchema, {
-          kind: AttentionKind.BREACH,
-          workflow: run?.workflow ?? "",
-          runId,
-          action,
-          message: `${rule} is broken: ${message}`,
-          atNs: this.applied.atNs,
-        }),
-      );
-    }
-    this.outbox.flush();
   }
 
   private async open(): Promise<number> {

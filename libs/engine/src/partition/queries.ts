@@ -9,6 +9,7 @@ import {
   type DefinitionPlan,
   chunkKey,
   chunkOf,
+  deadLettersOfRun,
   eventChunkKey,
   EVENTS_EMBEDDED_MAX,
   HAS_RECORD,
@@ -57,6 +58,7 @@ import { servingText } from "../dispatch/reaper.js";
 import { retentionAnswer } from "./retention.js";
 import { listBreakers } from "./list-breakers.js";
 import { getSchedule, listSchedules } from "./list-schedules.js";
+import { listDeadLetters } from "./list-dead-letters.js";
 import { listRuns } from "./list-runs.js";
 import { readSteps } from "./steps.js";
 import type { PartitionState } from "./state.js";
@@ -79,6 +81,8 @@ const PAGE_MAX = 1_000;
 /** An answer stays well below a message's limit. */
 const ANSWER_BYTES_MAX = 512 * 1024;
 const EVENT_CHUNKS_SHOWN = 16;
+/** Of one run; more are listed. */
+const DEAD_LETTERS_SHOWN = 100;
 const WORKFLOWS_MAX = 10_000;
 
 type Result = QueryResponse["result"];
@@ -128,6 +132,8 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
         case: "retention",
         value: await retentionAnswer(deps.view(), deps.applied(), deps.partition, kind.value),
       };
+    case "listDeadLetters":
+      return { case: "deadLetters", value: await listDeadLetters(deps.view(), kind.value) };
     case "listBreakers":
       return { case: "breakers", value: await listBreakers(deps.view(), deps.applied(), kind.value) };
     case "getSchedule": {
@@ -167,6 +173,7 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
     retryableUntilNs: retryableUntilNs(view, run),
     noteOf: (action) => noteOf(deps, run, plan, action),
     workflowPaused: pausedText(deps.applied(), run.workflow) ?? "",
+    deadLetters: deadLettersOfRun(view, runId, found, DEAD_LETTERS_SHOWN),
     olderEvents: full ? olderEvents(view, runId, run) : [],
     stepsOf: (action) => {
       const { steps, stepsSince: since, batch } = run.actions[action] as ActionState;
@@ -304,6 +311,7 @@ const workflowCounts = (workflow: string, counts: CountsRecord): WorkflowCounts 
     retried: counts.retried,
     itemsSucceeded: counts.itemsSucceeded,
     itemsFailed: counts.itemsFailed,
+    deadLetters: counts.deadLetters,
   });
 
 function getPayload(deps: QueryDeps, { runId, action }: GetPayloadQuery): Result {

@@ -121,7 +121,7 @@ export class Sweeper {
     const todo: { readonly kind: PruneKind; readonly expiry: ExpiryClass; readonly workflow: string }[] = [];
     for (const workflow of workflows) {
       const policy = retentionOf(state, workflow);
-      for (const span of [policy.completedNs, policy.failedNs])
+      for (const span of [policy.completedNs, policy.failedNs, policy.deadLetterNs])
         if (nowNs + span < nextNs) nextNs = nowNs + span;
       if (policy.maxTerminalRuns > 0) nextNs = nowNs;
       for (const [expiry, kind] of CLASSES) {
@@ -185,7 +185,7 @@ export class Sweeper {
     const first = rows[0]?.[0];
     if (first === undefined) return undefined;
     const { atNs } = readExpiryKey(first);
-    if (expiry === "failed") return { first, sinceNs: atNs, upToNs: nowNs };
+    if (expiry !== "completed") return { first, sinceNs: atNs, upToNs: nowNs };
     const share = shareOfTerminalRuns(policy, this.deps.log.partitions);
     const counts = this.deps.state().get(countsKey(workflow));
     const kept =
@@ -228,4 +228,5 @@ export class Sweeper {
 const CLASSES: readonly (readonly [ExpiryClass, PruneKind])[] = [
   ["completed", PruneKind.COMPLETED],
   ["failed", PruneKind.FAILED],
+  ["dead", PruneKind.DEAD_LETTERS],
 ];

@@ -20,13 +20,15 @@ import {
   SweepRecordSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { aloneRun, keptUntilNs } from "../../actor/expiry.js";
+import { countLetters } from "../../actor/dead-letters.js";
+import { aloneRun, carryForward, keptUntilNs } from "../../actor/expiry.js";
 import { addPruned, pruneRun } from "../../actor/pruned.js";
 import { DEFAULT_QUEUE } from "../../definition/plan.js";
 import { PRUNE_GARBAGE_MAX, SWEEPS_KEPT_MAX, TOMBSTONE_NS } from "../../limits.js";
 import { isRunId } from "../../names.js";
 import {
   completedText,
+  deadLetterText,
   failedText,
   maxTerminalText,
   type ResolvedRetention,
@@ -35,7 +37,6 @@ import {
 } from "../../policy/retention.js";
 import {
   countsKey,
-  expiryKey,
   forgetDue,
   forgetKey,
   garbageKey,
@@ -45,6 +46,7 @@ import {
   tombstoneKey,
 } from "../../state/tables.js";
 import { isRunTerminal } from "../../status.js";
+import { timeText } from "../../text.js";
 import type { FoldContext } from "../context.js";
 import type { Row } from "../scans.js";
 
@@ -54,6 +56,7 @@ export function prune(ctx: FoldContext, command: Command, wanted: Prune, rows: r
       pruneRuns(ctx, wanted, rows, whyCompleted);
       break;
     case PruneKind.FAILED:
+    case PruneKind.DEAD_LETTERS:
       pruneRuns(ctx, wanted, rows, whyFailed);
       break;
     case PruneKind.TOMBSTONES:
@@ -101,7 +104,13 @@ const whyFailed: Why = ({ ctx, policy }, run) => {
   if (later > ctx.atNs) return { later };
   // It has not been given up: its next recovery comes first.
   if (run.recoverAtNs > 0n) return { later: (run.recoverAtNs > ctx.atNs ? run.recoverAtNs : ctx.atNs) + 1n };
-  return { cause: PruneCause.RETENTION, policy: failedText(policy) };
+  if (run.deadLetters !== undefined)
+    return { cause: PruneCause.DEAD_LETTER_RETENTION, policy: deadLetterText(policy) };
+  if (run.discarded === undefined) return { cause: PruneCause.RETENTION, policy: failedText(policy) };
+  const { who, reason, atNs } = run.discarded;
+  const by = who === "" ? "" : ` by ${who}`;
+  const said = `discarded${by} at ${timeText(atNs)}: ${reason}; ${failedText(policy)}`;
+  return { cause: PruneCause.DISCARDED, policy: said };
 };
 
 function pruneRuns(ctx: FoldContext, wanted: Prune, rows: readonly Row[], why: Why): void {
@@ -113,6 +122,7 @@ function pruneRuns(ctx: FoldContext, wanted: Prune, rows: readonly Row[], why: W
   const share = shareOfTerminalRuns(policy, ctx.applied.partitions);
   const sweep = sweepOf(ctx, wanted.sweepNs);
   const gone: string[] = [];
+  let letters = 0;
   for (const [key, record] of rows) {
     const { runId, atNs } = readExpiryKey(key);
     const row = record as ExpiryRecord;
@@ -120,11 +130,14 @@ function pruneRuns(ctx: FoldContext, wanted: Prune, rows: readonly Row[], why: W
     // Set off again or pruned by an earlier command of this entry.
     if (run === undefined || !isRunTerminal(run.status) || run.expiryNs !== atNs || ctx.isTaken(key))
       continue;
+    // A run may have many rows in the dead-letter set: the rest is for another command.
+    letters += countLetters(run);
+    if (letters > PRUNE_GARBAGE_MAX && gone.length > 0) break;
     sweep.scanned += 1n;
     const verdict = why({ ctx, policy, counts, share }, run);
     if (verdict === "stays") break;
     if ("later" in verdict) {
-      carryForward(ctx, key, run, verdict.later, runId);
+      carryForward(ctx.view, runId, run, verdict.later);
       sweep.carriedForward += 1n;
       continue;
     }
@@ -138,15 +151,6 @@ function pruneRuns(ctx: FoldContext, wanted: Prune, rows: readonly Row[], why: W
     ctx.view.put(forgetKey(forgetNs, ctx.seq, ctx.nextRow()), init(ForgetRecordSchema, { runIds: gone }));
   }
   keepSweep(ctx, sweep);
-}
-
-/** A policy that has been lengthened counts for runs that had ended before. */
-function carryForward(ctx: FoldContext, key: string, run: RunRecord, untilNs: bigint, runId: string): void {
-  ctx.view.del(key);
-  run.expiryNs = untilNs;
-  if (run.retryableUntilNs > 0n) run.retryableUntilNs = untilNs;
-  ctx.view.put(expiryKey("failed", run.workflow, untilNs, runId), init(ExpiryRecordSchema));
-  ctx.view.put(runKey(runId), run);
 }
 
 function forgetTombstones(ctx: FoldContext, wanted: Prune, rows: readonly Row[]): void {
