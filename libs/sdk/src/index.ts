@@ -1,6 +1,8 @@
 /** What users of Holdfast import: define workflows, run workers, start runs. */
 export type {
+  DeadLettersPage,
   ItemsPage,
+  ListDeadLettersFilter,
   ListItemsFilter,
   ListRunsFilter,
   ListSchedulesFilter,
@@ -35,6 +37,7 @@ export type {
   CancelOptions,
   ChangeOptions,
   ControlOptions,
+  DeadLetterOptions,
   DecisionOptions,
   ConnectOptions,
   HoldfastOptions,

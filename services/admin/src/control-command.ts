@@ -19,6 +19,8 @@ export function commandId(
     | "retention"
     | "signal"
     | "decide"
+    | "dead-letter"
+    | "discard"
     | "breaker-open"
     | "breaker-reset"
     | "schedule-put"

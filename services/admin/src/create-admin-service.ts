@@ -5,6 +5,7 @@ import { changeBreaker, getBreaker, listBreakers } from "./breakers.js";
 import { cancelRun, pauseRun, resumeRun, retryRun } from "./change-run.js";
 import { check } from "./check.js";
 import { describeCluster, listWorkflows } from "./cluster.js";
+import { discardDeadLetters, listDeadLetters, moveToDeadLetters } from "./dead-letters.js";
 import type { AdminParts } from "./parts.js";
 import { pauseWorkflow, resumeWorkflow } from "./pause-workflow.js";
 import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
@@ -54,6 +55,9 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     replayRejected: (request) => replayRejected(parts, request),
     putArtifact: (requests) => putArtifact(parts, requests),
     check: (_request, context) => check(parts, context),
+    moveToDeadLetters: (request, context) => moveToDeadLetters(parts, request, context),
+    listDeadLetters: (request, context) => listDeadLetters(parts, request, context),
+    discardDeadLetters: (request, context) => discardDeadLetters(parts, request, context),
     getRetention: (request, context) => getRetention(parts, request, context),
     setRetention: (request, context) => setRetention(parts, request, context),
     watchAttention: (request, context) => watchAttention(parts, request, context),

@@ -342,7 +342,7 @@ describe("control", () => {
 
   it("shows and changes how long ended runs are kept", async () => {
     const { out } = await holdfast("retention");
-    expect(out).toMatch(/films +1 d +14 d +any +0 +0 +12/);
+    expect(out).toMatch(/films +1 d +14 d +30 d +any +0 +0 +12/);
     expect(out).toContain("films: changed by ann at 2026-03-01 12:00:00 UTC: disk");
     await holdfast("set-retention --workflow films --failed 14d");
     await holdfast("set-retention --all --reset");

@@ -8,6 +8,7 @@ import { registerArtifacts } from "./commands/artifacts.js";
 import { registerAttention } from "./commands/attention.js";
 import { registerBreakers } from "./commands/breakers.js";
 import { registerCancel, registerPause } from "./commands/control.js";
+import { registerDeadLetter, registerDeadLetters } from "./commands/dead-letters.js";
 import { registerItems } from "./commands/items.js";
 import { registerLocal } from "./commands/local.js";
 import { registerOverview } from "./commands/overview.js";
@@ -70,6 +71,8 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerItems(program, register);
   registerRetry(program, register);
   registerRetryFailed(program, register);
+  registerDeadLetters(program, register);
+  registerDeadLetter(program, register);
   registerCancel(program, register);
   registerPause(program, register);
   registerBreakers(program, register);

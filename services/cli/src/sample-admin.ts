@@ -77,6 +77,35 @@ const SAMPLE_SCHEDULE = {
   ],
 };
 
+const SAMPLE_LETTERS = [
+  {
+    runId: "import-1",
+    workflow: "films",
+    action: "check",
+    item: 17,
+    queue: "default",
+    mode: FailureMode.VALIDATION,
+    failure: "row 17 has no title",
+    movedAt: { seconds: 1_772_366_400n, nanos: 0 },
+    who: "ann",
+    reason: "asked the studio",
+    keptUntil: { seconds: 1_774_958_400n, nanos: 0 },
+    status: RunStatus.COMPLETED_WITH_FAILURES,
+  },
+  {
+    runId: "import-2",
+    workflow: "films",
+    queue: "default",
+    mode: FailureMode.TIMEOUT,
+    failure: "check: timed out",
+    movedAt: { seconds: 1_772_362_800n, nanos: 0 },
+    reason: "its 3 recoveries are spent",
+    byPolicy: true,
+    keptUntil: { seconds: 1_774_954_800n, nanos: 0 },
+    status: RunStatus.FAILED,
+  },
+];
+
 export interface SampleAdmin extends SampleState {
   readonly address: string;
   close(): Promise<void>;
@@ -238,7 +267,11 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
         workflows: [
           {
             workflow: "films",
-            policy: { completedRetentionS: 86_400, failedRetentionS: 1_209_600 },
+            policy: {
+              completedRetentionS: 86_400,
+              failedRetentionS: 1_209_600,
+              deadLetterRetentionS: 2_592_000,
+            },
             changed: "changed by ann at 2026-03-01 12:00:00 UTC: disk",
             pruned: [{ queue: "default", counts: [{ status: RunStatus.FAILED, runs: 12n }] }],
           },
@@ -248,6 +281,20 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
     setRetention: async ({ workflow, policy }) => {
       state.asked.push(`setRetention ${workflow} ${policy?.failedRetentionS ?? "nothing"}`);
       return {};
+    },
+    moveToDeadLetters: async ({ runId, action, items, reason }) => {
+      findRun(state.run, runId);
+      state.asked.push(`moveToDeadLetters ${runId} ${action}#${items.join("+")} ${reason}`);
+      return { runId, status: RunStatus.FAILED, items: items.length };
+    },
+    listDeadLetters: async ({ workflow, queue, modes, runId, pageToken }) => {
+      state.asked.push(`listDeadLetters ${workflow} ${queue} ${modes.join("+")} ${runId}`);
+      return pageToken === "" ? { letters: SAMPLE_LETTERS, nextPageToken: "more" } : {};
+    },
+    discardDeadLetters: async ({ runId, action, items, reason }) => {
+      findRun(state.run, runId);
+      state.asked.push(`discardDeadLetters ${runId} ${action}#${items.join("+")} ${reason}`);
+      return { runId, status: RunStatus.FAILED, items: items.length };
     },
     watchAttention: async function* ({ workflow }) {
       state.asked.push(`watchAttention ${workflow}`);

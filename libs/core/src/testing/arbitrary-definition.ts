@@ -255,9 +255,14 @@ function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string
  * is named.
  */
 export function arbitraryDefinition(name: string, childWorkflow = ""): fc.Arbitrary<WorkflowDefinition> {
-  const recovery = fc.option(fc.record({ auto: fc.boolean(), maxAttempts: fc.integer({ min: 1, max: 3 }) }), {
-    nil: undefined,
-  });
+  const recovery = fc.option(
+    fc.record({
+      auto: fc.boolean(),
+      maxAttempts: fc.integer({ min: 1, max: 3 }),
+      deadLetter: fc.boolean(),
+    }),
+    { nil: undefined },
+  );
   return fc
     .tuple(fc.array(draft, { minLength: 1, maxLength: ACTIONS_MAX }), recovery, arbitraryGuardrails)
     .map(([drafts, policy, guardrails]) => {

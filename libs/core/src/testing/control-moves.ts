@@ -63,6 +63,7 @@ export function retentionMove(pick: number, how: number): Command["kind"] {
     completedRetentionS: at([0, 1, 3_600, 99 * 365 * 86_400], how),
     failedRetentionS: at([0, 3_600, 30 * 86_400], how >> 2),
     maxTerminalRuns: at([0, 0, 1], how >> 4),
+    deadLetterRetentionS: at([0, 1, 3_600, 60 * 86_400], how >> 3),
   });
   const value = init(SetRetentionSchema, {
     workflow: at([...WORKFLOWS, "", "no way"], pick),

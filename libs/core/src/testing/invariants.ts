@@ -38,6 +38,7 @@ import {
 } from "../state/tables.js";
 import { isRunLive, isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 import { cancelTimers, checkBatch, jobTimers, openJobAttempts } from "./batch-invariants.js";
+import { checkDeadLetters } from "./dead-letter-invariants.js";
 import { checkGuardrails, guardrailTimers } from "./guardrail-invariants.js";
 import { checkBreakers } from "./breaker-invariants.js";
 import { checkItems, itemBytes } from "./item-invariants.js";
@@ -84,6 +85,7 @@ export function checkPartition(partition: TestPartition): void {
   checkBreakers(partition, runs);
   checkBooks(view, runs);
   checkSignatures(view, runs);
+  checkDeadLetters(view, runs);
   checkOutbox(view);
   checkSchedules(partition);
 }
@@ -342,8 +344,11 @@ function checkExpiry(
     const run = view.get(runKey(runId)) as RunRecord;
     must(run.expiryNs === atNs, `run ${runId} knows its row of the expiry index`);
     const completed = run.status === RunStatus.COMPLETED;
-    must(row === expiryKey(completed ? "completed" : "failed", workflow, atNs, runId), "its class is right");
-    must(completed ? atNs === run.endedAtNs : atNs >= run.endedAtNs + HOUR_NS, "its time is right");
+    const dead = run.deadLetters !== undefined;
+    const expiry = dead ? "dead" : completed ? "completed" : "failed";
+    must(row === expiryKey(expiry, workflow, atNs, runId), "its class is right");
+    const waits = dead || !completed;
+    must(waits ? atNs >= run.endedAtNs + HOUR_NS : atNs === run.endedAtNs, "its time is right");
   }
   const rollups = view.keysOf("u").filter((key) => key.startsWith(`u${workflow}\0`));
   const pruned = rollups

@@ -34,6 +34,9 @@ export const MOVE_KINDS = [
   "pause",
   "pause-workflow",
   "prune",
+  "dead-letter",
+  "dead-letter",
+  "discard",
   "retention",
   "breaker",
   "breaker",
@@ -90,6 +93,20 @@ export const scheduleMoves: fc.Arbitrary<Move> = moveOf([
   ...Array.from({ length: 24 }, () => "report" as const),
   ...Array.from({ length: 12 }, () => "messages" as const),
   ...Array.from({ length: 4 }, () => "retry" as const),
+]);
+
+/** Moves among which whatever goes into the dead-letter set, out of it, and past its time there is frequent. */
+export const deadLetterMoves: fc.Arbitrary<Move> = moveOf([
+  ...MOVE_KINDS,
+  ...Array.from({ length: 30 }, () => "report" as const),
+  ...Array.from({ length: 12 }, () => "dead-letter" as const),
+  ...Array.from({ length: 6 }, () => "discard" as const),
+  ...Array.from({ length: 6 }, () => "load" as const),
+  ...Array.from({ length: 6 }, () => "pass-time" as const),
+  ...Array.from({ length: 6 }, () => "retry" as const),
+  ...Array.from({ length: 6 }, () => "prune" as const),
+  ...Array.from({ length: 4 }, () => "start" as const),
+  ...Array.from({ length: 2 }, () => "retention" as const),
 ]);
 
 /** Moves among which what opens breakers, and what they then do, is frequent. */

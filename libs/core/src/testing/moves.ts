@@ -37,6 +37,7 @@ import { usageOf } from "./guardrail-moves.js";
 import { letGo, ownMessages } from "./message-moves.js";
 import { jobOutcome, someBatchResults } from "./batch-moves.js";
 import { heldMove } from "./breaker-moves.js";
+import { deadLetterMove, discardMove } from "./dead-letter-moves.js";
 import type { Move } from "./move-kinds.js";
 import { instantMove, planMove, scheduleMove } from "./schedule-moves.js";
 import { OUTCOMES } from "./outcomes.js";
@@ -55,7 +56,14 @@ import { arbitraryDefinition, SIGNAL } from "./arbitrary-definition.js";
 import { isRunRetryable } from "../status.js";
 import { MS, type TestPartition } from "./partition.js";
 
-export { arbitraryMove, breakerMove, endingMove, type Move, scheduleMoves } from "./move-kinds.js";
+export {
+  arbitraryMove,
+  breakerMove,
+  deadLetterMoves,
+  endingMove,
+  type Move,
+  scheduleMoves,
+} from "./move-kinds.js";
 
 /** Any definitions of them; actions of the first may be runs of the second. */
 export const arbitraryDefinitions = fc.tuple(
@@ -202,13 +210,21 @@ export class Mover {
       }
       case "prune": {
         // From a moment to longer than any floor.
-        partition.nowNs += at([0n, 0n, HOUR_NS, 25n * HOUR_NS, 8n * 24n * HOUR_NS], how) + 1n;
+        partition.nowNs +=
+          at([0n, 0n, HOUR_NS, 25n * HOUR_NS, 8n * 24n * HOUR_NS, 31n * 24n * HOUR_NS], how) + 1n;
         const sweep = { workflow: at(WORKFLOWS, pick), sweepNs: BigInt(how % 3), upToNs: 2n ** 64n - 1n };
         const garbage = partition.view.keysOf("g")[0];
         return garbage !== undefined && how % 2 === 0
           ? pruning({ kind: PruneKind.GARBAGE, runId: garbage.slice(1) })
-          : pruning({ kind: at([PruneKind.COMPLETED, PruneKind.FAILED], pick >> 1), ...sweep });
+          : pruning({
+              kind: at([PruneKind.COMPLETED, PruneKind.FAILED, PruneKind.DEAD_LETTERS], pick >> 1),
+              ...sweep,
+            });
       }
+      case "dead-letter":
+        return this.control(deadLetterMove(partition, this.known(), pick, how));
+      case "discard":
+        return this.control(discardMove(partition, this.known(), pick, how));
       case "retention":
         return this.control(retentionMove(pick, how));
       case "breaker":

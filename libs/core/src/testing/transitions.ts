@@ -22,6 +22,7 @@ import type { Effect } from "../effects.js";
 import { ITEMS_A_CHUNK } from "../limits.js";
 import { appliedKey, chunkKey, chunkOf, readU32, runKey, tombstoneKey } from "../state/tables.js";
 import { isRunTerminal, isTerminal } from "../status.js";
+import { checkLettersPruned, checkLettersStep } from "./dead-letter-invariants.js";
 import { must } from "./invariants.js";
 import { checkScheduleStep } from "./schedule-invariants.js";
 import { differences, type StateBytes } from "./memory-view.js";
@@ -105,6 +106,7 @@ function checkPruned(runId: string, before: RunRecord, { after, batch }: Step): 
     must(before.expiryNs <= now && before.promisedUntilNs <= now, `I6: the floor of run ${runId} holds`);
     must(before.retryableUntilNs <= now, `I6: run ${runId} stays retryable as long as was shown`);
   }
+  checkLettersPruned(runId, before, now);
   must(after.has(tombstoneKey(runId)), `I7: run ${runId} leaves a tombstone`);
 }
 
@@ -112,6 +114,7 @@ function checkPruned(runId: string, before: RunRecord, { after, batch }: Step): 
 const isGone = (key: string, { after }: Step): boolean => !after.has(runKey(key.slice(1, key.indexOf("\0"))));
 
 function checkRunStep(runId: string, before: RunRecord, after: RunRecord, { effects }: Step): void {
+  checkLettersStep(runId, before, after, effects);
   must(after.generation >= before.generation, `the generation of run ${runId} never goes down`);
   const ends = effects.filter(
     (effect) =>

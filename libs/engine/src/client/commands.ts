@@ -12,7 +12,9 @@ import {
   type Command,
   type DecideApproval,
   type DefineWorkflow,
+  DiscardDeadLettersSchema,
   Encoding,
+  MoveToDeadLettersSchema,
   OnConflict,
   PauseRunSchema,
   PauseWorkflowSchema,
@@ -126,6 +128,24 @@ export function cancelRunCommand(fields: CancelRunFields): Command {
     graceMs: fields.graceMs ?? CANCEL_GRACE_DEFAULT_MS,
   });
   return command({ case: "cancelRun", value }, fields.id, fields.nowMs);
+}
+
+export interface DeadLettersFields extends ControlFields {
+  /** Name in the definition; empty: the run as a whole, or all that is there of it. */
+  readonly action: string;
+  readonly items: readonly number[];
+}
+
+export function moveToDeadLettersCommand(fields: DeadLettersFields): Command {
+  const { runId, action, items, who, reason, id, nowMs } = fields;
+  const value = init(MoveToDeadLettersSchema, { runId, action, items: [...items], who, reason });
+  return command({ case: "moveToDeadLetters", value }, id, nowMs);
+}
+
+export function discardDeadLettersCommand(fields: DeadLettersFields): Command {
+  const { runId, action, items, who, reason, id, nowMs } = fields;
+  const value = init(DiscardDeadLettersSchema, { runId, action, items: [...items], who, reason });
+  return command({ case: "discardDeadLetters", value }, id, nowMs);
 }
 
 export function pauseRunCommand({ runId, who, reason, id, nowMs }: ControlFields): Command {

@@ -4,6 +4,8 @@ export type { Receipt } from "./batch.js";
 export { CommandClient, type CommandClientDeps, type CommandClientStats } from "./command-client.js";
 export {
   cancelRunCommand,
+  discardDeadLettersCommand,
+  moveToDeadLettersCommand,
   pauseRunCommand,
   changeBreakerCommand,
   pauseWorkflowCommand,
@@ -22,6 +24,7 @@ export {
   taskReportCommand,
 } from "./commands.js";
 export { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "./limits.js";
+export type { DeadLettersPage, ListDeadLettersFilter } from "./list-dead-letters.js";
 export type { ListRunsFilter, RunsPage } from "./list-runs.js";
 export {
   ARTIFACT_BYTES_MAX,

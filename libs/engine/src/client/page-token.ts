@@ -8,8 +8,10 @@ import { fnv1a } from "@holdfast/core";
 import { QueryFailedError } from "./query-errors.js";
 
 const VERSION = 1;
-const KIND_RUNS = 1;
 const KIND_ITEMS = 2;
+/** Of lists that are merged out of all partitions. */
+const KINDS = { runs: 1, "dead-letters": 3 } as const;
+export type ListKind = keyof typeof KINDS;
 const TOKEN_CHARS_MAX = 64 * 1024;
 const CHECKSUM_BYTES = 4;
 const HEAD_BYTES = 6;
@@ -19,25 +21,30 @@ export type PartitionCursor =
   /** From the newest. */
   { readonly at: "start" } | { readonly at: "cursor"; readonly cursor: Uint8Array } | { readonly at: "end" };
 
-export interface RunsPosition {
+export interface ListPosition {
   readonly cursors: readonly PartitionCursor[];
-  /** Creation of the last run shown: runs started since then are not of this list. */
-  readonly lastCreatedNs: bigint;
+  /** The time of the last row shown: what came since then is not of this list. */
+  readonly lastNs: bigint;
 }
 
 /** `list` spells the filters: a token of one list does not fit another. */
-export function encodeRunsToken(list: string, position: RunsPosition): string {
-  const parts: Uint8Array[] = [u64(position.lastCreatedNs), u16(position.cursors.length)];
+export function encodeListToken(kind: ListKind, list: string, position: ListPosition): string {
+  const parts: Uint8Array[] = [u64(position.lastNs), u16(position.cursors.length)];
   for (const one of position.cursors) {
     if (one.at === "start") parts.push(Uint8Array.of(0));
     else if (one.at === "end") parts.push(Uint8Array.of(2));
     else parts.push(Uint8Array.of(1), u16(one.cursor.length), one.cursor);
   }
-  return seal(KIND_RUNS, list, Buffer.concat(parts));
+  return seal(KINDS[kind], list, Buffer.concat(parts));
 }
 
-export function decodeRunsToken(token: string, list: string, partitions: number): RunsPosition {
-  const body = open(token, KIND_RUNS, list);
+export function decodeListToken(
+  kind: ListKind,
+  token: string,
+  list: string,
+  partitions: number,
+): ListPosition {
+  const body = open(token, KINDS[kind], list);
   if (body.length < 10 || body.readUInt16BE(8) !== partitions)
     throw badToken("it is of a cluster with other partitions");
   const cursors: PartitionCursor[] = [];
@@ -55,7 +62,7 @@ export function decodeRunsToken(token: string, list: string, partitions: number)
     }
   }
   if (at !== body.length) throw badToken("it is damaged");
-  return { cursors, lastCreatedNs: body.readBigUInt64BE(0) };
+  return { cursors, lastNs: body.readBigUInt64BE(0) };
 }
 
 export function encodeItemsToken(runId: string, action: string, nextIndex: number): string {

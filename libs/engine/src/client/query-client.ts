@@ -31,6 +31,7 @@ import { addRetention } from "./retention.js";
 import { addCounts, sortedCounts } from "./counts.js";
 import { decodeItemsToken, encodeItemsToken } from "./page-token.js";
 import { QueryFailedError } from "./query-errors.js";
+import { type DeadLettersPage, listDeadLetters, type ListDeadLettersFilter } from "./list-dead-letters.js";
 import { type ListSchedulesFilter, listSchedules, type SchedulesPage } from "./schedules.js";
 import { type ListRunsFilter, listRuns, type RunsPage } from "./list-runs.js";
 
@@ -93,6 +94,7 @@ type Answered =
   | "payload"
   | "status"
   | "retention"
+  | "deadLetters"
   | "schedule"
   | "schedules";
 type ResultOf<C extends Result["case"]> = Extract<Result, { case: C }> extends { value: infer V } ? V : never;
@@ -156,6 +158,14 @@ export class QueryClient {
   listRuns(filter: ListRunsFilter = {}, options: QueryOptions = {}): Promise<RunsPage> {
     return listRuns(this.partitions, { ...filter, pageSize: pageSize(filter.pageSize) }, (partition, value) =>
       this.#expect(partition, { case: "listRuns", value }, "runs", options),
+    );
+  }
+
+  /** What is in the dead-letter set of all partitions, the last moved first, a page at a time. */
+  listDeadLetters(filter: ListDeadLettersFilter = {}, options: QueryOptions = {}): Promise<DeadLettersPage> {
+    const paged = { ...filter, pageSize: pageSize(filter.pageSize) };
+    return listDeadLetters(this.partitions, paged, (partition, value) =>
+      this.#expect(partition, { case: "listDeadLetters", value }, "deadLetters", options),
     );
   }
 

@@ -29,6 +29,8 @@ const LIMIT_MAX = 1_000;
 const LOOKED_AT_MAX = 5_000;
 const WORKFLOWS_MAX = 10_000;
 const PAGE = 200;
+/** An answer stays well below a message's limit. */
+const ANSWER_CHARS_MAX = 256 * 1024;
 
 interface Row {
   readonly key: string;
@@ -90,8 +92,9 @@ export async function listDeadLetters(
   const limit = Math.min(query.limit || 50, LIMIT_MAX);
   const sources = query.runId === "" ? await workflowSources(state, query) : [runSource(state, query)];
   const answer = init(ListDeadLettersAnswerSchema, { letters: [], cursors: [], next: query.cursor });
+  let chars = 0;
   for (let looked = 0; looked < LOOKED_AT_MAX; looked++) {
-    if (answer.letters.length >= limit) {
+    if (answer.letters.length >= limit || chars > ANSWER_CHARS_MAX) {
       answer.more = true;
       return answer;
     }
@@ -107,6 +110,7 @@ export async function listDeadLetters(
     if (found === undefined) continue;
     answer.letters.push(deadLetterView(state, { ...found, place, record }));
     answer.cursors.push(answer.next);
+    chars += record.failure.length + record.reason.length + record.who.length + 256;
   }
   answer.more = true;
   return answer;

@@ -1,5 +1,11 @@
 /** What a partition tells people by itself, beside what its fold has told: broken rules, a sweep that is behind, dead letters anew. */
-import { type Attention, AttentionKind, AttentionSchema, type Breach, type DeadLetter } from "@holdfast/proto";
+import {
+  type Attention,
+  AttentionKind,
+  AttentionSchema,
+  type Breach,
+  type DeadLetter,
+} from "@holdfast/proto";
 import { type Init, init } from "@holdfast/proto/codec";
 import { pinned } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";

@@ -4,12 +4,16 @@
  * 1. A start that resolved is durable. One that failed with `unknown-outcome` may be repeated under the same run id.
  * 2. Everything that is thrown is a `HoldfastError`.
  */
-import { partitionOf, runIdProblem } from "@holdfast/core";
+import { partitionOf } from "@holdfast/core";
 import {
   cancelRunCommand,
   pauseRunCommand,
   resumeRunCommand,
   decideApprovalCommand,
+  type DeadLettersPage,
+  discardDeadLettersCommand,
+  type ListDeadLettersFilter,
+  moveToDeadLettersCommand,
   signalRunCommand,
   type Clock,
   CommandClient,
@@ -29,7 +33,6 @@ import {
   type Accepted,
   type Command,
   OnConflict,
-  type Outcome,
   type Payload,
   RecoveryStrategy,
   RunStatus,
@@ -46,16 +49,18 @@ import {
   storeArtifact,
 } from "../artifact.js";
 import { durationMs } from "../duration.js";
-import { from, fromRejected, HoldfastError, RunFailedError } from "../errors.js";
+import { from, HoldfastError, RunFailedError } from "../errors.js";
 import { freshId, RunIds } from "../ids.js";
 import type { Jsonified } from "../workflow/types.js";
 import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
 import { acceptedOf } from "./accepted.js";
+import { checkedRunId, checkedTime, guard, isUnknownWorkflow } from "./boundary.js";
 import { connectPorts } from "./connect.js";
 import type {
   CancelOptions,
   ChangeOptions,
   ControlOptions,
+  DeadLetterOptions,
   DecisionOptions,
   ConnectOptions,
   HoldfastOptions,
@@ -188,6 +193,23 @@ export class Holdfast implements RunHost {
       (control) => retryRunCommand({ ...control, strategy, force: options.force }),
       options,
     );
+  }
+
+  /** What is in the dead-letter set, the last moved first, a page at a time. */
+  deadLetters(filter: ListDeadLettersFilter = {}): Promise<DeadLettersPage> {
+    return guard(() => this.queries.listDeadLetters(filter));
+  }
+
+  /** Puts a run that failed, or failed items of it, aside: nothing prunes it until it is retried, discarded, or was there long enough. */
+  moveToDeadLetters(runId: string, options: DeadLetterOptions = {}): Promise<Accepted> {
+    const { action = "", items = [] } = options;
+    return this.#control(runId, (fields) => moveToDeadLettersCommand({ ...fields, action, items }), options);
+  }
+
+  /** Gives up what is in the dead-letter set of a run. There has to be a reason; it stays in the run's history. */
+  discard(runId: string, options: DeadLetterOptions & { readonly reason: string }): Promise<Accepted> {
+    const { action = "", items = [] } = options;
+    return this.#control(runId, (fields) => discardDeadLettersCommand({ ...fields, action, items }), options);
   }
 
   /** Ends what is open of a run, attempts under way after a grace; what had succeeded stays. */
@@ -353,29 +375,4 @@ export class Holdfast implements RunHost {
     if (output !== undefined) return output;
     throw new HoldfastError("INTERNAL", `run ${runId} has ended, but its output is not there any more`);
   }
-}
-
-/** The boundary: whatever is thrown below becomes a `HoldfastError`. */
-async function guard<T>(run: () => T | Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    throw from(error);
-  }
-}
-
-function checkedRunId(runId: string): string {
-  const problem = runIdProblem(runId);
-  if (problem !== undefined) throw new HoldfastError("INVALID_ARGUMENT", problem);
-  return runId;
-}
-
-function checkedTime(startAt: Date): number {
-  const ms = startAt.getTime();
-  if (ms >= 0) return ms;
-  throw new HoldfastError("INVALID_ARGUMENT", `startAt is ${String(startAt)}: give a date after 1970`);
-}
-
-function isUnknownWorkflow({ result }: Outcome): boolean {
-  return result.case === "rejected" && fromRejected(result.value).code === "UNKNOWN_WORKFLOW";
 }

@@ -55,6 +55,13 @@ export interface ChangeOptions extends ControlOptions {
   readonly reason?: string;
 }
 
+export interface DeadLetterOptions extends ChangeOptions {
+  /** Not the run: items of this action. */
+  readonly action?: string;
+  /** Their indices, at most 1,000. */
+  readonly items?: readonly number[];
+}
+
 export interface CancelOptions extends ChangeOptions {
   /** How long attempts under way may still end well; default 10 s, 0: no time at all. */
   readonly grace?: Duration;

@@ -228,6 +228,7 @@ function recovery(given: NonNullable<WorkflowOptions<InputOption>["recovery"]>) 
     auto: given.auto,
     maxAttempts: given.maxAttempts === undefined ? 0 : count(given.maxAttempts, 1, "recovery.maxAttempts"),
     backoff: given.backoff && retry("recovery", given.backoff),
+    deadLetter: given.deadLetter ?? false,
   });
 }
 
@@ -235,6 +236,7 @@ function retention(given: NonNullable<WorkflowOptions<InputOption>["retention"]>
   return init(RetentionPolicySchema, {
     completedRetentionS: Math.ceil(ms(given.completed, "retention.completed") / SECOND_MS),
     failedRetentionS: Math.ceil(ms(given.failed, "retention.failed") / SECOND_MS),
+    deadLetterRetentionS: Math.ceil(ms(given.deadLetters, "retention.deadLetters") / SECOND_MS),
   });
 }
 

@@ -139,6 +139,8 @@ export interface WorkflowOptions<I extends InputOption> {
     /** Recoveries of one run; default 3. */
     readonly maxAttempts?: number;
     readonly backoff?: Pick<RetryOptions, "initialBackoff" | "factor" | "maxBackoff" | "jitter">;
+    /** What fails and is not recovered by itself (any more) goes to the dead letters; default: an operator moves it, or nobody. */
+    readonly deadLetter?: boolean;
   };
   readonly guardrails?: GuardrailOptions;
   readonly retention?: {
@@ -146,6 +148,8 @@ export interface WorkflowOptions<I extends InputOption> {
     readonly completed?: Duration;
     /** How long runs that failed, wholly or in part, stay and can be retried; default 7 days. */
     readonly failed?: Duration;
+    /** How long what is in the dead letters is kept, from when it was moved; default 30 days. */
+    readonly deadLetters?: Duration;
   };
 }
 

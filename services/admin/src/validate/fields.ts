@@ -42,6 +42,13 @@ export function optionalAction(value: string): string {
   return value;
 }
 
+/** Empty stays empty: no filter. */
+export function optionalQueue(value: string): string {
+  const problem = value === "" ? undefined : nameProblem("queue", value);
+  if (problem !== undefined) throw invalid("queue", problem);
+  return value;
+}
+
 export function runId(value: string, field = "run_id"): string {
   const problem = runIdProblem(value);
   if (problem !== undefined) throw invalid(field, problem);

@@ -60,6 +60,8 @@ export function suggestionsFor(run: RunView): Suggestion[] {
     const undone = run.actions.some((action) => action.undo?.status === UndoStatus.DONE);
     const does = `run again what failed${undone ? ", and what was undone" : ""}`;
     suggestions.push({ args: `retry ${id}`, does });
+    if (run.deadLetters.length > 0)
+      suggestions.push({ args: `discard ${id} --reason "…"`, does: "give up what is in the dead letters" });
     suggestions.push({
       args: `retry-failed --workflow ${summary.workflow}`,
       does: "and in every such run",

@@ -47,6 +47,7 @@ export function renderRuns(runs: readonly RunSummary[], screen: Screen): string[
 
 /** The one thing to know beside the status. */
 function runRemark(run: RunSummary): string {
+  if (run.deadLetters > 0) return "in the dead letters";
   const failed = run.items?.failed ?? 0;
   if (failed > 0) return `${countOf(failed, "item")} failed`;
   if (run.failureMode !== FailureMode.UNSPECIFIED) return modeWord(run.failureMode);
@@ -105,6 +106,7 @@ const COUNTED: readonly {
   { title: "SILENT NO-OP", of: (entry) => entry.silentNoOp, quiet: true },
   { title: "ITEMS OK", of: (entry) => entry.itemsSucceeded },
   { title: "ITEMS FAILED", of: (entry) => entry.itemsFailed },
+  { title: "DEAD LETTERS", of: (entry) => entry.deadLetters, tone: "warn", quiet: true },
 ];
 
 export function renderCounts(counts: GetCountsResponse, screen: Screen): string[] {

@@ -46,6 +46,7 @@ export function renderRetention(answer: GetRetentionResponse, screen: Screen): s
         { title: "WORKFLOW", shrinkTo: 8 },
         { title: "COMPLETED", align: right },
         { title: "FAILED", align: right },
+        { title: "DEAD LETTERS", align: right },
         { title: "AT MOST", align: right },
         { title: "PRUNED OK", align: right },
         { title: "PARTIAL", align: right },
@@ -73,6 +74,7 @@ function row({ workflow, policy, pruned: rollups }: RetentionView): Row {
     safeText(workflow),
     span(policy?.completedRetentionS ?? 0),
     span(policy?.failedRetentionS ?? 0),
+    span(policy?.deadLetterRetentionS ?? 0),
     policy === undefined || policy.maxTerminalRuns === 0 ? "any" : formatCount(policy.maxTerminalRuns),
     pruned(counts, COMPLETED),
     pruned(counts, PARTIAL),
@@ -85,6 +87,7 @@ function policyText(policy: RetentionPolicy): string {
   const parts = [
     policy.completedRetentionS === 0 ? "" : `completed runs ${span(policy.completedRetentionS)}`,
     policy.failedRetentionS === 0 ? "" : `failed runs ${span(policy.failedRetentionS)}`,
+    policy.deadLetterRetentionS === 0 ? "" : `dead letters ${span(policy.deadLetterRetentionS)}`,
     policy.maxTerminalRuns === 0 ? "" : `at most ${formatCount(policy.maxTerminalRuns)} ended runs`,
   ].filter((part) => part !== "");
   return parts.length === 0 ? "nothing" : parts.join(", ");

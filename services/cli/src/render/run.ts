@@ -13,6 +13,7 @@ import {
   type RunView,
 } from "@holdfast/proto";
 import { renderRecommendation, renderRetryable, renderSuggestions } from "./advice.js";
+import { deadLetterRemarks } from "./dead-letters.js";
 import { childRemark, parentFact, saysChildOnly } from "./family.js";
 import { guardrailsRemark, recoverRemark, usageRemark } from "./guardrails.js";
 import { failureText, renderFailedItems } from "./item.js";
@@ -88,6 +89,7 @@ function renderRemarks(run: RunView, screen: Screen): string[] {
   const cancelReason = safeText(run.cancelReason);
   if (cancelReason !== "" && !detail.includes(cancelReason)) remarks.push(`Cancelled: ${cancelReason}`);
   if (run.workflowPaused !== "") remarks.push(`▲ ${safeText(run.workflowPaused)}`);
+  remarks.push(...deadLetterRemarks(run));
   // Of a run that failed or goes on, what its actions did not do so far is not the point.
   if (run.summary?.status === RunStatus.COMPLETED) remarks.push(...effectRemarks(run.summary.effect));
   return remarks.flatMap((remark) => wrapText(remark, screen.width - 2)).map((line) => `  ${line}`);
