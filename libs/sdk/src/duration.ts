@@ -16,7 +16,7 @@ const WAIT_MS_MAX = 315_360_000_000;
 export const durationMs = (duration: Duration, what: string): number =>
   spanMs(duration, what, DURATION_MS_MAX, "49 days");
 
-/** The same up to ten years, for actions that wait. */
+/** The same up to ten years, for what waits or is kept. */
 export const waitMs = (duration: Duration, what: string): bigint =>
   BigInt(spanMs(duration, what, WAIT_MS_MAX, "ten years"));
 

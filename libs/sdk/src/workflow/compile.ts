@@ -26,7 +26,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { FailureModeName } from "../action-error.js";
-import { type Duration, durationMs } from "../duration.js";
+import { type Duration, durationMs, waitMs } from "../duration.js";
 import { HoldfastError } from "../errors.js";
 import { breaker } from "./breaker.js";
 import { guardrails } from "./guardrails.js";
@@ -234,11 +234,15 @@ function recovery(given: NonNullable<WorkflowOptions<InputOption>["recovery"]>) 
 
 function retention(given: NonNullable<WorkflowOptions<InputOption>["retention"]>) {
   return init(RetentionPolicySchema, {
-    completedRetentionS: Math.ceil(ms(given.completed, "retention.completed") / SECOND_MS),
-    failedRetentionS: Math.ceil(ms(given.failed, "retention.failed") / SECOND_MS),
-    deadLetterRetentionS: Math.ceil(ms(given.deadLetters, "retention.deadLetters") / SECOND_MS),
+    completedRetentionS: keptS(given.completed, "retention.completed"),
+    failedRetentionS: keptS(given.failed, "retention.failed"),
+    deadLetterRetentionS: keptS(given.deadLetters, "retention.deadLetters"),
   });
 }
+
+/** Whole seconds, never less than was given. */
+const keptS = (given: Duration | undefined, what: string): number =>
+  given === undefined ? 0 : Math.ceil(Number(waitMs(given, what)) / SECOND_MS);
 
 const ms = (given: Duration | undefined, what: string): number =>
   given === undefined ? 0 : durationMs(given, what);
