@@ -220,6 +220,16 @@ describe("time and cancel", () => {
     checkPartition(partition);
   });
 
+  test("an item whose next attempt is due when the time is over ends its action, and the run goes on", () => {
+    begin(2, { batch: inTime });
+    job.submit();
+    job.check({ done: true, results: [good(0), bad(1, FailureMode.NETWORK)] });
+    expect(items()).toEqual(["SUCCEEDED", "RETRYING"]);
+    partition.pass(12_000);
+    expect([status(), partition.inFlight("r")]).toEqual(["COMPLETED_WITH_FAILURES", ["report"]]);
+    checkPartition(partition);
+  });
+
   test("a cancelled run keeps the results it has; the outside system is told, a few times at most", () => {
     begin(3, { batch: inTime });
     job.submit("j");

@@ -10,7 +10,8 @@ import { arbitraryDefinitions, deadLetterMoves, type Move, Mover } from "../test
 import { foldLogEntry, type LogEntry, TestPartition } from "../testing/partition.js";
 import { checkStep, mustBeSame } from "../testing/transitions.js";
 
-const SEQUENCES = Number(process.env.HOLDFAST_SEQUENCES ?? 1000);
+/** Long ones: a third of what is drawn elsewhere. */
+const SEQUENCES = Math.ceil(Number(process.env.HOLDFAST_SEQUENCES ?? 3000) / 3);
 const seed =
   process.env.HOLDFAST_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.HOLDFAST_SEED);
 

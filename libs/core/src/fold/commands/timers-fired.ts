@@ -116,9 +116,9 @@ function retry(actor: Actor, timer: TimerRecord): void {
   setStatus(actor, action, timer.item, ItemStatus.PENDING);
   if (timer.item < items.cursor) items.cursor = timer.item;
   releaseItems(actor, action);
-  if (action.breaker === undefined) return;
   // Where its breaker fails or skips what it does not let out, that may have been the last one.
-  settleItems(actor, action);
+  if (action.breaker !== undefined) settleItems(actor, action);
+  // The time of an external batch action may be over, though that timer of its comes next.
   if (isTerminal(state.status)) advance(actor);
 }
 
