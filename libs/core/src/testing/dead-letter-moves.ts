@@ -27,7 +27,11 @@ export function deadLetterMove(
   how: number,
 ): Command["kind"] {
   const failed = known.filter((runId) => isRunRetryable(runOf(partition, runId)?.status ?? 0));
-  const named = name(partition, failed.length > 0 && how % 9 !== 8 ? failed : known, pick, how);
+  const withItems = failed.filter((runId) =>
+    runOf(partition, runId)?.actions.some(({ items }) => (items?.counts?.failed ?? 0) > 0),
+  );
+  const likely = how % 3 !== 0 && withItems.length > 0 ? withItems : failed;
+  const named = name(partition, likely.length > 0 && how % 9 !== 8 ? likely : known, pick, how);
   const value = init(MoveToDeadLettersSchema, { ...named, who: at(["ann", ""], how), reason: "poison" });
   return { case: "moveToDeadLetters", value };
 }
@@ -55,7 +59,7 @@ function name(partition: TestPartition, known: readonly string[], pick: number, 
   const run = /^[a-z0-9-]+$/i.test(runId) ? runOf(partition, runId) : undefined;
   if (run === undefined || how % 3 === 0) return { runId, action: "", items: [] };
   const { actions } = partition.planOf(runId);
-  const overItems = actions.filter((action) => run.actions[action.index]?.items !== undefined);
+  const overItems = actions.filter((action) => (run.actions[action.index]?.items?.counts?.failed ?? 0) > 0);
   const action = at(overItems.length === 0 ? actions : overItems, pick >> 2);
   const failed: number[] = [];
   eachItem(

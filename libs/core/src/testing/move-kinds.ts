@@ -98,13 +98,13 @@ export const scheduleMoves: fc.Arbitrary<Move> = moveOf([
 /** Moves among which whatever goes into the dead-letter set, out of it, and past its time there is frequent. */
 export const deadLetterMoves: fc.Arbitrary<Move> = moveOf([
   ...MOVE_KINDS,
-  ...Array.from({ length: 30 }, () => "report" as const),
+  ...Array.from({ length: 40 }, () => "report" as const),
   ...Array.from({ length: 12 }, () => "dead-letter" as const),
   ...Array.from({ length: 6 }, () => "discard" as const),
-  ...Array.from({ length: 6 }, () => "load" as const),
+  ...Array.from({ length: 12 }, () => "load" as const),
   ...Array.from({ length: 6 }, () => "pass-time" as const),
-  ...Array.from({ length: 6 }, () => "retry" as const),
-  ...Array.from({ length: 6 }, () => "prune" as const),
+  ...Array.from({ length: 3 }, () => "retry" as const),
+  ...Array.from({ length: 12 }, () => "prune" as const),
   ...Array.from({ length: 4 }, () => "start" as const),
   ...Array.from({ length: 2 }, () => "retention" as const),
 ]);
