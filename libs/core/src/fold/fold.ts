@@ -34,13 +34,11 @@ import {
   tombstoneKey,
 } from "../state/tables.js";
 import type { View } from "../state/view.js";
-import { discardDeadLetters } from "../actor/discard-dead-letters.js";
-import { moveToDeadLetters } from "../actor/move-to-dead-letters.js";
 import { batchResults } from "./commands/batch-results.js";
 import { cancelRun } from "./commands/cancel-run.js";
 import { changeBreaker } from "./commands/change-breaker.js";
 import { changeSchedule } from "./commands/change-schedule.js";
-import { changeDeadLetters } from "./commands/change-dead-letters.js";
+import { discardDeadLetters, moveToDeadLetters } from "./commands/dead-letters.js";
 import { checkpointStep } from "./commands/checkpoint-step.js";
 import { decideApproval } from "./commands/decide-approval.js";
 import { defineWorkflow } from "./commands/define-workflow.js";
@@ -214,9 +212,9 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       if (ownersOnly(ctx, command)) schedulePlanned(ctx, command, kind.value);
       return;
     case "moveToDeadLetters":
-      return once(ctx, command, () => changeDeadLetters(ctx, command, kind.value, moveToDeadLetters));
+      return once(ctx, command, () => moveToDeadLetters(ctx, command, kind.value));
     case "discardDeadLetters":
-      return once(ctx, command, () => changeDeadLetters(ctx, command, kind.value, discardDeadLetters));
+      return once(ctx, command, () => discardDeadLetters(ctx, command, kind.value));
     case "deliverMessages":
       return deliverMessages(ctx, command, kind.value);
     case "messagesDelivered":

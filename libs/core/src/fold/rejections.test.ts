@@ -8,11 +8,12 @@ import { init } from "@holdfast/proto/codec";
 import { describe, expect, test } from "vitest";
 import { command } from "../testing/build.js";
 import { differences } from "../testing/memory-view.js";
+import { REFUSED_OF_DEAD_LETTERS } from "../testing/refused-of-dead-letters.js";
 import { REFUSED_OF_OTHERS } from "../testing/refused-of-others.js";
 import { REFUSED_OF_RUNS } from "../testing/refused-of-runs.js";
 import { type Kind, scene } from "../testing/refused-scene.js";
 
-const CASES = [...REFUSED_OF_RUNS, ...REFUSED_OF_OTHERS];
+const CASES = [...REFUSED_OF_RUNS, ...REFUSED_OF_DEAD_LETTERS, ...REFUSED_OF_OTHERS];
 
 /** What is folded of these is passed over where it does not fit, and never answered with a refusal: why. */
 const NEVER_REFUSED: Readonly<Partial<Record<Kind, string>>> = {
@@ -54,6 +55,8 @@ const SHARED: Readonly<Record<string, string>> = {
   payloadProblem: "../actor/actor.ts",
   reopen: "../actor/reopen.ts",
   absentCode: "../views/absent.ts",
+  movedLetters: "../actor/move-to-dead-letters.ts",
+  discardedLetters: "../actor/discard-dead-letters.ts",
 };
 
 test("every code that a handler can refuse with has a case above", () => {

@@ -54,6 +54,7 @@ export const DEFINITIONS = [
   workflow("other", [action("a", { retry: ONE_ATTEMPT })]),
   workflow("asks", [action("ask", { wait: APPROVAL })]),
   workflow("jobs", [action("job", { forEach: overInput(), batch: BATCH })]),
+  workflow("rows", [action("row", { retry: ONE_ATTEMPT, forEach: overInput() })]),
   workflow("guarded", [action("a", { breaker: init(BreakerSchema) })]),
 ];
 

@@ -9,7 +9,6 @@ import {
   type Command,
   type CountsRecord,
   type ExpiryRecord,
-  ExpiryRecordSchema,
   type ForgetRecord,
   ForgetRecordSchema,
   type Prune,
