@@ -95,4 +95,5 @@ export { isPaused, pausedText } from "./views/paused.js";
 export { partialOfItem, partialOfRun, traceIdOf } from "./views/partial-result.js";
 export { isNoOp, type RunViewInput, runSummary, runView } from "./views/run-view.js";
 export { noScheduleText, scheduleView } from "./views/schedule-view.js";
+export { signatureView } from "./views/signature-view.js";
 export { timestamp } from "./views/timestamp.js";

@@ -1,11 +1,14 @@
 /** What users of Holdfast import: define workflows, run workers, start runs. */
 export type {
   DeadLettersPage,
+  FailureSignature,
+  FailureSignatures,
   ItemsPage,
   ListDeadLettersFilter,
   ListItemsFilter,
   ListRunsFilter,
   ListSchedulesFilter,
+  ListSignaturesFilter,
   RunsPage,
   SchedulesPage,
 } from "@holdfast/engine";

@@ -14,6 +14,7 @@ import { putArtifact } from "./put-artifact.js";
 import { getRetention, setRetention } from "./retention.js";
 import { changeSchedule, getSchedule, listSchedules, putSchedule } from "./schedules.js";
 import { retryFailed } from "./retry-failed.js";
+import { getFailureSignature, listFailureSignatures } from "./signatures.js";
 import { startRun } from "./start-run.js";
 import { watchAttention } from "./watch-attention.js";
 import { decideApproval, signalRun } from "./wake-run.js";
@@ -49,6 +50,8 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     getSchedule: (request, context) => getSchedule(parts, request, context),
     listSchedules: (request, context) => listSchedules(parts, request, context),
     changeSchedule: (request, context) => changeSchedule(parts, request, context),
+    listFailureSignatures: async (request, context) => listFailureSignatures(parts, request, context),
+    getFailureSignature: async (request, context) => getFailureSignature(parts, request, context),
     getCounts: (request, context) => getCounts(parts, request, context),
     listWorkflows: (_request, context) => listWorkflows(parts, context),
     listRejected: (request) => listRejected(parts, request),

@@ -9,13 +9,20 @@ import {
   RetryResultKind as Kind,
   RunStatus,
   RunViewSchema,
+  type SignatureRunsQuery,
 } from "@holdfast/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { partitionOf } from "@holdfast/core";
 import { RpcError } from "@holdfast/rpc";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RETRIES_AT_ONCE } from "./retry-failed.js";
-import { definitionOf, PARTITIONS, type ScriptedCluster, scriptedCluster } from "./scripted-cluster.js";
+import {
+  definitionOf,
+  PARTITIONS,
+  type QueryResult,
+  type ScriptedCluster,
+  scriptedCluster,
+} from "./scripted-cluster.js";
 
 interface Run {
   status: RunStatus;
@@ -33,6 +40,8 @@ beforeEach(async () => {
       if (kind.case === "getRun") return viewOf(kind.value.runId);
       if (kind.case === "retention")
         return { case: "retention", value: { workflows: [prunedOf(partition)] } };
+      if (kind.case === "listSignatures") return { case: "signatures", value: {} };
+      if (kind.case === "signatureRuns") return runsOfSignature(kind.value, partition);
       if (kind.case !== "listRuns") return { case: "error", value: { code: 2, message: "not asked here" } };
       const { statuses, limit, cursor } = kind.value;
       const from = cursor.length === 0 ? 0 : Buffer.from(cursor).readUInt32BE();
@@ -142,23 +151,57 @@ async function failure(promise: Promise<unknown>): Promise<RpcError> {
   return error;
 }
 
+const SIGNATURE = "5381a29500f90716";
+
+function runsOfSignature({ limit, before }: SignatureRunsQuery, partition: number): QueryResult {
+  const mine = [...runs.keys()].filter((id) => partitionOf(id, PARTITIONS) === partition);
+  const from = before.length === 0 ? 0 : Buffer.from(before).readUInt32BE();
+  const next = from + limit < mine.length ? cursorOf(from + limit) : new Uint8Array();
+  const page = mine.slice(from, from + limit).map((runId) => ({ runId, createdAt: { seconds: 5n } }));
+  return { case: "signatureRuns", value: { runs: page, next } };
+}
+
 describe("the selector", () => {
   it("is exactly one, and the message says what was given", async () => {
     expect(await failure(retry({}))).toMatchObject({
       code: "INVALID_ARGUMENT",
       message:
-        "selector: neither workflow nor run_ids was given; give exactly one selector: workflow, or run_ids",
+        "selector: neither workflow, run_ids nor signature was given; give exactly one selector: workflow, run_ids, or signature",
     });
     const both = await failure(retry({ workflow: "orders", runIds: ["a", "b"] }));
     expect(both.message).toContain('both workflow ("orders") and run_ids (2 of them) were given');
+    const three = await failure(retry({ workflow: "orders", runIds: ["a"], signature: SIGNATURE }));
+    expect(three.message).toContain(`run_ids (1 of them) and signature ("${SIGNATURE}") were given`);
   });
 
   it("must be registered where it is a workflow, and valid ids where it is ids", async () => {
     expect((await failure(retry({ workflow: "odrers" }))).code).toBe("NOT_FOUND");
     expect((await failure(retry({ runIds: ["ok", "a.b"] }))).message).toContain("run_ids");
+    expect((await failure(retry({ signature: "5381A29500F90716" }))).message).toContain("16 hex digits");
     const ids = Array.from({ length: 10_001 }, (_, n) => `r${n}`);
     expect((await failure(retry({ runIds: ids }))).message).toContain("at most 10000");
     expect(cluster.appended).toEqual([]);
+  });
+});
+
+describe("by signature", () => {
+  it("finds what its index holds in every partition, page by page, and looks at no other run", async () => {
+    for (let n = 0; n < 1_300; n++) failed(`r${n}`);
+    const { results, outcome } = await retry({ signature: SIGNATURE });
+    expect(outcome).toMatchObject({ matched: 1_300n, retried: 1_300n, raced: 0n, refused: 0n });
+    expect(new Set(results.map(({ runId }) => runId)).size).toBe(1_300);
+  });
+
+  it("can be narrowed by mode", async () => {
+    failed("net");
+    failed("val", FailureMode.VALIDATION);
+    const { results } = await retry({ signature: SIGNATURE, modes: [FailureMode.VALIDATION] });
+    expect(results.map(({ runId }) => runId)).toEqual(["val"]);
+  });
+
+  it("that nobody knows is an error, not an empty success", async () => {
+    const error = await failure(retry({ signature: SIGNATURE }));
+    expect(error).toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining(SIGNATURE) });
   });
 });
 

@@ -51,12 +51,12 @@ interface Plan {
 }
 
 export async function* retryFailed(parts: AdminParts, request: RetryFailedRequest, context: CallContext) {
-  const runIds = selector(request);
+  const selected = selector(request);
   const strategy = retryStrategy(request.strategy);
   const reason = check.reason(request.reason);
   const modes = new Set(check.enumFilter("modes", FailureMode, request.modes));
   const plan: Plan = { parts, context, request, modes };
-  if (runIds === undefined) await registered(parts, request.workflow);
+  if (selected.by === "workflow") await registered(parts, request.workflow);
 
   const limit = new Limit(request.limit);
   const operation = randomUUID();
@@ -74,7 +74,7 @@ export async function* retryFailed(parts: AdminParts, request: RetryFailedReques
     if (rejected !== undefined) return turnedDown(runId, rejected.code, rejected.message, rejected.status);
     return { runId, kind: Kind.RETRIED, reason: "", items: accepted.items };
   };
-  const matches = limit.apply(runIds === undefined ? failedRuns(plan) : namedRuns(plan, runIds));
+  const matches = limit.apply(runsOf(plan, selected));
   const sum = new Sum();
   const work = request.dryRun ? (runId: string) => foresee(plan, runId) : retry;
   try {
@@ -86,29 +86,46 @@ export async function* retryFailed(parts: AdminParts, request: RetryFailedReques
   } catch (error) {
     throw sum.interrupted(error);
   }
-  const pruned = runIds === undefined ? await prunedOf(plan) : {};
+  const pruned = selected.by === "workflow" ? await prunedOf(plan) : {};
   const outcome = { ...sum.outcome(), ...pruned, dryRun: request.dryRun, limited: limit.exceeded };
   yield { kind: { case: "outcome" as const, value: outcome } };
 }
 
-/** The ids, each once; undefined: all failed runs of the workflow. */
-function selector({ workflow, runIds }: RetryFailedRequest): readonly string[] | undefined {
-  const selectors = "give exactly one selector: workflow, or run_ids";
-  if (workflow === "" && runIds.length === 0)
-    throw check.invalid("selector", `neither workflow nor run_ids was given; ${selectors}`);
-  if (workflow !== "" && runIds.length > 0) {
+type Selected =
+  | { readonly by: "workflow" }
+  | { readonly by: "run_ids"; readonly runIds: readonly string[] }
+  | { readonly by: "signature"; readonly id: string };
+
+/** The one that is given, checked: ids each once. */
+function selector({ workflow, runIds, signature }: RetryFailedRequest): Selected {
+  const selectors = "give exactly one selector: workflow, run_ids, or signature";
+  const given = [
+    ...(workflow === "" ? [] : [`workflow (${JSON.stringify(workflow.slice(0, 64))})`]),
+    ...(runIds.length === 0 ? [] : [`run_ids (${runIds.length} of them)`]),
+    ...(signature === "" ? [] : [`signature (${JSON.stringify(signature.slice(0, 64))})`]),
+  ];
+  if (given.length === 0)
+    throw check.invalid("selector", `neither workflow, run_ids nor signature was given; ${selectors}`);
+  if (given.length > 1)
     throw check.invalid(
       "selector",
-      `both workflow (${JSON.stringify(workflow.slice(0, 64))}) and run_ids (${runIds.length} of them) were given; ${selectors}`,
+      `${given.length === 2 ? "both " : ""}${given.join(" and ")} were given; ${selectors}`,
     );
-  }
+  if (signature !== "") return { by: "signature", id: check.signatureId(signature, "signature") };
   if (runIds.length === 0) {
     check.workflowName(workflow);
-    return undefined;
+    return { by: "workflow" };
   }
   const unique = [...new Set(runIds)];
   if (unique.length > RETRY_IDS_MAX) throw check.tooMany("run_ids", unique.length, RETRY_IDS_MAX);
-  return unique.map((runId) => check.runId(runId, "run_ids"));
+  return { by: "run_ids", runIds: unique.map((runId) => check.runId(runId, "run_ids")) };
+}
+
+function runsOf(plan: Plan, selected: Selected): AsyncGenerator<string> {
+  const { parts, context } = plan;
+  if (selected.by === "workflow") return failedRuns(plan);
+  if (selected.by === "run_ids") return namedRuns(plan, selected.runIds);
+  return namedRuns(plan, parts.queries.failedRunsOf(selected.id, withinDeadline(context, parts.clock)));
 }
 
 /** Every failed run of the workflow whose mode is wanted, newest first, a page at a time as they are needed. */
@@ -128,9 +145,9 @@ async function* failedRuns({ parts, context, request, modes }: Plan): AsyncGener
 /** The named runs; with a filter by mode those that are there and of another mode are left out. */
 async function* namedRuns(
   { parts, context, modes }: Plan,
-  runIds: readonly string[],
+  runIds: Iterable<string> | AsyncIterable<string>,
 ): AsyncGenerator<string> {
-  for (const runId of runIds) {
+  for await (const runId of runIds) {
     const view =
       modes.size === 0 ? undefined : await find(parts, runId, withinDeadline(context, parts.clock));
     const summary = view instanceof QueryFailedError ? undefined : view?.summary;

@@ -69,6 +69,8 @@ describe("help and usage", () => {
       "breaker",
       "schedules",
       "schedule",
+      "failures",
+      "failure",
       "signal",
       "approve",
       "reject",

@@ -9,6 +9,7 @@ import { registerAttention } from "./commands/attention.js";
 import { registerBreakers } from "./commands/breakers.js";
 import { registerCancel, registerPause } from "./commands/control.js";
 import { registerDeadLetter, registerDeadLetters } from "./commands/dead-letters.js";
+import { registerFailures } from "./commands/failures.js";
 import { registerItems } from "./commands/items.js";
 import { registerLocal } from "./commands/local.js";
 import { registerOverview } from "./commands/overview.js";
@@ -77,6 +78,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerPause(program, register);
   registerBreakers(program, register);
   registerSchedules(program, register);
+  registerFailures(program, register);
   registerSignal(program, register);
   registerDecisions(program, register);
   registerRejected(program, register);

@@ -106,6 +106,24 @@ const SAMPLE_LETTERS = [
   },
 ];
 
+const SAMPLE_SIGNATURE = {
+  id: "5381a29500f90716",
+  workflow: "films",
+  action: "check",
+  mode: FailureMode.VALIDATION,
+  message: "row <n> is bad",
+  sample: "row 7 is bad",
+  firstSeen: { seconds: 1_772_300_000n },
+  lastSeen: { seconds: 1_772_366_400n },
+  count: 44n,
+  runs: 3n,
+  items: 41n,
+  examples: [{ runId: "films-1", status: RunStatus.COMPLETED }, { runId: "films-2" }],
+  trend: [...Array.from({ length: 22 }, () => 0), 4, 40],
+  trendUntil: { seconds: 1_772_362_800n },
+  partitions: 2,
+};
+
 export interface SampleAdmin extends SampleState {
   readonly address: string;
   close(): Promise<void>;
@@ -170,9 +188,10 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       return { runId, status: RunStatus.RUNNING, items: 2, actions: 3 };
     },
     retryFailed: async function* (request) {
-      state.asked.push(`retryFailed ${request.workflow} ${request.runIds.join("+")}`);
-      if ((request.workflow === "") === (request.runIds.length === 0)) {
-        throw new RpcError("INVALID_ARGUMENT", "Exactly one selector is to be set: workflow or run_ids.");
+      const selectors = [request.workflow, request.runIds.join("+"), request.signature];
+      state.asked.push(`retryFailed ${selectors.join(" ")}`);
+      if (selectors.filter((text) => text !== "").length !== 1) {
+        throw new RpcError("INVALID_ARGUMENT", "Exactly one selector is to be set.");
       }
       const refused = state.retryKind === RetryResultKind.REFUSED;
       yield { kind: { case: "result", value: { runId: "import-1", kind: state.retryKind, items: 2 } } };
@@ -201,6 +220,16 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
     resumeWorkflow: async ({ workflow }) => {
       state.asked.push(`resumeWorkflow ${workflow}`);
       return {};
+    },
+    listFailureSignatures: async ({ workflow, failedOnly, limit }) => {
+      state.asked.push(`listFailureSignatures ${workflow} ${failedOnly ? "now" : "ever"} ${limit}`);
+      const gaveWay = [{ workflow: "films", signatures: 3n, failures: 12n, at: { seconds: 1_772_366_400n } }];
+      return { signatures: [SAMPLE_SIGNATURE], more: true, incomplete: false, gaveWay };
+    },
+    getFailureSignature: async ({ id }) => {
+      state.asked.push(`getFailureSignature ${id}`);
+      const failedRuns = [{ runId: "films-3", createdAt: { seconds: 1_772_366_000n } }];
+      return { signature: SAMPLE_SIGNATURE, failedRuns, moreFailedRuns: true };
     },
     listBreakers: async ({ workflow, openOnly }) => {
       state.asked.push(`listBreakers ${workflow} ${openOnly ? "open" : "all"}`);

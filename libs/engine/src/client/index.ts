@@ -56,4 +56,10 @@ export {
   schedulingProblem,
   upcomingInstants,
 } from "./schedules.js";
+export {
+  type FailureSignature,
+  type FailureSignatures,
+  type ListSignaturesFilter,
+  SIGNATURES_MAX,
+} from "./signatures.js";
 export { type QueryErrorName, QueryFailedError } from "./query-errors.js";

@@ -33,6 +33,17 @@ import { decodeItemsToken, encodeItemsToken } from "./page-token.js";
 import { QueryFailedError } from "./query-errors.js";
 import { type DeadLettersPage, listDeadLetters, type ListDeadLettersFilter } from "./list-dead-letters.js";
 import { type ListSchedulesFilter, listSchedules, type SchedulesPage } from "./schedules.js";
+import {
+  type AskSignatures,
+  type FailureSignature,
+  type FailureSignatures,
+  failedRunsOf,
+  getSignature,
+  type ListSignaturesFilter,
+  listSignatures,
+  SIGNATURES_DEFAULT,
+  SIGNATURES_MAX,
+} from "./signatures.js";
 import { type ListRunsFilter, listRuns, type RunsPage } from "./list-runs.js";
 
 export interface QueryLimits {
@@ -96,7 +107,9 @@ type Answered =
   | "retention"
   | "deadLetters"
   | "schedule"
-  | "schedules";
+  | "schedules"
+  | "signatures"
+  | "signatureRuns";
 type ResultOf<C extends Result["case"]> = Extract<Result, { case: C }> extends { value: infer V } ? V : never;
 
 export class QueryClient {
@@ -229,6 +242,22 @@ export class QueryClient {
     );
   }
 
+  /** Failures alike over all partitions: those that most runs are failed with now first. */
+  signatures(filter: ListSignaturesFilter = {}, options: QueryOptions = {}): Promise<FailureSignatures> {
+    const limit = Math.min(SIGNATURES_MAX, Math.max(1, Math.floor(filter.limit || SIGNATURES_DEFAULT)));
+    return listSignatures(this.#askSignatures(options), { ...filter, limit });
+  }
+
+  /** One failure signature, with examples and the newest runs that are failed so. `NOT_FOUND` where no partition keeps it. */
+  signature(id: string, options: QueryOptions = {}): Promise<FailureSignature> {
+    return getSignature(this.#askSignatures(options), id);
+  }
+
+  /** The ids of all runs that are failed in the way of a signature. */
+  failedRunsOf(signature: string, options: QueryOptions = {}): AsyncGenerator<string> {
+    return failedRunsOf(this.#askSignatures(options), signature);
+  }
+
   /** How each partition fares. One that does not answer is in the list too, as `unavailable` with the problem. */
   status(options: QueryOptions = {}): Promise<PartitionStatus[]> {
     const kind: Kind = { case: "status", value: { $typeName: "holdfast.v1.StatusQuery" } };
@@ -240,6 +269,17 @@ export class QueryClient {
         return unavailableStatus(partition, error.message);
       }
     });
+  }
+
+  #askSignatures(options: QueryOptions): AskSignatures {
+    return {
+      partitions: this.partitions,
+      nowMs: this.#clock.nowMs(),
+      list: (partition, value) =>
+        this.#expect(partition, { case: "listSignatures", value }, "signatures", options),
+      runs: (partition, value) =>
+        this.#expect(partition, { case: "signatureRuns", value }, "signatureRuns", options),
+    };
   }
 
   #home(runId: string): number {

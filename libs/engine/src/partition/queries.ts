@@ -59,6 +59,7 @@ import { retentionAnswer } from "./retention.js";
 import { listBreakers } from "./list-breakers.js";
 import { getSchedule, listSchedules } from "./list-schedules.js";
 import { listDeadLetters } from "./list-dead-letters.js";
+import { listSignatures, signatureRuns } from "./list-signatures.js";
 import { listRuns } from "./list-runs.js";
 import { readSteps } from "./steps.js";
 import type { PartitionState } from "./state.js";
@@ -142,6 +143,10 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
     }
     case "listSchedules":
       return { case: "schedules", value: await listSchedules(deps.view(), deps.applied(), kind.value) };
+    case "listSignatures":
+      return { case: "signatures", value: await listSignatures(deps.view(), kind.value) };
+    case "signatureRuns":
+      return { case: "signatureRuns", value: await signatureRuns(deps.view(), kind.value) };
     case "getPayload":
       return getPayload(deps, kind.value);
     default:

@@ -18,8 +18,11 @@ import {
   type Clock,
   CommandClient,
   type Counts,
+  type FailureSignature,
+  type FailureSignatures,
   type ItemsPage,
   type ListItemsFilter,
+  type ListSignaturesFilter,
   type ListRunsFilter,
   PayloadCodec,
   QueryClient,
@@ -183,6 +186,16 @@ export class Holdfast implements RunHost {
 
   counts(workflow = ""): Promise<Counts> {
     return guard(() => this.queries.counts(workflow));
+  }
+
+  /** Failures alike over the whole cluster: those that most runs are failed with now first. */
+  failures(filter: ListSignaturesFilter = {}): Promise<FailureSignatures> {
+    return guard(() => this.queries.signatures(filter));
+  }
+
+  /** One failure signature, with examples and the newest runs that are failed so now. */
+  failure(id: string): Promise<FailureSignature> {
+    return guard(() => this.queries.signature(id));
   }
 
   /** Retries a run's failed parts; says how many items and actions set off again. */

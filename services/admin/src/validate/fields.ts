@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { nameProblem, runIdProblem } from "@holdfast/core";
+import { isSignatureId, nameProblem, runIdProblem } from "@holdfast/core";
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "@holdfast/engine";
 import { RpcError } from "@holdfast/rpc";
 
@@ -53,6 +53,14 @@ export function runId(value: string, field = "run_id"): string {
   const problem = runIdProblem(value);
   if (problem !== undefined) throw invalid(field, problem);
   return value;
+}
+
+export function signatureId(value: string, field: string): string {
+  if (isSignatureId(value)) return value;
+  throw invalid(
+    field,
+    "a failure signature's id is 16 hex digits in lower case; ListFailureSignatures has them",
+  );
 }
 
 export function pageSize(value: number): number {

@@ -82,6 +82,7 @@ export function registerRetry(program: Command, register: Register): void {
 export interface RetryFailedOptions {
   readonly workflow?: string;
   readonly run?: string[];
+  readonly signature?: string;
   readonly mode?: FailureMode[];
   readonly strategy?: RecoveryStrategy;
   readonly force?: boolean;
@@ -96,7 +97,7 @@ export function registerRetryFailed(program: Command, register: Register): void 
       .command("retry-failed")
       .summary("retry every failed run that one selector matches")
       .description(
-        "Retries all failed runs of a workflow, or those named: exactly one of --workflow and --run. " +
+        "Retries all failed runs of a workflow, those named, or those that failed alike: exactly one of --workflow, --run and --signature. " +
           "Exit 5 if any was refused. With --json: one JSON line for each result, the outcome last.",
       ),
   )
@@ -106,6 +107,7 @@ export function registerRetryFailed(program: Command, register: Register): void 
       "these runs; several with commas",
       listOf((text) => text.trim()),
     )
+    .option("--signature <id>", "every run that is failed in this way (`failures` lists them)")
     .option(
       "--mode <mode>",
       "only what failed in this mode; several with commas",
@@ -131,6 +133,7 @@ export async function retryFailed(
   const request = {
     workflow: options.workflow ?? "",
     runIds: options.run ?? [],
+    signature: options.signature ?? "",
     modes: options.mode ?? [],
     strategy: options.strategy ?? RecoveryStrategy.UNSPECIFIED,
     force: options.force === true,
