@@ -22,6 +22,8 @@ beforeAll(async () => {
       if (kind.case === "getCounts") return { case: "counts", value: { workflows: [] } };
       if (kind.case === "retention") return { case: "retention", value: { workflows: [], sweeps: [] } };
       if (kind.case === "getSchedule") return { case: "schedule", value: { name: kind.value.name } };
+      if (kind.case === "listSignatures") return { case: "signatures", value: {} };
+      if (kind.case === "signatureRuns") return { case: "signatureRuns", value: {} };
       if (kind.case === "listSchedules") return { case: "schedules", value: { schedules: [] } };
       return { case: "status", value: {} };
     },
