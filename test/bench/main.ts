@@ -12,6 +12,7 @@ import { items } from "./scenarios/items.js";
 import { healing } from "./scenarios/healing.js";
 import { latency } from "./scenarios/latency.js";
 import { manyItems } from "./scenarios/many-items.js";
+import { pruning } from "./scenarios/pruning.js";
 import { timers } from "./scenarios/timers.js";
 import { oneAction, tenActions, tenSteps } from "./scenarios/throughput.js";
 import { System } from "./system.js";
@@ -25,6 +26,7 @@ const SCENARIOS: readonly Scenario[] = [
   manyItems,
   timers,
   healing,
+  pruning,
   footprint,
 ];
 

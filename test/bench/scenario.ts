@@ -8,6 +8,8 @@ export interface Scale {
   readonly repetitions: number;
   /** Less of everything, to see whether it works. */
   readonly quick: boolean;
+  /** On the disk that is measured; for what a scenario opens by itself. */
+  readonly folder: string;
 }
 
 export interface Figure {
