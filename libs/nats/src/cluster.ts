@@ -25,6 +25,7 @@ import { NatsDefinitions } from "./definitions.js";
 import { fromNats } from "./errors.js";
 import { JetStreamApi } from "./js-api.js";
 import { ObjectChunks } from "./object-chunks.js";
+import { ObjectUse } from "./object-use.js";
 import { NatsPayloads } from "./payloads.js";
 import { StreamPublisher } from "./publisher.js";
 import { NatsWorkQueue } from "./work-queue.js";
@@ -95,7 +96,11 @@ async function openCluster(connection: Connection, options: ConnectNatsOptions):
 
   const definitions = await NatsDefinitions.open(connection, create, replicas);
   const publisher = new StreamPublisher(connection, createInbox());
-  const payloads = new NatsPayloads(connection, new ObjectChunks(api, publisher));
+  const payloads = new NatsPayloads(
+    connection,
+    new ObjectChunks(api, publisher),
+    new ObjectUse(api, publisher),
+  );
   return {
     config,
     log: new NatsCommandLog(config.partitions, connection, api, publisher),

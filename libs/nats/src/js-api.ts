@@ -92,7 +92,7 @@ export class JetStreamApi {
   /** Answered by the stream's leader, so never stale. */
   async message(
     stream: string,
-    query: { readonly seq: number; readonly next_by_subj?: string },
+    query: { readonly seq: number; readonly next_by_subj?: string } | { readonly last_by_subj: string },
   ): Promise<StoredMessage | undefined> {
     const asked = this.call<RawMessage>(`STREAM.MSG.GET.${stream}`, query);
     const found = await orUndefined(asked, JS_ERR.noMessageFound);

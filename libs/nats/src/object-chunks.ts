@@ -15,13 +15,13 @@ import type { StreamPublisher } from "./publisher.js";
 export const CHUNK_BYTES = 256 * 1024;
 /** Chunks that wait for their acknowledgement at once. */
 const CHUNKS_UNDER_WAY_MAX = 4;
-const STREAM = `OBJ_${PAYLOADS_BUCKET}`;
+export const OBJECTS_STREAM = `OBJ_${PAYLOADS_BUCKET}`;
 
-const chunkSubject = (id: string): string => `$O.${PAYLOADS_BUCKET}.C.${id}`;
+export const chunkSubject = (id: string): string => `$O.${PAYLOADS_BUCKET}.C.${id}`;
 /** With padding, as the client's object store has it. */
 const base64Url = (bytes: Uint8Array): string =>
   Buffer.from(bytes).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
-const metaSubject = (name: string): string =>
+export const metaSubject = (name: string): string =>
   `$O.${PAYLOADS_BUCKET}.M.${base64Url(Buffer.from(name, "utf8"))}`;
 
 export interface WrittenChunks {
@@ -69,11 +69,16 @@ export class ObjectChunks {
     };
     const rollup = headers();
     rollup.set("Nats-Rollup", "sub");
-    await this.publisher.publish(STREAM, metaSubject(name), Buffer.from(JSON.stringify(description)), rollup);
+    await this.publisher.publish(
+      OBJECTS_STREAM,
+      metaSubject(name),
+      Buffer.from(JSON.stringify(description)),
+      rollup,
+    );
   }
 
   async forget(id: string): Promise<void> {
-    await this.api.purgeSubject(STREAM, chunkSubject(id));
+    await this.api.purgeSubject(OBJECTS_STREAM, chunkSubject(id));
   }
 
   /** The chunks of an object in order, one of them fetched ahead. */
@@ -94,7 +99,7 @@ export class ObjectChunks {
 
   private async chunkFrom(id: string, seq: number) {
     try {
-      return await this.api.message(STREAM, { seq, next_by_subj: chunkSubject(id) });
+      return await this.api.message(OBJECTS_STREAM, { seq, next_by_subj: chunkSubject(id) });
     } catch (thrown) {
       throw fromNats(thrown, `fetch a part of object ${id}`);
     }
@@ -145,14 +150,17 @@ class Upload {
     const data = Buffer.from(this.chunk.subarray(0, this.filled));
     this.filled = 0;
     this.chunks += 1;
-    const sending: Promise<unknown> = this.publisher.publish(STREAM, chunkSubject(this.id), data).then(
-      () => this.underWay.delete(sending),
-      (error: unknown) => {
-        this.underWay.delete(sending);
-        // Twice is not once: a chunk of an unknown outcome can't be sent again, the whole object can.
-        this.failed ??= error instanceof PortError && error.code === "unknown-outcome" ? again(error) : error;
-      },
-    );
+    const sending: Promise<unknown> = this.publisher
+      .publish(OBJECTS_STREAM, chunkSubject(this.id), data)
+      .then(
+        () => this.underWay.delete(sending),
+        (error: unknown) => {
+          this.underWay.delete(sending);
+          // Twice is not once: a chunk of an unknown outcome can't be sent again, the whole object can.
+          this.failed ??=
+            error instanceof PortError && error.code === "unknown-outcome" ? again(error) : error;
+        },
+      );
     this.underWay.add(sending);
   }
 }

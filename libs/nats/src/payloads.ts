@@ -9,12 +9,15 @@ import {
   ARTIFACT_BYTES_MAX,
   isBody,
   PAYLOAD_BYTES_MAX,
+  NamedObjects,
+  namesIn,
   PAYLOADS_BUCKET,
   payloadCorrupt,
   payloadNotFound,
   type PayloadStore,
   payloadTooLarge,
   PortError,
+  type StoredObject,
 } from "@holdfast/engine";
 import { type PayloadRef, PayloadRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -23,6 +26,7 @@ import type { Connection } from "./connection.js";
 import { plainBytes } from "./delivery.js";
 import { fromNats } from "./errors.js";
 import { CHUNK_BYTES, type ObjectChunks } from "./object-chunks.js";
+import type { ObjectUse } from "./object-use.js";
 
 const NAME = /^[0-9a-f]{64}$/;
 const PUBLISH_TIMEOUT_MS = 30_000;
@@ -38,6 +42,7 @@ export class NatsPayloads implements PayloadStore {
   constructor(
     private readonly connection: Connection,
     private readonly chunks: ObjectChunks,
+    private readonly use: ObjectUse,
   ) {}
 
   async put(body: Uint8Array): Promise<PayloadRef> {
@@ -46,8 +51,10 @@ export class NatsPayloads implements PayloadStore {
     const name = sha256.toString("hex");
     try {
       const store = await this.open();
+      await this.use.touchOld(namesIn(body));
       const there = await store.info(name);
-      if (there === null || there.deleted || there.size !== body.length) {
+      const known = there !== null && !there.deleted && there.size === body.length;
+      if (!known || !(await this.use.stays(name))) {
         const meta = { name, options: { max_chunk_size: CHUNK_BYTES } };
         await store.putBlob(meta, body, { timeout: PUBLISH_TIMEOUT_MS });
       }
@@ -68,14 +75,16 @@ export class NatsPayloads implements PayloadStore {
   }
 
   async putStream(pieces: AsyncIterable<Uint8Array>): Promise<PayloadRef> {
-    const written = await this.chunks.write(pieces, this.maxStreamedBytes);
+    const named = new NamedObjects();
+    const written = await this.chunks.write(notingNames(pieces, named), this.maxStreamedBytes);
     const { id, bytes, sha256 } = written;
     const name = sha256.toString("hex");
     try {
       const store = await this.open();
+      await this.use.touchOld(named.names);
       const there = await store.info(name);
       const known = there !== null && !there.deleted && there.size === bytes;
-      if (known) await this.chunks.forget(id);
+      if (known && (await this.use.stays(name))) await this.chunks.forget(id);
       else await this.chunks.describe(name, written);
       return init(PayloadRefSchema, { name, size: BigInt(bytes), sha256: new Uint8Array(sha256) });
     } catch (thrown) {
@@ -96,6 +105,30 @@ export class NatsPayloads implements PayloadStore {
       yield piece;
     }
     if (!isBody(ref, bytes, hash.digest())) throw payloadCorrupt(ref, bytes);
+  }
+
+  async listUnused(beforeMs: number, limit: number, after: number): Promise<StoredObject[]> {
+    try {
+      return await this.use.listUnused(beforeMs, limit, after);
+    } catch (thrown) {
+      throw fromNats(thrown, "list what is stored in the object store");
+    }
+  }
+
+  async touch(name: string): Promise<void> {
+    try {
+      await this.use.touch(name);
+    } catch (thrown) {
+      throw fromNats(thrown, `note the use of object ${name}`);
+    }
+  }
+
+  async remove(object: StoredObject): Promise<boolean> {
+    try {
+      return await this.use.remove(object);
+    } catch (thrown) {
+      throw fromNats(thrown, `remove object ${object.name}`);
+    }
   }
 
   private async info(name: string): Promise<ObjectInfo | undefined> {
@@ -137,6 +170,16 @@ export class NatsPayloads implements PayloadStore {
         throw thrown;
       });
     return this.store;
+  }
+}
+
+async function* notingNames(
+  pieces: AsyncIterable<Uint8Array>,
+  named: NamedObjects,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    named.add(piece);
+    yield piece;
   }
 }
 

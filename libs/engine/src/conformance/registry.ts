@@ -144,6 +144,76 @@ export function registryConformance(name: string, makeRegistry: () => Promise<Fr
       expect(Buffer.from(await payloads.get(ref)).equals(whole)).toBe(true);
     });
 
+    const soon = (): number => Date.now() + 3_600_000;
+    const unused = async (): Promise<string[]> =>
+      (await payloads.listUnused(soon(), 100, 0)).map(({ name: listed }) => listed);
+
+    test("what is stored is listed by its last use, a page at a time, and nothing that was used since", async () => {
+      const refs = [
+        await payloads.put(Buffer.from("a")),
+        await payloads.putStream(piecesOf(Buffer.from("bb"), [1, 1])),
+        await payloads.put(Buffer.from("ccc")),
+      ];
+      const [a = "", b = "", c = ""] = refs.map((ref) => ref.name);
+      expect(await unused()).toEqual([a, b, c]);
+      await payloads.touch(a);
+      expect(await unused()).toEqual([b, c, a]);
+      const [first] = await payloads.listUnused(soon(), 1, 0);
+      expect(first).toMatchObject({ name: b, bytes: 2 });
+      const rest = await payloads.listUnused(soon(), 100, first?.revision ?? 0);
+      expect(rest.map(({ name: listed }) => listed)).toEqual([c, a]);
+      expect(await payloads.listUnused(Date.now() - 60_000, 100, 0)).toEqual([]);
+      await payloads.touch("0".repeat(64));
+      expect(Buffer.from(await payloads.get(refs[0] as PayloadRef)).toString()).toBe("a");
+    });
+
+    test("what is removed is gone, and can be stored again", async () => {
+      const body = new Uint8Array(600_000).fill(7);
+      const refs = [await payloads.put(body), await payloads.putStream(piecesOf(Buffer.from("lines"), [5]))];
+      for (const object of await payloads.listUnused(soon(), 100, 0))
+        expect(await payloads.remove(object)).toBe(true);
+      expect(await unused()).toEqual([]);
+      for (const ref of refs) await expect(payloads.get(ref)).rejects.toMatchObject({ code: "not-found" });
+      expect(await payloads.put(body)).toEqual(refs[0]);
+      expect(Buffer.from(await payloads.get(refs[0] as PayloadRef)).equals(body)).toBe(true);
+      expect(await payloads.putStream(piecesOf(Buffer.from("lines"), [2, 3]))).toEqual(refs[1]);
+      expect((await read(payloads, refs[1] as PayloadRef)).toString()).toBe("lines");
+    });
+
+    test("what was used, removed or stored anew since it was listed is not removed", async () => {
+      const ref = await payloads.put(Buffer.from("wanted"));
+      const [listed] = await payloads.listUnused(soon(), 1, 0);
+      if (listed === undefined) throw new Error("it is not listed");
+      await payloads.touch(ref.name);
+      expect(await payloads.remove(listed)).toBe(false);
+      const [again] = await payloads.listUnused(soon(), 1, 0);
+      if (again === undefined) throw new Error("it is not listed");
+      expect(await payloads.remove(again)).toBe(true);
+      expect(await payloads.remove(again)).toBe(false);
+      await payloads.put(Buffer.from("wanted"));
+      expect(await payloads.remove(again)).toBe(false);
+      expect(Buffer.from(await payloads.get(ref)).toString()).toBe("wanted");
+    });
+
+    test("two that remove the same object: one does, and uses win or lose whole", async () => {
+      const bodies = Array.from({ length: 20 }, (_, at) => Buffer.from(`body ${at}`));
+      for (const body of bodies) await payloads.put(body);
+      const objects = await payloads.listUnused(soon(), 100, 0);
+      const removals = objects.flatMap((object) => [payloads.remove(object), payloads.remove(object)]);
+      const done = (await Promise.all(removals)).filter((removed) => removed);
+      expect(done).toHaveLength(objects.length);
+      const put = await Promise.all(bodies.map((body) => payloads.put(body)));
+      const relisted = await payloads.listUnused(soon(), 100, 0);
+      await Promise.all([
+        ...relisted.map((object) => payloads.touch(object.name)),
+        ...relisted.map((object) => payloads.remove(object)),
+      ]);
+      for (const ref of put) {
+        if ((await unused()).includes(ref.name)) await payloads.get(ref);
+        else await expect(payloads.get(ref)).rejects.toMatchObject({ code: "not-found" });
+      }
+    });
+
     test("the same content has one reference, streamed or not", async () => {
       const body = Buffer.from("the same, whatever way it comes");
       const streamed = await payloads.putStream(piecesOf(body, [3, 5]));

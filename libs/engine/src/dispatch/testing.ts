@@ -131,7 +131,7 @@ export class TestWorld {
   readonly network = new MemoryNetwork({ clock: this.clock });
   readonly log: MemoryCommandLog;
   store = new MemoryStateStore();
-  readonly payloads = new MemoryPayloads();
+  readonly payloads = new MemoryPayloads(undefined, undefined, this.clock);
   /** Of the last node. */
   registry = createRegistry();
   readonly commands: CommandClient;

@@ -13,6 +13,10 @@ import {
   payloadTooLarge,
   PortError,
   type RegisteredDefinition,
+  type Clock,
+  NamedObjects,
+  type StoredObject,
+  systemClock,
 } from "../ports/index.js";
 
 const HASH = /^[A-Za-z0-9_-]{1,128}$/;
@@ -52,11 +56,14 @@ export class MemoryDefinitions implements DefinitionRegistry {
 }
 
 export class MemoryPayloads implements PayloadStore {
-  readonly #bodies = new Map<string, readonly Uint8Array[]>();
+  /** In the order of their last use. */
+  readonly #bodies = new Map<string, Body>();
+  #revision = 0;
 
   constructor(
     readonly maxBytes: number = PAYLOAD_BYTES_MAX,
     readonly maxStreamedBytes: number = ARTIFACT_BYTES_MAX,
+    private readonly clock: Pick<Clock, "nowMs"> = systemClock,
   ) {}
 
   async put(body: Uint8Array): Promise<PayloadRef> {
@@ -92,22 +99,53 @@ export class MemoryPayloads implements PayloadStore {
     if (!isBody(ref, bytes, digest.digest())) throw payloadCorrupt(ref, bytes);
   }
 
-  #keep(pieces: readonly Uint8Array[]): PayloadRef {
+  async listUnused(beforeMs: number, limit: number, after: number): Promise<StoredObject[]> {
+    return [...this.#bodies]
+      .filter(([, { usedAtMs, revision }]) => usedAtMs < beforeMs && revision > after)
+      .slice(0, limit)
+      .map(([name, { bytes, usedAtMs, revision }]) => ({ name, bytes, usedAtMs, revision }));
+  }
+
+  async touch(name: string): Promise<void> {
+    const body = this.#bodies.get(name);
+    if (body !== undefined) this.#use(name, body.pieces, body.bytes);
+  }
+
+  async remove({ name, revision }: StoredObject): Promise<boolean> {
+    return this.#bodies.get(name)?.revision === revision && this.#bodies.delete(name);
+  }
+
+  #use(name: string, pieces: readonly Uint8Array[], bytes: number): void {
+    this.#bodies.delete(name);
+    this.#bodies.set(name, { pieces, bytes, usedAtMs: this.clock.nowMs(), revision: ++this.#revision });
+  }
+
+  async #keep(pieces: readonly Uint8Array[]): Promise<PayloadRef> {
     const digest = createHash("sha256");
+    const named = new NamedObjects();
     let bytes = 0;
     for (const piece of pieces) {
       digest.update(piece);
+      named.add(piece);
       bytes += piece.length;
     }
+    for (const name of named.names) await this.touch(name);
     const sha256 = digest.digest();
     const name = sha256.toString("hex");
-    this.#bodies.set(name, pieces);
+    this.#use(name, pieces, bytes);
     return init(PayloadRefSchema, { name, size: BigInt(bytes), sha256: new Uint8Array(sha256) });
   }
 
   #find({ name }: PayloadRef): readonly Uint8Array[] {
     const body = this.#bodies.get(name);
     if (body === undefined) throw payloadNotFound(name);
-    return body;
+    return body.pieces;
   }
+}
+
+interface Body {
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly usedAtMs: number;
+  readonly revision: number;
 }

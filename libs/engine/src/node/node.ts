@@ -19,6 +19,8 @@ import { DEFAULT_ENGINE_LIMITS, type EngineLimits, shareOf } from "../partition/
 import type { ProcessorMetrics } from "../partition/deps.js";
 import type { PendingTimer } from "../partition/timers.js";
 import { Processor } from "../partition/processor.js";
+import { QueryClient } from "../client/query-client.js";
+import { ObjectKeeper } from "./object-keeper.js";
 import type { Bus, BusMessage, BusSubscription } from "../ports/bus.js";
 import { type Clock, systemClock } from "../ports/clock.js";
 import type { CommandLog } from "../ports/command-log.js";
@@ -49,6 +51,7 @@ export interface NodeDeps {
 export class Node {
   private readonly processors: Processor[] = [];
   private readonly dispatcher: Dispatcher;
+  private readonly objectKeeper: ObjectKeeper;
   private readonly subscriptions: BusSubscription[] = [];
   private readonly candidates: readonly number[];
   private readonly limits: EngineLimits;
@@ -59,6 +62,19 @@ export class Node {
     this.candidates = candidates;
     this.limits = shareOf({ ...DEFAULT_ENGINE_LIMITS, ...deps.limits }, candidates.length);
     this.clock = deps.clock ?? systemClock;
+    const { bus, log, logger, payloads, registry } = deps;
+    this.objectKeeper = new ObjectKeeper({
+      payloads,
+      queries: new QueryClient({ bus, partitions: log.partitions, clock: this.clock }),
+      clock: this.clock,
+      logger,
+      limits: this.limits,
+      isMine: () => this.status().some(({ partition, state }) => partition === 0 && state === "acting"),
+      removed: registry.counter({
+        name: "holdfast_objects_removed_total",
+        help: "Objects that nothing referred to and that were removed from the object store",
+      }),
+    });
     this.dispatcher = new Dispatcher({
       node: deps.node,
       bus: deps.bus,
@@ -133,6 +149,7 @@ export class Node {
         }),
       ),
     );
+    this.objectKeeper.begin();
     return this.status();
   }
 
@@ -153,6 +170,7 @@ export class Node {
 
   /** Stores what is folded and stops. Tasks that workers have are reported to the log, and found there at the next start. */
   async stop(): Promise<void> {
+    this.objectKeeper.stop();
     this.dispatcher.stop();
     for (const subscription of this.subscriptions) subscription.unsubscribe();
     await Promise.all(this.processors.map((processor) => processor.stop()));

@@ -35,6 +35,10 @@ export interface EngineLimits {
   readonly sweepPauseMaxMs: number;
   /** A sweep that leaves ended runs for so long after they were due is told as stalled. */
   readonly sweepBehindMaxMs: number;
+  /** The pause between two looks for objects of the object store that nothing uses. */
+  readonly objectSweepPauseMs: number;
+  /** How long such an object stays after its last use. Several days at least: a use is noted once a day. */
+  readonly objectsKeptMs: number;
 }
 
 export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
@@ -57,6 +61,8 @@ export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
   sweepPauseMs: 5_000,
   sweepPauseMaxMs: 3_600_000,
   sweepBehindMaxMs: 600_000,
+  objectSweepPauseMs: 6 * 3_600_000,
+  objectsKeptMs: 30 * 24 * 3_600_000,
 };
 
 /** The limits of each of a node's partitions: what is shared is divided. */

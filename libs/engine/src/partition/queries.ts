@@ -55,6 +55,7 @@ import { bringInline, pinned } from "./compose.js";
 import { checkRuns } from "./check.js";
 import { workflowNames } from "./due-work.js";
 import { servingText } from "../dispatch/reaper.js";
+import { referencesOf } from "./references.js";
 import { retentionAnswer } from "./retention.js";
 import { listBreakers } from "./list-breakers.js";
 import { getSchedule, listSchedules } from "./list-schedules.js";
@@ -128,6 +129,8 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
       deps.onBreaches(value.breaches);
       return { case: "check", value };
     }
+    case "references":
+      return { case: "references", value: await referencesOf(deps.view(), kind.value) };
     case "retention":
       return {
         case: "retention",

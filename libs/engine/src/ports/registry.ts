@@ -49,6 +49,24 @@ export interface PayloadStore {
    * or digest differ: that is known at the end only, so what was read may be used for good once the loop has ended without an error.
    */
   getStream(ref: PayloadRef): AsyncIterable<Uint8Array>;
+  /**
+   * Bodies that were last used before a time, the one that was unused for longest first. A body is used by being put, put again, or named as
+   * an artifact in a body that is put (then within a day of it), and by `touch`. `after`: the revision of the last of the page before, or 0.
+   */
+  listUnused(beforeMs: number, limit: number, after: number): Promise<StoredObject[]>;
+  /** It is in use now. Nothing happens where it is not there. */
+  touch(name: string): Promise<void>;
+  /** Removes a body, unless it was used since it was listed: then false, and it is whole. */
+  remove(object: StoredObject): Promise<boolean>;
+}
+
+/** A body as it was when it was listed. */
+export interface StoredObject {
+  readonly name: string;
+  readonly bytes: number;
+  readonly usedAtMs: number;
+  /** Another one with each use. */
+  readonly revision: number;
 }
 
 /** One message that somebody published on `holdfast.work.<workflow>`. */
