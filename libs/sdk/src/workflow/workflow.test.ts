@@ -85,7 +85,8 @@ describe("a definition", () => {
     const { definition } = workflow("orders", {
       input: orders,
       queue: "q",
-      retention: { completed: "1h", failed: "30d" },
+      retention: { completed: "1h", failed: "30d", deadLetters: "90d" },
+      recovery: { auto: false, deadLetter: true },
     })
       .action(
         "load",
@@ -114,7 +115,12 @@ describe("a definition", () => {
     expect(definition).toMatchObject({
       name: "orders",
       queue: "q",
-      retention: { completedRetentionS: 3_600, failedRetentionS: 30 * 86_400 },
+      retention: {
+        completedRetentionS: 3_600,
+        failedRetentionS: 30 * 86_400,
+        deadLetterRetentionS: 90 * 86_400,
+      },
+      recovery: { auto: false, deadLetter: true },
     });
     const [load, check, ship, report] = definition.actions;
     expect(load).toMatchObject({
