@@ -153,7 +153,7 @@ describe("a reader", () => {
     const cluster = await open();
     const { seen } = follow(cluster);
     await cluster.log.append(0, bytes("1"));
-    await vi.waitFor(() => expect(seen).toEqual(["1"]));
+    await vi.waitFor(() => expect(seen).toEqual(["1"]), { timeout: 10_000 });
     await asAdmin(async (jsm) => {
       for await (const { name } of jsm.consumers.list(logStream(0)))
         await jsm.consumers.delete(logStream(0), name);
@@ -166,7 +166,7 @@ describe("a reader", () => {
     const cluster = await open();
     await cluster.log.append(0, bytes("1"));
     const { seen, failed } = follow(cluster);
-    await vi.waitFor(() => expect(seen).toEqual(["1"]));
+    await vi.waitFor(() => expect(seen).toEqual(["1"]), { timeout: 10_000 });
     await asAdmin((jsm) => jsm.streams.delete(logStream(0)));
     expect(await failed).toMatchObject({
       code: "log-gap",
@@ -178,11 +178,13 @@ describe("a reader", () => {
     const cluster = await open();
     const { seen, failed } = follow(cluster);
     await cluster.log.append(0, bytes("1"));
-    await vi.waitFor(() => expect(seen).toEqual(["1"]));
+    await vi.waitFor(() => expect(seen).toEqual(["1"]), { timeout: 10_000 });
     stops[0]?.abort();
     await failed;
     await asAdmin((jsm) =>
-      vi.waitFor(async () => expect((await jsm.streams.info(logStream(0))).state.consumer_count).toBe(0)),
+      vi.waitFor(async () => expect((await jsm.streams.info(logStream(0))).state.consumer_count).toBe(0), {
+        timeout: 10_000,
+      }),
     );
   });
 });
@@ -389,5 +391,5 @@ test("entries written by others on a log's subject are entries like any other", 
   await nc.close();
   expect(await cluster.log.append(0, bytes("ours"))).toBe(2);
   const { seen } = follow(cluster);
-  await vi.waitFor(() => expect(seen).toEqual(["raw", "ours"]));
+  await vi.waitFor(() => expect(seen).toEqual(["raw", "ours"]), { timeout: 10_000 });
 });

@@ -4,7 +4,7 @@ import { ActionError, createWorker, type Holdfast, typed, type Worker, workflow 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { viewProblems } from "../support/run-rules.js";
 import { type Admin, System } from "../support/system.js";
-import { pause, within } from "../support/wait.js";
+import { pause, until, within } from "../support/wait.js";
 
 const END_MS = 20_000;
 const ONCE = { retry: { maxAttempts: 1 } } as const;
@@ -119,11 +119,7 @@ describe("a guardrail that is exceeded stops the run with POLICY_BUDGET and says
     );
     expect(view.actions.map(({ status }) => ActionStatus[status])).toEqual(["FAILED", "SKIPPED"]);
     expect(view.guardrails?.exceeded).toContain("max_duration");
-    await within(
-      "the handler to be told",
-      until(() => stopped.includes("brief-1")),
-      END_MS,
-    );
+    await until("the handler to be told", () => stopped.includes("brief-1"));
   });
 
   test("max steps; within them nothing happens", async () => {
@@ -197,7 +193,3 @@ test("a child that takes too long fails its action with TIMEOUT and is cancelled
   // The child was told to stop at once: what its handler reports afterwards is nobody's any more.
   expect(spent((await viewAfter("parent-1")).usage)).toEqual({ tokens: 7 });
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await pause(20);
-}

@@ -13,7 +13,7 @@ import {
 } from "./shape.js";
 import { readSourceFiles, root } from "./source-files.js";
 import { STATUS_SETS_FILE, strayStatusSets } from "./status-sets.js";
-import { escapes, impureWords } from "./words.js";
+import { escapes, impatience, impureWords } from "./words.js";
 
 const files = readSourceFiles();
 
@@ -29,6 +29,10 @@ describe("in this repository", () => {
 
   test("nothing escapes the type checker, no test is left out, nothing is left over", () => {
     expect(files.flatMap(escapes)).toEqual([]);
+  });
+
+  test("no test gives up after a second", () => {
+    expect(files.flatMap(impatience)).toEqual([]);
   });
 
   test("one file spells the status sets", () => {

@@ -11,7 +11,7 @@ import {
 } from "./shape.js";
 import type { SourceFile } from "./source-files.js";
 import { strayStatusSets } from "./status-sets.js";
-import { escapes, impureWords } from "./words.js";
+import { escapes, impatience, impureWords } from "./words.js";
 
 const file = (path: string, text = ""): SourceFile => ({ path, text });
 const from = (specifier: string): string => `import type { X } from "${specifier}";`;
@@ -100,6 +100,14 @@ describe("words", () => {
     glue('throw new Error("not ', 'implemented");'),
   ])("no file may say %s", (text) => {
     expect(escapes(file("libs/nats/src/a.ts", text))).toHaveLength(1);
+  });
+
+  test("a test may not wait for a second only", () => {
+    const of = (text: string, name = "a.test.ts") => impatience(file(`libs/sdk/src/${name}`, text));
+    expect(of("await vi.waitFor(() => f(1));")).toHaveLength(1);
+    expect(of("await vi.waitFor(() => f(1)); const timeout = 5;")).toHaveLength(1);
+    expect(of("await vi.waitFor(async () => f(g(1)), { timeout: 10_000 });")).toEqual([]);
+    expect(of("vi.waitFor(() => 1);", "a.ts")).toEqual([]);
   });
 
   test("`any` is a word, too", () => {

@@ -49,3 +49,26 @@ export function impureWords(file: SourceFile): string[] {
 export function escapes(file: SourceFile): string[] {
   return [...find(file, codeOnly(file.text), ESCAPES), ...find(file, file.text, MARKERS)];
 }
+
+/** `vi.waitFor` gives up after a second unless it is told otherwise, which a busy machine may need for anything. */
+export function impatience(file: SourceFile): string[] {
+  if (!isTest(file.path)) return [];
+  const text = codeOnly(file.text);
+  return Array.from(text.matchAll(/\bvi\s*\.\s*waitFor\(/g)).flatMap(({ index }) =>
+    callAt(text, index).includes("timeout")
+      ? []
+      : [
+          `${file.path}:${lineAt(text, index)}: "vi.waitFor" waits a second only: give it a timeout, or use expect.poll`,
+        ],
+  );
+}
+
+/** A call from its name to its closing parenthesis. */
+function callAt(text: string, from: number): string {
+  let depth = 0;
+  for (let at = text.indexOf("(", from); at < text.length; at++) {
+    if (text[at] === "(") depth += 1;
+    else if (text[at] === ")" && --depth === 0) return text.slice(from, at);
+  }
+  return text.slice(from);
+}

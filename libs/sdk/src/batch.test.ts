@@ -167,19 +167,24 @@ describe("a batch over items", () => {
     );
     await work([made]);
     const { runId } = await holdfast.start(made, [1, 2]);
-    await vi.waitFor(async () => {
-      const all = await actionOf(runId, "all");
-      expect([all?.status, all?.batch?.done, all?.batch?.progress]).toEqual([
-        ActionStatus.WAITING,
-        1,
-        "half",
-      ]);
-      expect(all?.detail).toBe(`batch job ${runId}/all/job-1: 1 of 2 done; half`);
-    });
+    await vi.waitFor(
+      async () => {
+        const all = await actionOf(runId, "all");
+        expect([all?.status, all?.batch?.done, all?.batch?.progress]).toEqual([
+          ActionStatus.WAITING,
+          1,
+          "half",
+        ]);
+        expect(all?.detail).toBe(`batch job ${runId}/all/job-1: 1 of 2 done; half`);
+      },
+      { timeout: 10_000 },
+    );
     await holdfast.cancel(runId);
-    await vi.waitFor(() => expect(cancelled).toEqual([`${runId}/all/job-1`]));
+    await vi.waitFor(() => expect(cancelled).toEqual([`${runId}/all/job-1`]), { timeout: 10_000 });
     expect((await actionOf(runId, "all"))?.items).toMatchObject({ succeeded: 1, cancelled: 1 });
-    await vi.waitFor(async () => expect((await actionOf(runId, "all"))?.batch?.cancels).toBe(0));
+    await vi.waitFor(async () => expect((await actionOf(runId, "all"))?.batch?.cancels).toBe(0), {
+      timeout: 10_000,
+    });
   });
 });
 

@@ -92,14 +92,18 @@ describe("a child run", () => {
     const flow = workflow("flow").child("sub", { workflow: sleeper });
     worker = await createWorker({ connection: holdfast, workflows: [sleeper, flow], stopTimeout: 50 });
     const run = await holdfast.start(flow, null);
-    await vi.waitFor(async () => {
-      const child = (await holdfast.get(run.runId)).actions[0]?.child?.runId ?? "";
-      expect((await holdfast.get(child)).summary?.status).toBe(RunStatus.RUNNING);
-    });
+    await vi.waitFor(
+      async () => {
+        const child = (await holdfast.get(run.runId)).actions[0]?.child?.runId ?? "";
+        expect((await holdfast.get(child)).summary?.status).toBe(RunStatus.RUNNING);
+      },
+      { timeout: 10_000 },
+    );
     await holdfast.cancel(run.runId, { reason: "enough" });
     const child = (await holdfast.get(run.runId)).actions[0]?.child?.runId ?? "";
-    await vi.waitFor(async () =>
-      expect((await holdfast.get(child)).summary).toMatchObject({ status: RunStatus.CANCELLED }),
+    await vi.waitFor(
+      async () => expect((await holdfast.get(child)).summary).toMatchObject({ status: RunStatus.CANCELLED }),
+      { timeout: 10_000 },
     );
   });
 });
@@ -119,8 +123,9 @@ describe("what a child takes, spends and is given", () => {
     expect(view.actions[0]?.detail).toContain(
       `run ${child} of sleeper did not end within 2 h, and is cancelled`,
     );
-    await vi.waitFor(async () =>
-      expect((await holdfast.get(child)).summary).toMatchObject({ status: RunStatus.CANCELLED }),
+    await vi.waitFor(
+      async () => expect((await holdfast.get(child)).summary).toMatchObject({ status: RunStatus.CANCELLED }),
+      { timeout: 10_000 },
     );
   });
 

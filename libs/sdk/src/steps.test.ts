@@ -203,7 +203,9 @@ describe("a workflow with a recovery policy", () => {
     );
     await work([flow]);
     const run = await holdfast.start(flow, null);
-    await vi.waitFor(async () => expect((await run.get()).summary?.recoverAt).toBeDefined());
+    await vi.waitFor(async () => expect((await run.get()).summary?.recoverAt).toBeDefined(), {
+      timeout: 10_000,
+    });
     expect((await run.get()).summary).toMatchObject({
       status: RunStatus.FAILED,
       detail: expect.stringContaining("recovery 1 of 3"),

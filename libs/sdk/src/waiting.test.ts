@@ -42,7 +42,9 @@ describe("a run that waits", () => {
     const runId = await started();
     expect(await statusOf(runId, "paid")).toBe(ActionStatus.WAITING);
     await holdfast.signal(runId, "paid", { amount: 3 });
-    await vi.waitFor(async () => expect(await statusOf(runId, "checked")).toBe(ActionStatus.WAITING));
+    await vi.waitFor(async () => expect(await statusOf(runId, "checked")).toBe(ActionStatus.WAITING), {
+      timeout: 10_000,
+    });
     await cluster.restartNode();
     await holdfast.approve(runId, { comment: "fine" });
     const ended = await holdfast.wait(runId);
@@ -63,7 +65,9 @@ describe("a run that waits", () => {
   it("fails where it is rejected, and says by whom", async () => {
     const runId = await started();
     await holdfast.signal(runId, "paid", { amount: 3 });
-    await vi.waitFor(async () => expect(await statusOf(runId, "checked")).toBe(ActionStatus.WAITING));
+    await vi.waitFor(async () => expect(await statusOf(runId, "checked")).toBe(ActionStatus.WAITING), {
+      timeout: 10_000,
+    });
     await holdfast.reject(runId, { comment: "not this quarter" });
     const ended = await holdfast.wait(runId);
     expect(ended.status).toBe(RunStatus.FAILED);

@@ -269,7 +269,7 @@ test("when it is stopped it finishes what is under way, and the rest is left for
     return accept();
   };
   for (let at = 0; at < 10; at++) await bench.publish({});
-  await vi.waitFor(() => expect(bench.submitted).toHaveLength(2));
+  await vi.waitFor(() => expect(bench.submitted).toHaveLength(2), { timeout: 10_000 });
   const stopped = bench.stop();
   release();
   await stopped;
