@@ -14,6 +14,7 @@ import {
   OutputSourceSchema,
   RecoveryPolicySchema,
   SignalWaitSchema,
+  type Timeouts,
   TimeoutsSchema,
   TriggerRule,
   type Wait,
@@ -176,6 +177,12 @@ function breakerOf({ breaker, maxAttempts }: Draft): Breaker | undefined {
   });
 }
 
+/** Of a child how long it has; of what workers do how soon one must have it. */
+function timeoutsOf({ window }: Draft, isChild: boolean, isWorked: boolean): Timeouts | undefined {
+  if (isChild && window <= 2) return init(TimeoutsSchema, { startToCloseMs: 120 });
+  return isWorked && window === 3 ? init(TimeoutsSchema, { scheduleToStartMs: 25 }) : undefined;
+}
+
 const nameOf = (index: number): string => `a${index}`;
 
 function forEachOf(drafts: readonly Draft[], index: number): ForEach | undefined {
@@ -229,8 +236,7 @@ function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string
     breaker: isWorked && batch === undefined ? breakerOf(from) : undefined,
     undo: from.undo && isWorked ? UNDO : undefined,
     recover: from.recover && isWorked && batch === undefined,
-    timeouts:
-      child === undefined || from.window > 2 ? undefined : init(TimeoutsSchema, { startToCloseMs: 120 }),
+    timeouts: timeoutsOf(from, child !== undefined, isWorked),
     optional: from.optional,
     trigger: from.trigger,
     retry: retryPolicy({

@@ -24,16 +24,26 @@ export const at = <T>(list: readonly T[], index: number): T => list[index % list
 export const cancelMove = (runs: readonly string[], pick: number, how: number): Command["kind"] =>
   cancel(at([...runs, "nobody"], pick), "no longer wanted", at([0, 0, 60, 3_600_000, 3_600_001], how >> 2));
 
-export function pauseMove(runs: readonly string[], pick: number, how: number): Command["kind"] {
+/** Whatever is paused is mostly resumed, so that sequences go on. */
+export function pauseMove(
+  runs: readonly string[],
+  paused: readonly string[],
+  pick: number,
+  how: number,
+): Command["kind"] {
+  if (paused.length > 0 && how % 4 !== 0)
+    return { case: "resumeRun", value: init(ResumeRunSchema, { runId: at(paused, pick) }) };
   const runId = at([...runs, "nobody", "Ł"], pick);
-  return how % 3 === 0
+  return how % 8 !== 7
     ? { case: "pauseRun", value: init(PauseRunSchema, { runId, who: "ann" }) }
     : { case: "resumeRun", value: init(ResumeRunSchema, { runId }) };
 }
 
-export function pauseWorkflowMove(pick: number, how: number): Command["kind"] {
+export function pauseWorkflowMove(paused: readonly string[], pick: number, how: number): Command["kind"] {
+  if (paused.length > 0 && how % 4 !== 0)
+    return { case: "resumeWorkflow", value: init(ResumeWorkflowSchema, { workflow: at(paused, pick) }) };
   const workflow = at([...WORKFLOWS, "unknown", "no way"], pick);
-  return how % 2 === 0
+  return how % 8 !== 7
     ? { case: "pauseWorkflow", value: init(PauseWorkflowSchema, { workflow }) }
     : { case: "resumeWorkflow", value: init(ResumeWorkflowSchema, { workflow }) };
 }

@@ -32,6 +32,7 @@ export const MOVE_KINDS = [
   "let-go",
   "cancel",
   "pause",
+  "pause",
   "pause-workflow",
   "prune",
   "dead-letter",

@@ -13,6 +13,7 @@ import {
   OnConflict,
   PruneKind,
   RecoveryStrategy,
+  RunStatus,
   SignalRunSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -51,7 +52,7 @@ import {
   RUNS,
   WORKFLOWS,
 } from "./control-moves.js";
-import { runKey } from "../state/tables.js";
+import { appliedKey, runKey } from "../state/tables.js";
 import { arbitraryDefinition, SIGNAL } from "./arbitrary-definition.js";
 import { isRunRetryable } from "../status.js";
 import { MS, type TestPartition } from "./partition.js";
@@ -96,6 +97,12 @@ export class Mover {
   private known(): string[] {
     const there = this.partition.view.keysOf("r").map((key) => key.slice(1));
     return [...new Set([...this.runs, ...there])];
+  }
+
+  private paused(): string[] {
+    return this.known().filter(
+      (runId) => this.partition.view.get(runKey(runId))?.status === RunStatus.PAUSED,
+    );
   }
 
   /** Makes moves into entries: a move that is joined shares the entry of the one before, where their sender is the same. */
@@ -244,9 +251,11 @@ export class Mover {
       case "let-go":
         return letGo(partition);
       case "pause":
-        return this.control(pauseMove(this.known(), pick, how));
-      case "pause-workflow":
-        return this.control(pauseWorkflowMove(pick, how));
+        return this.control(pauseMove(this.known(), this.paused(), pick, how));
+      case "pause-workflow": {
+        const paused = partition.view.get(appliedKey)?.paused.map(({ workflow }) => workflow) ?? [];
+        return this.control(pauseWorkflowMove(paused, pick, how));
+      }
       case "repeat-control":
         return this.controls.length === 0 ? undefined : at(this.controls, pick);
       case "garbage":
