@@ -68,7 +68,7 @@ function play(defined: readonly WorkflowDefinition[], drawn: readonly Move[]): v
 
 function notePartition({ view, events }: TestPartition): void {
   for (const key of view.keysOf("t")) {
-    const timer = view.get(key as never) as TimerRecord | undefined;
+    const timer = view.get<TimerRecord>(key);
     if (timer !== undefined) see(`timer ${TimerKind[timer.kind]}`);
   }
   for (const key of view.keysOf("r")) {
