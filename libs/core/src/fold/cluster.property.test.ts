@@ -10,6 +10,7 @@ import {
   RunEventType,
   type RunRecord,
   RunStatus,
+  type ScheduleRecord,
   UsageSchema,
 } from "@holdfast/proto";
 import { decode, init } from "@holdfast/proto/codec";
@@ -17,7 +18,14 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { partitionOf } from "../names.js";
 import { usageText } from "../policy/usage.js";
-import { markedPartition, receivedMarkKey, runKey, SENT_MARKS, sentMarkKey } from "../state/tables.js";
+import {
+  markedPartition,
+  receivedMarkKey,
+  runKey,
+  scheduleKey,
+  SENT_MARKS,
+  sentMarkKey,
+} from "../state/tables.js";
 import { isRunTerminal } from "../status.js";
 import { TestCluster } from "../testing/cluster.js";
 import { checkPartition, must, runIdsOf } from "../testing/invariants.js";
@@ -88,13 +96,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const begin = RUNS.map((_, number): Step => {
   return { step: "move", at: number, move: { kind: "start", pick: 0, how: 0, joined: false } };
 });
+/** A schedule in one of them, and its first instant. */
+const schedule = (["schedule", "plan", "instant"] as const).map((kind): Step => {
+  return { step: "move", at: 0, move: { kind, pick: 0, how: kind === "plan" ? 3 : 0, joined: false } };
+});
 /** With at least one child that does not wait for much. */
 const definitions = arbitraryDefinitions.filter(([first]) =>
   first.actions.some(({ child, after }) => child?.workflow === "second" && after.length < 2),
 );
 const steps = fc
   .array(step, { minLength: 60, maxLength: 160, size: "max" })
-  .map((drawn) => [...begin, ...drawn]);
+  .map((drawn) => [...begin, ...schedule, ...drawn]);
 
 function play(cluster: TestCluster, played: readonly Step[]): void {
   const movers = cluster.partitions.map((partition) => new Mover(partition, RUNS[partition.number]));
@@ -157,6 +169,8 @@ function checkSettled(cluster: TestCluster): void {
       must(sent === taken, `I12: all of ${sent} messages were taken: ${taken}`);
     }
     must(view.keysOf("o").length === 0, "what has arrived is kept no longer");
+    for (const key of view.keysOf("e"))
+      checkSchedule(cluster, key.slice(1), view.get(scheduleKey(key.slice(1))));
     for (const runId of runIdsOf(view)) checkFamily(cluster, runId, view.get(runKey(runId)) as RunRecord);
   }
 }
@@ -199,6 +213,23 @@ function checkFamily(cluster: TestCluster, runId: string, run: RunRecord): void 
 
 const NO_USAGE = init(UsageSchema);
 
+/** A schedule knows exactly which of its runs have not ended, wherever they are. */
+function checkSchedule(cluster: TestCluster, name: string, schedule: ScheduleRecord | undefined): void {
+  const open = cluster.partitions.flatMap(({ view }) =>
+    runIdsOf(view).filter((runId) => {
+      const run = view.get(runKey(runId)) as RunRecord;
+      const by = run.requester?.of.case === "schedule" ? run.requester.of.value : undefined;
+      const goesOn = !isRunTerminal(run.status) || run.recoverAtNs > 0n;
+      return goesOn && by?.name === name && by.incarnation === schedule?.incarnation;
+    }),
+  );
+  const live = (schedule?.live ?? []).map(({ runId }) => runId);
+  must(
+    open.sort().join() === live.sort().join(),
+    `schedule ${name} has ${live.join()} live, not ${open.join()}`,
+  );
+}
+
 function replayed(partition: TestPartition): void {
   const view = new MemoryView(new TestPartition(partition.number, PARTITIONS).view.dump());
   for (const entry of partition.log) foldLogEntry(view, entry);
@@ -222,7 +253,9 @@ test(`messages are applied once and in order, and nothing is lost (HOLDFAST_SEED
   );
 });
 
-test("sequences get somewhere: children begin, end in every way, are retried and heal their parents", () => {
+test("sequences get somewhere: children begin, end in every way, are retried and heal their parents", {
+  timeout: 120_000,
+}, () => {
   const ends = new Map<string, number>();
   const count = (what: string): void => void ends.set(what, (ends.get(what) ?? 0) + 1);
   fc.assert(
@@ -232,8 +265,9 @@ test("sequences get somewhere: children begin, end in every way, are retried and
       for (const { view, events } of cluster.partitions) {
         for (const runId of runIdsOf(view)) {
           const run = view.get(runKey(runId)) as RunRecord;
-          if (run.requester !== undefined) count(`child ${RunStatus[run.status]}`);
-          if (run.requester !== undefined && run.generation > 1) count("child retried");
+          if (run.requester?.of.case === "schedule") count("scheduled");
+          if (run.requester?.of.case === "action") count(`child ${RunStatus[run.status]}`);
+          if (run.requester?.of.case === "action" && run.generation > 1) count("child retried");
           const healed = (events.get(runId) ?? []).some(
             ({ type, detail }) => type === RunEventType.RUN_RETRIED && detail.includes("has completed"),
           );
@@ -251,7 +285,7 @@ test("sequences get somewhere: children begin, end in every way, are retried and
     { ...settings, numRuns: 300, seed: 11 },
   );
   const wanted = ["RUNNING", "COMPLETED", "COMPLETED_WITH_FAILURES", "FAILED", "CANCELLED"];
-  const more = ["child retried", "timed out", "child's usage counted", "child left for another"];
+  const more = ["scheduled", "child retried", "timed out", "child's usage counted", "child left for another"];
   const rare = [...wanted.map((status) => `child ${status}`), ...more].filter(
     (what) => (ends.get(what) ?? 0) <= 3,
   );

@@ -10,7 +10,7 @@ export function registerAttention(program: Command, register: Register): void {
     .command("attention")
     .summary("watch for what a person should look at")
     .description(
-      "Prints, as it happens, what needs a person: failed runs that nothing recovers by itself, broken rules, retention that is behind. Ctrl-C ends it.",
+      "Prints, as it happens, what needs a person: failed runs that nothing recovers by itself, broken rules, retention that is behind, instants of schedules that were missed. Ctrl-C ends it.",
     )
     .option("-w, --workflow <name>", "of this workflow only");
   register(command, (context, _args, options: { readonly workflow?: string }) =>
