@@ -97,7 +97,7 @@ const begin = RUNS.map((_, number): Step => {
   return { step: "move", at: number, move: { kind: "start", pick: 0, how: 0, joined: false } };
 });
 /** A schedule in one of them, and its first instant. */
-const schedule = (["schedule", "plan", "instant"] as const).map((kind): Step => {
+const firstInstant = (["schedule", "plan", "instant"] as const).map((kind): Step => {
   return { step: "move", at: 0, move: { kind, pick: 0, how: kind === "plan" ? 3 : 0, joined: false } };
 });
 /** With at least one child that does not wait for much. */
@@ -106,7 +106,7 @@ const definitions = arbitraryDefinitions.filter(([first]) =>
 );
 const steps = fc
   .array(step, { minLength: 60, maxLength: 160, size: "max" })
-  .map((drawn) => [...begin, ...schedule, ...drawn]);
+  .map((drawn) => [...begin, ...firstInstant, ...drawn]);
 
 function play(cluster: TestCluster, played: readonly Step[]): void {
   const movers = cluster.partitions.map((partition) => new Mover(partition, RUNS[partition.number]));
