@@ -3,7 +3,7 @@
  *
  * I3: a run is terminal exactly when all its actions are, and its status is the resolver's.
  * I4: every item is in exactly one disposition, and the counts are the dispositions.
- * I6: what is in the dead-letter set has failed, is listed and kept.
+ * I6: what is in the dead-letter set has failed, is listed and kept; what failed is found by its signatures.
  * I8: what failed has a detail. I10: what waits for another run has asked for one. I13: what waits for its next attempt says when that is.
  */
 import {
@@ -25,6 +25,7 @@ import { ITEMS_A_CHUNK } from "../limits.js";
 import { chunkKey, chunkOf, deadLetterKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
+import { checkSignatures } from "./check-signatures.js";
 
 export interface FoundBreach {
   readonly rule: "I3" | "I4" | "I6" | "I8" | "I10" | "I13";
@@ -45,6 +46,7 @@ export function checkRun(view: View, runId: string, run: RunRecord, plan: Defini
   const say: Say = (rule, action, message) => breaches.push({ rule, action, message });
   checkEnding(run, plan, say);
   checkLetters(view, runId, run, plan, say);
+  checkSignatures(view, runId, run, plan, say);
   let items = 0;
   for (const action of plan.actions) items += checkAction(view, runId, run, action, say);
   return { breaches, items };

@@ -54,9 +54,27 @@ const CALENDAR = new Set(
 const CODE_WORDS = new Set(["http", "status", "statuscode", "code", "errno", "signal"]);
 const LONG_CODE_WORDS = new Set(["ora", "sqlstate"]);
 const LETTERS_MAX = 64;
+/** Shorter ones of a to f are words. */
+const HEX_MIN = 12;
+/** What may stand between a word and its code. */
+const JOINS = /^[ :=\-[(#]+$/;
+
+/** Of ASCII: whether a letter, a digit, or what ends a blob. */
+const LETTER = 1;
+const DIGIT = 2;
+const END = 3;
+const KINDS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const char = String.fromCharCode(code);
+  if (/[A-Za-z]/.test(char)) return LETTER;
+  if (/[0-9]/.test(char)) return DIGIT;
+  return stickyMatch(BLOB, char, 0) === "" ? END : 0;
+});
+const kindAt = (text: string, at: number): number =>
+  at >= text.length ? END : (KINDS[text.charCodeAt(at)] ?? 0);
 
 export function normaliseMessage(message: string): string {
-  return new Masking(head(message, READ_MAX).replace(UUID, "<id>")).run();
+  const text = head(message, READ_MAX);
+  return new Masking(text.includes("-") ? text.replace(UUID, "<id>") : text).run();
 }
 
 class Masking {
@@ -66,7 +84,7 @@ class Masking {
   /** The last word, as long as nothing but what joins it to a code has come since. */
   private word = "";
   /** Quotes that nothing closes any more. */
-  private readonly unclosed = new Set<string>();
+  private unclosed = "";
 
   constructor(private readonly text: string) {}
 
@@ -77,6 +95,7 @@ class Masking {
 
   private next(): void {
     const { text, at } = this;
+    if (this.plain()) return;
     const char = text.charAt(at);
     const space = stickyMatch(SPACE, text, at);
     if (space !== "") {
@@ -112,6 +131,21 @@ class Masking {
     this.blob(blob);
   }
 
+  /** Most of what messages are made of: a blob of letters or of digits alone, which needs none of the closer looks. */
+  private plain(): boolean {
+    const { text, at } = this;
+    const kind = kindAt(text, at);
+    if (kind !== LETTER && kind !== DIGIT) return false;
+    let end = at + 1;
+    while (kindAt(text, end) === kind) end += 1;
+    const isEnd = kindAt(text, end) === END || (text.charAt(end) === ":" && kindAt(text, end + 1) === END);
+    if (!isEnd || CODE_WORDS.has(this.word) || LONG_CODE_WORDS.has(this.word)) return false;
+    this.at = end;
+    if (kind === LETTER) this.letters(text.slice(at, end));
+    else this.mask("<n>");
+    return true;
+  }
+
   /** What stands in quotes is a value. An apostrophe opens nothing. */
   private quote(open: string, close: string): void {
     const { text, at } = this;
@@ -128,10 +162,10 @@ class Masking {
   }
 
   private closing(open: string, close: string): number {
-    if (this.unclosed.has(open)) return -1;
+    if (this.unclosed.includes(open)) return -1;
     for (let end = this.text.indexOf(close, this.at); end >= 0; end = this.text.indexOf(close, end + 1))
       if (close !== "'" || !/[A-Za-z0-9<…]/.test(this.text.charAt(end + 1))) return end;
-    this.unclosed.add(open);
+    this.unclosed += open;
     return -1;
   }
 
@@ -179,14 +213,19 @@ class Masking {
     if (/^[_-]/.test(word)) {
       this.punctuation(word);
     } else if (/^[A-Za-z]+$/.test(word)) {
-      if (CALENDAR.has(word)) this.mask("<time>");
-      else if (word.length > LETTERS_MAX || (word.length >= 12 && /^[a-f]+$/i.test(word))) this.mask("<id>");
-      else {
-        this.put(word);
-        this.word = word.toLowerCase();
-      }
+      this.letters(word);
     } else {
       this.mixed(word);
+    }
+  }
+
+  private letters(word: string): void {
+    const { length } = word;
+    if (length === 3 && CALENDAR.has(word)) this.mask("<time>");
+    else if (length > LETTERS_MAX || (length >= HEX_MIN && /^[a-f]+$/i.test(word))) this.mask("<id>");
+    else {
+      this.put(word);
+      this.word = word.toLowerCase();
     }
   }
 
@@ -212,22 +251,24 @@ class Masking {
   /** A list of the same has no length, a number no decimals, a date with a time is one time. */
   private join(masked: string, isNumber: boolean): void {
     this.word = "";
-    for (const between of [
-      "",
-      ",",
-      ", ",
-      ...(isNumber ? ["."] : []),
-      ...(masked === "<time>" ? [" "] : []),
-    ]) {
-      if (!this.out.endsWith(masked + between)) continue;
-      this.out = this.out.slice(0, this.out.length - between.length);
-      return;
+    const { out } = this;
+    let end = out.length;
+    if (end > 0 && out.charAt(end - 1) === " ") end -= 1;
+    if (end > 0 && ",.".includes(out.charAt(end - 1))) end -= 1;
+    if (out.endsWith(masked, end)) {
+      const between = out.slice(end);
+      const isSame =
+        between === " " ? masked === "<time>" : between === "." ? isNumber : !between.includes(".");
+      if (isSame) {
+        this.out = out.slice(0, end);
+        return;
+      }
     }
     this.put(masked);
   }
 
   private punctuation(text: string): void {
-    if (!/^[ :=\-[(#]+$/.test(text)) this.word = "";
+    if (this.word !== "" && !JOINS.test(text)) this.word = "";
     this.put(text);
   }
 
