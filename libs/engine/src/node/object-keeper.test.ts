@@ -14,16 +14,16 @@ import { startRunCommand } from "../client/index.js";
 import { TestWorker, TestWorld } from "../dispatch/testing.js";
 
 const MINUTE_MS = 60_000;
-const KEPT_MIN = 120;
+const KEPT_MIN = 40;
 const limits = {
-  objectSweepPauseMs: 5 * MINUTE_MS,
+  objectSweepPauseMs: 2 * MINUTE_MS,
   objectsKeptMs: KEPT_MIN * MINUTE_MS,
   workerLeaseMs: 10_000 * MINUTE_MS,
 };
 const one = create(WorkflowDefinitionSchema, {
   name: "one",
   actions: [{ name: "only", retry: { maxAttempts: 1 }, timeouts: { startToCloseMs: 10_000 * MINUTE_MS } }],
-  retention: { completedRetentionS: 1_800 },
+  retention: { completedRetentionS: 300 },
 });
 
 const body = (text: string): Buffer => Buffer.from(text);
