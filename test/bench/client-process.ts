@@ -12,6 +12,7 @@ import {
   fromInput,
   fromLines,
   fromOutput,
+  guarded,
   healed,
   type ItemsFrom,
   type Row,
@@ -77,6 +78,11 @@ function expect(what: string, found: unknown, expected: unknown): void {
 async function runSingle(n: number): Promise<void> {
   const { doubled } = await (await client.start(single, { n })).result();
   expect("a run's result", doubled, n * 2);
+}
+
+async function runGuarded(n: number): Promise<void> {
+  const { doubled } = await (await client.start(guarded, { n })).result();
+  expect("a guarded run's result", doubled, n * 2);
 }
 
 async function runChain(n: number): Promise<void> {
@@ -210,6 +216,7 @@ async function countsOf(workflow: string): Promise<{ active: number; completed: 
 serveRole(
   {
     single: (load: Load) => timed(() => each(load, runSingle)),
+    guarded: (load: Load) => timed(() => each(load, runGuarded)),
     chain: (load: Load) => timed(() => each(load, runChain)),
     stepped: (load: Load) => timed(() => each(load, runStepped)),
     items: runItems,

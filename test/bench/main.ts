@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type Options, readOptions, USAGE } from "./options.js";
 import { type Measured, NOT_MEASURED, machine, report, table } from "./report.js";
 import type { Scenario } from "./scenario.js";
+import { breaker } from "./scenarios/breaker.js";
 import { footprint } from "./scenarios/footprint.js";
 import { items } from "./scenarios/items.js";
 import { healing } from "./scenarios/healing.js";
@@ -25,6 +26,7 @@ const SCENARIOS: readonly Scenario[] = [
   latency,
   manyItems,
   timers,
+  breaker,
   healing,
   pruning,
   footprint,

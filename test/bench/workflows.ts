@@ -11,6 +11,13 @@ export const single = workflow("bench-single", { input: typed<Numbered>() }).act
   async ({ input }) => ({ doubled: input.n * 2 }),
 );
 
+/** The same with a breaker, whose window is as long as a repetition. */
+export const guarded = workflow("bench-guarded", { input: typed<Numbered>() }).action(
+  "double",
+  { breaker: { window: "1m" } },
+  async ({ input }) => ({ doubled: input.n * 2 }),
+);
+
 const next = (before: Numbered): Numbered => ({ n: before.n + 1 });
 
 /** Ten actions, each after the one before. */
@@ -126,6 +133,7 @@ export const healed = workflow("bench-healed", { input: typed<{ readonly file: A
 
 export const all = [
   single,
+  guarded,
   chain,
   stepped,
   rows,

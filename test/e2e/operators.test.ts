@@ -68,6 +68,8 @@ describe("an operator", () => {
     await within("the end", handle.ended(), END_MS);
     await until("to be told", () => told.length > 0);
     expect(told[0]).toMatch(/^MANUAL b-1 run b-1 failed and is not recovered by itself: VALIDATION/);
+    const { attentions } = await admin.call.listAttention({ workflow: "broken" });
+    expect(attentions.map(({ kind, runId }) => [AttentionKind[kind], runId])).toEqual([["MANUAL", "b-1"]]);
     stop.abort();
     await watch;
   });

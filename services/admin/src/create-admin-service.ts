@@ -6,6 +6,7 @@ import { cancelRun, pauseRun, resumeRun, retryRun } from "./change-run.js";
 import { check } from "./check.js";
 import { describeCluster, listWorkflows } from "./cluster.js";
 import { discardDeadLetters, listDeadLetters, moveToDeadLetters } from "./dead-letters.js";
+import { listAttention } from "./list-attention.js";
 import type { AdminParts } from "./parts.js";
 import { pauseWorkflow, resumeWorkflow } from "./pause-workflow.js";
 import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
@@ -64,6 +65,7 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     getRetention: (request, context) => getRetention(parts, request, context),
     setRetention: (request, context) => setRetention(parts, request, context),
     watchAttention: (request, context) => watchAttention(parts, request, context),
+    listAttention: (request, context) => listAttention(parts, request, context),
     describeCluster: (_request, context) => describeCluster(parts, roster, context),
   };
   return { service: serve(AdminService, handlers), close: () => roster.close() };

@@ -330,6 +330,17 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       yield {};
       yield { attention: { kind: AttentionKind.MANUAL, message: "run import-1 failed: look at it" } };
     },
+    listAttention: async ({ workflow }) => {
+      state.asked.push(`listAttention ${workflow}`);
+      if (workflow === "quiet") return {};
+      return {
+        attentions: [
+          { kind: AttentionKind.STUCK, message: "run import-2 does not move" },
+          { kind: AttentionKind.BREAKER_OPEN, message: "films/load: breaker open" },
+        ],
+        more: workflow === "films",
+      };
+    },
     check: async function* () {
       yield {
         checkedRuns: 2n,
@@ -350,6 +361,8 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
         {
           partition: 0,
           state: "owner",
+          openBreakers: 1,
+          heldActions: 12,
           problem: state.run.failure?.mode === FailureMode.SYSTEM_CRASH ? "stopped" : "",
         },
       ],

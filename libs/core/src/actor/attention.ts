@@ -1,9 +1,23 @@
-/** What is told of a run that failed for good: whether a person has to look at it. */
-import { AttentionKind, AttentionSchema, RecoveryStrategy } from "@holdfast/proto";
+/**
+ * What is told of a run that failed for good: whether a person has to look at it.
+ *
+ * 1. What is told is kept beside the run until it is set off again, given up or pruned: it is listed, and a new owner tells what the last one may
+ *    not have told.
+ */
+import {
+  AttentionKind,
+  AttentionRecordSchema,
+  AttentionSchema,
+  FailureMode,
+  RecoveryStrategy,
+  type RunRecord,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { recommendForRun } from "../recovery/recommend-run.js";
+import { attentionKey } from "../state/tables.js";
 import { isRunRetryable } from "../status.js";
 import { timeText } from "../text.js";
+import type { FoldContext } from "../fold/context.js";
 import type { Actor } from "./actor.js";
 
 /** Of a run that has just ended, and is not going to be recovered by itself. */
@@ -15,14 +29,26 @@ export function tellOperators({ ctx, run, runId, plan }: Actor): void {
   if (strategy !== RecoveryStrategy.MANUAL && !spent) return;
   const manual = strategy === RecoveryStrategy.MANUAL;
   const why = manual ? reason : `its ${maxAttempts} recoveries are spent`;
-  ctx.emit({
-    kind: "attention",
-    attention: init(AttentionSchema, {
-      kind: manual ? AttentionKind.MANUAL : AttentionKind.RECOVERIES_SPENT,
-      workflow: run.workflow,
-      runId,
-      message: `run ${runId} failed and is not recovered by itself: ${why}. ${hint} It can be retried until ${timeText(run.retryableUntilNs)}.`,
-      atNs: ctx.atNs,
-    }),
+  const attention = init(AttentionSchema, {
+    kind: kindOf(run, manual),
+    workflow: run.workflow,
+    runId,
+    message: `run ${runId} failed and is not recovered by itself: ${why}. ${hint} It can be retried until ${timeText(run.retryableUntilNs)}.`,
+    atNs: ctx.atNs,
   });
+  run.attentionSeq = BigInt(ctx.seq);
+  ctx.view.put(attentionKey(run.attentionSeq, runId), init(AttentionRecordSchema, { attention }));
+  ctx.emit({ kind: "attention", attention });
+}
+
+function kindOf({ failure }: RunRecord, manual: boolean): AttentionKind {
+  if (failure?.mode === FailureMode.STUCK) return AttentionKind.STUCK;
+  return manual ? AttentionKind.MANUAL : AttentionKind.RECOVERIES_SPENT;
+}
+
+/** The run is set off again, given up, or leaves. The caller saves it. */
+export function settleAttention({ view }: Pick<FoldContext, "view">, runId: string, run: RunRecord): void {
+  if (run.attentionSeq === 0n) return;
+  view.del(attentionKey(run.attentionSeq, runId));
+  run.attentionSeq = 0n;
 }

@@ -213,6 +213,17 @@ describe("time and cancel", () => {
     checkPartition(partition);
   });
 
+  test("an item whose retry would begin after the action's time ends the action, and the run goes on", () => {
+    begin(2, { batch: inTime });
+    job.submit();
+    job.check({ done: true, results: [good(0), bad(1, FailureMode.NETWORK)] });
+    expect(partition.itemStatus("r", "load", 1)).toBe(ItemStatus.RETRYING);
+    partition.pass(12_000);
+    expect([status(), items()]).toEqual(["COMPLETED_WITH_FAILURES", ["SUCCEEDED", "FAILED"]]);
+    expect(partition.inFlight("r")).toEqual(["report"]);
+    checkPartition(partition);
+  });
+
   test("a submit that hangs does not outlive the action's time", () => {
     begin(1, { batch: inTime });
     partition.pass(11_000);

@@ -10,6 +10,7 @@ import { REASON_CHARS_MAX, WHO_CHARS_MAX } from "../limits.js";
 import { isRunTerminal } from "../status.js";
 import { cutText } from "../text.js";
 import { type Actor, addEvent } from "./actor.js";
+import { settleAttention } from "./attention.js";
 import type { Refusal } from "./begin-run.js";
 import {
   isDeadLetter,
@@ -79,8 +80,10 @@ function note(
     action,
     detail: `${what} ${saidText({ ...said, byPolicy: false })}`,
   });
-  if (run.deadLetters === undefined && isRunTerminal(run.status))
+  if (run.deadLetters === undefined && isRunTerminal(run.status)) {
     run.discarded = init(DiscardSchema, { ...said, atNs: ctx.atNs });
+    settleAttention(ctx, actor.runId, run);
+  }
   // Its floor may have ended while it was in the set.
   ctx.emit({ kind: "sweep" });
 }

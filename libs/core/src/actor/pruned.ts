@@ -33,6 +33,7 @@ import {
   stepKey,
   tombstoneKey,
 } from "../state/tables.js";
+import { settleAttention } from "./attention.js";
 import { cancelsClosed } from "./batch-cancel.js";
 import { takeOutAll } from "./dead-letters.js";
 import { expiryClassOf } from "./expiry.js";
@@ -91,6 +92,7 @@ export function pruneRun(ctx: FoldContext, leaving: Leaving): void {
   takeOutAll({ ctx, run, runId });
   view.del(statusKey(run.workflow, run.status, run.createdAtNs, runId));
   forgetSignatures(view, runId, run);
+  settleAttention(ctx, runId, run);
   removeRecords(ctx, runId, run);
   view.del(runKey(runId));
 }

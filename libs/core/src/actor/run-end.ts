@@ -29,9 +29,9 @@ import { cutText } from "../text.js";
 import { addMode, modesText } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
 import { failedText } from "./attempt.js";
-import { tellOperators } from "./attention.js";
 import { takeOutRun } from "./dead-letters.js";
 import { fileExpiry, retryableUntilNs, unfileExpiry } from "./expiry.js";
+import { settleAttention, tellOperators } from "./attention.js";
 import { endGuardrails, exceededOf } from "./guardrails.js";
 import { deadLetterByPolicy } from "./move-to-dead-letters.js";
 import { planRecovery } from "./recover.js";
@@ -111,6 +111,7 @@ export function callOffRecovery(actor: Actor): void {
   if (run.status !== RunStatus.FAILED || !hasUndos(actor)) {
     tellEnd(actor, endedOf(actor));
     deadLetterByPolicy(actor);
+    tellOperators(actor);
     return;
   }
   reopenRun(actor);
@@ -232,6 +233,7 @@ export function reopenRun(actor: Actor): void {
   unfileSignatures(actor);
   takeOutRun(actor);
   run.discarded = undefined;
+  settleAttention(actor.ctx, actor.runId, run);
   run.status = RunStatus.RUNNING;
   run.generation += 1;
   run.endedAtNs = 0n;

@@ -11,6 +11,7 @@
  * 5. At most one timer of it counts: the last one set.
  */
 import {
+  type Attention,
   AttentionKind,
   AttentionSchema,
   type BreakerName,
@@ -123,15 +124,18 @@ export function open(breaker: OpenBreaker, cause: string, who = "", untilNs?: bi
 
 /** Once for each time that it opens from closed: while it is tried in vain, people know. */
 function tellOpened({ ctx, name, record }: OpenBreaker): void {
-  if (record.transitions.at(-1)?.from !== BreakerStatus.CLOSED) return;
+  const last = record.transitions.at(-1);
+  if (last?.from !== BreakerStatus.CLOSED) return;
+  record.openedSeq = BigInt(ctx.seq);
+  ctx.emit({ kind: "attention", attention: openAttention(name, record, ctx.atNs) });
+}
+
+/** What a person is told of a breaker that is not closed, at a time. */
+export function openAttention(name: Name, record: BreakerRecord, atNs: bigint): Attention {
   const { workflow, action, key } = name;
   const of = key === "" ? `${workflow}/${action}` : `${workflow}/${action} for "${key}"`;
   const message = `${of}: ${holdText(record)}. Look at what it depends on; its work goes on by itself once that answers, or is let out by a reset`;
-  const kind = AttentionKind.BREAKER_OPEN;
-  ctx.emit({
-    kind: "attention",
-    attention: init(AttentionSchema, { kind, workflow, action, message, atNs: ctx.atNs }),
-  });
+  return init(AttentionSchema, { kind: AttentionKind.BREAKER_OPEN, workflow, action, message, atNs });
 }
 
 /** The dependency answers again: what is held leaves in waves; where nothing is, all is as before. */

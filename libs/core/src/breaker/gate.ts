@@ -38,6 +38,7 @@ import {
   saveBreaker,
   totals,
 } from "./breaker.js";
+import { LAST } from "./held-text.js";
 import { nameOf } from "./name.js";
 
 export type Gate = "go" | "hold" | "fail" | "skip";
@@ -103,8 +104,7 @@ export function hold(actor: Actor, action: ActionPlan): void {
   }
   if (!state.breaker.held) {
     state.breaker.held = true;
-    const before =
-      state.failure === undefined ? "" : `; its last attempt failed: ${failedText(state.failure)}`;
+    const before = state.failure === undefined ? "" : `${LAST}${failedText(state.failure)}`;
     state.detail = makeDetail(holdText(record) + before, Source.BREAKER, ctx.atNs);
   }
   if (state.items === undefined) {

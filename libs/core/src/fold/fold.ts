@@ -34,6 +34,7 @@ import {
   tombstoneKey,
 } from "../state/tables.js";
 import type { View } from "../state/view.js";
+import { attentionTold } from "./commands/attention-told.js";
 import { batchResults } from "./commands/batch-results.js";
 import { cancelRun } from "./commands/cancel-run.js";
 import { changeBreaker } from "./commands/change-breaker.js";
@@ -192,6 +193,9 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       return once(ctx, command, () => changeBreaker(ctx, command, kind.value));
     case "prune":
       return ownersOnly(ctx, command) ? prune(ctx, command, kind.value, rows) : undefined;
+    case "attentionTold":
+      if (ownersOnly(ctx, command)) attentionTold(ctx, command, kind.value);
+      return;
     case "setRetention":
       return once(ctx, command, () => setRetention(ctx, command, kind.value));
     case "defineWorkflow":

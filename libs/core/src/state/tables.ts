@@ -9,6 +9,8 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import {
   type AppliedRecord,
   AppliedRecordSchema,
+  type AttentionRecord,
+  AttentionRecordSchema,
   type BreakerName,
   type BreakerRecord,
   BreakerRecordSchema,
@@ -106,6 +108,7 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   // Says all in its key.
   G: LatestRecordSchema,
   D: DeadLetterRecordSchema,
+  K: AttentionRecordSchema,
 };
 
 /** Tables whose keys go on with a run id and NUL: what a run consists of beside its own record. */
@@ -292,6 +295,12 @@ export function readBreakerKey(key: string): Pick<BreakerName, "workflow" | "act
 /** What a breaker holds, by a number that grows. */
 export const heldKey = (name: Pick<BreakerName, "workflow" | "action" | "key">, n: bigint): Key<HeldRecord> =>
   `H${breakerPart(name)}\0${u64(n)}`;
+
+/** Runs that need a person, by the log sequence since which they do. */
+export const attentionKey = (seq: bigint, runId: string): Key<AttentionRecord> => `K${u64(seq)}${runId}`;
+/** The first key after those of runs that needed a person by `seq`. */
+export const attentionsAfter = (seq: bigint): string => `K${u64(seq + 1n)}`;
+export const readAttentionSeq = (key: string): bigint => readU64(key, 1);
 
 /** Text as a string of its UTF-8 bytes. */
 const binary = (text: string): string => Array.from(utf8(text), (byte) => String.fromCharCode(byte)).join("");

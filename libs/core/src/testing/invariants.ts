@@ -37,6 +37,7 @@ import {
   timerDue,
 } from "../state/tables.js";
 import { isRunLive, isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
+import { checkAttention } from "./attention-invariants.js";
 import { cancelTimers, checkBatch, jobTimers, openJobAttempts } from "./batch-invariants.js";
 import { checkDeadLetters } from "./dead-letter-invariants.js";
 import { checkGuardrails, guardrailTimers } from "./guardrail-invariants.js";
@@ -83,6 +84,7 @@ export function checkPartition(partition: TestPartition): void {
   must(lost.length === 0, `attempts that state says are open were dispatched: ${lost.join()}`);
   checkTimers(view, runs);
   checkBreakers(partition, runs);
+  checkAttention(view, runs);
   checkBooks(view, runs);
   checkSignatures(view, runs);
   checkDeadLetters(view, runs);

@@ -47,6 +47,7 @@ export const MOVE_KINDS = [
   "plan",
   "plan",
   "instant",
+  "told",
   "repeat-control",
   "garbage",
   "announce",

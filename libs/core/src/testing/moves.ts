@@ -3,6 +3,7 @@
  * A move is drawn blindly and made into a command by the state it meets, so that a failing sequence shrinks well.
  */
 import {
+  AttentionToldSchema,
   CheckpointStepSchema,
   type Command,
   type CommandBatch,
@@ -242,6 +243,13 @@ export class Mover {
         return planMove(partition, pick, how);
       case "instant":
         return instantMove(partition, pick);
+      case "told":
+        return command({
+          case: "attentionTold",
+          value: init(AttentionToldSchema, {
+            upToSeq: BigInt(Math.max(0, partition.log.length + (how % 5) - 3)),
+          }),
+        });
       case "tasks-held":
         return heldMove(partition, pick, how);
       case "cancel":
@@ -363,6 +371,7 @@ const OWNERS = new Set<string | undefined>([
   "itemsLoaded",
   "timersFired",
   "prune",
+  "attentionTold",
   "messagesDelivered",
   "schedulePlanned",
 ]);

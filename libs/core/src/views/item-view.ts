@@ -26,6 +26,8 @@ export interface ItemViewInput {
   readonly input: Uint8Array | undefined;
   /** What an item without a detail of its own is told of: why its action ended. */
   readonly actionDetail: string;
+  /** What the breaker of its action says now, where it holds what is PENDING. */
+  readonly heldText?: string | undefined;
   readonly action: ActionPlan;
   readonly run: RunRecord;
   /** Steps of the item that are done. */
@@ -41,7 +43,8 @@ export function itemView(shown: ItemViewInput): ItemView {
     status,
     attempts: record?.attempt ?? running,
     failure: record?.failure,
-    detail: detailOf(status, record, actionDetail),
+    detail:
+      (status === ItemStatus.PENDING ? shown.heldText : undefined) ?? detailOf(status, record, actionDetail),
     startedAt: timestamp(record?.startedAtNs ?? 0n),
     endedAt: timestamp(record?.endedAtNs ?? 0n),
     worker: record?.worker ?? "",

@@ -47,8 +47,8 @@ import { guardrailsView, recoverView } from "./guardrails-view.js";
 import { partialOfAction, partialOfRun, stepView } from "./partial-result.js";
 import { timestamp } from "./timestamp.js";
 
-/** `untilNs`: until when it can be retried, as the policy is now. */
-export function runSummary(runId: string, run: RunRecord, untilNs: bigint): RunSummary {
+/** `untilNs`: until when it can be retried, as the policy is now. `waitsFor`: what an open run waits for that it does not know itself. */
+export function runSummary(runId: string, run: RunRecord, untilNs: bigint, waitsFor = ""): RunSummary {
   return init(RunSummarySchema, {
     runId,
     workflow: run.workflow,
@@ -59,7 +59,7 @@ export function runSummary(runId: string, run: RunRecord, untilNs: bigint): RunS
     generation: run.generation,
     tally: tallyOf(run.actions.map((action) => action.status)),
     items: itemTotals(run),
-    detail: run.detail?.text ?? "",
+    detail: run.detail?.text || waitsFor,
     retryableUntil: timestamp(untilNs),
     effect: run.effect,
     failureMode: run.failure?.mode ?? FailureMode.UNSPECIFIED,
@@ -77,6 +77,10 @@ export interface RunViewInput {
   readonly seq: bigint;
   /** What keeps an action from going on that its state does not tell; empty: nothing. */
   readonly noteOf?: (action: number) => string;
+  /** What its breaker says now of an action that it holds. */
+  readonly heldTextOf?: (action: ActionPlan) => string | undefined;
+  /** What an open run waits for that it does not know itself. */
+  readonly waitsFor?: string;
   /** Empty: its workflow is not paused. */
   readonly workflowPaused: string;
   /** Until when it can be retried, as the policy is now; 0: it is not failed. */
@@ -96,7 +100,7 @@ export function runView(shown: RunViewInput): RunView {
   const { done, total } = completionOf(plan, run);
   const recommendation = isRunTerminal(run.status) ? recommendForRun(runId, plan, run) : undefined;
   return init(RunViewSchema, {
-    summary: runSummary(runId, run, shown.retryableUntilNs),
+    summary: runSummary(runId, run, shown.retryableUntilNs, shown.waitsFor),
     actions: plan.order.map((index) => actionView(shown, plan.actions[index] as ActionPlan)),
     levels: plan.levels.map((level, number) => levelView(plan, run, level, number)),
     recommendation,
@@ -158,7 +162,8 @@ function levelView(
   });
 }
 
-function actionView({ run, plan, full, stepsOf, noteOf }: RunViewInput, action: ActionPlan): ActionView {
+function actionView(shown: RunViewInput, action: ActionPlan): ActionView {
+  const { run, plan, full, stepsOf, noteOf, heldTextOf } = shown;
   const state = run.actions[action.index] as ActionState;
   const steps = (state.batch?.steps ?? state.steps) === 0 ? [] : stepsOf(action.index);
   return init(ActionViewSchema, {
@@ -173,7 +178,7 @@ function actionView({ run, plan, full, stepsOf, noteOf }: RunViewInput, action: 
     endedAt: timestamp(state.endedAtNs),
     retryAt: timestamp(state.retryAtNs),
     failure: state.failure,
-    detail: state.detail?.text ?? "",
+    detail: heldTextOf?.(action) ?? state.detail?.text ?? "",
     note: noteOf?.(action.index) ?? "",
     effect: state.effect,
     items: state.items?.counts,

@@ -271,6 +271,8 @@ describe("counts and status", () => {
           inFlightTasks: 0,
           retentionBehindMs: 0n,
           paused: [],
+          openBreakers: 0,
+          heldActions: 0,
         },
       }),
       (p) => p === 0,

@@ -363,5 +363,7 @@ function unavailableStatus(partition: number, problem: string): PartitionStatus 
     inFlightTasks: 0,
     retentionBehindMs: 0n,
     paused: [],
+    openBreakers: 0,
+    heldActions: 0,
   };
 }

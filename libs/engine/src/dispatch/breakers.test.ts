@@ -5,6 +5,7 @@ import {
   BreakerStatus,
   type BreakerView,
   FailureMode,
+  ItemStatus,
   ListBreakersQuerySchema,
   RunStatus,
   type Task,
@@ -104,9 +105,16 @@ test("a dependency that is dead for an hour under 50,000 items loses none, and g
   expect(openings).toBeGreaterThan(5);
   expect(charging.asked - before).toBeLessThanOrEqual(openings * PROBES);
   expect(charging.asked - before).toBeGreaterThan(0);
-  // Only probes have failed since.
-  expect(later.actions[0]?.items?.failed).toBeLessThanOrEqual((counted?.failed ?? 0) + openings * PROBES);
-  expect(later.actions[0]?.detail).toMatch(/^breaker (open until|half open)/);
+  // Only probes have failed since, and what failed as a probe has spent no attempt: no item ran out of them.
+  expect(later.actions[0]?.items?.failed).toBe(counted?.failed);
+  const now = /^breaker (open until|half open)/;
+  expect(later.actions[0]?.detail).toMatch(now);
+  // Not what was said when they were first held.
+  const untilText = (await breakerOf(world, "r1"))?.text ?? "";
+  expect(later.actions[0]?.detail).toContain(untilText);
+  const wanted = { action: "card", statuses: [ItemStatus.PENDING], pageSize: 10 };
+  const { items } = await world.until(world.queries.listItems("r1", wanted));
+  expect(items.map(({ detail }) => detail)).toEqual(Array.from({ length: 10 }, () => untilText));
   charging.dead = false;
   for (let step = 0; step < 4_000; step++) {
     const busy = charging.work();
@@ -170,6 +178,9 @@ test("tasks that wait for room when the breaker opens are not sent, and not spen
   expect(breaker).toMatchObject({ status: BreakerStatus.OPEN, held: 40 });
   const waiting = await world.until(world.queries.getRun("r39"));
   expect(waiting.actions[0]?.detail).toMatch(/^breaker open until/);
+  expect(waiting.summary?.detail).toMatch(/^card: breaker open until/);
+  const { runs } = await world.until(world.queries.listRuns({ workflow: "charge", pageSize: 100 }));
+  expect(runs.filter(({ detail }) => detail.startsWith("card: breaker open until"))).toHaveLength(40);
   charging.dead = false;
   for (let step = 0; step < 600; step++) {
     charging.work();

@@ -30,6 +30,7 @@ import { adopted, Flights } from "./flights.js";
 import type { ReadyQueue } from "./ready-queue.js";
 import { Reaper, servingText } from "./reaper.js";
 import { type PartitionLoad, type ReadyTask, ReadyTasks } from "./ready-tasks.js";
+import { StuckWatch } from "./stuck-watch.js";
 import { type InFlight, type Worker, Workers } from "./workers.js";
 
 const SWEEP_MS = 250;
@@ -57,6 +58,7 @@ export class Dispatcher implements TaskSink {
   private readonly subscriptions: BusSubscription[] = [];
   private readonly batches: Batches;
   private readonly reaper: Reaper;
+  private readonly stuck: StuckWatch;
   private cancelSweep: (() => void) | undefined;
   private roomGivenMs = 0;
   private pumpPlanned = false;
@@ -68,6 +70,8 @@ export class Dispatcher implements TaskSink {
     this.ready = new ReadyTasks(deps.limits.readyTasksMax);
     this.inFlight = new Flights(this.ready);
     this.reaper = new Reaper(deps.logger, deps.registry);
+    this.ready.nowMs = deps.clock.monotonicMs();
+    this.stuck = new StuckWatch(this.ready, deps.limits, (queue, workflow) => this.serving(queue, workflow));
   }
 
   /** Hears workers, asks them what they run, and begins to dispatch once they had time to answer. */
@@ -353,6 +357,8 @@ export class Dispatcher implements TaskSink {
 
   private sweep(): void {
     const nowMs = this.deps.clock.monotonicMs();
+    this.ready.nowMs = nowMs;
+    this.stuck.look(nowMs);
     if (nowMs - this.roomGivenMs >= ROOM_AGAIN_MS) {
       this.roomGivenMs = nowMs;
       this.giveRoom(true);

@@ -12,6 +12,8 @@ import { type Accepts, ReadyQueue } from "./ready-queue.js";
 export interface ReadyTask extends DueTask {
   readonly key: string;
   readonly partition: Processor;
+  /** Since when, on the dispatcher's clock, about. */
+  readonly sinceMs: number;
 }
 
 /** What a partition has at the dispatcher. */
@@ -28,6 +30,8 @@ export class ReadyTasks {
   /** By key, so that a task can be taken out before its turn. */
   private readonly waiting = new Map<string, ReadyTask>();
   private readonly loads = new Map<Processor, PartitionLoad>();
+  /** Set now and then by who knows the time: a task's own look at the clock would cost more than it is worth. */
+  nowMs = 0;
 
   constructor(private readonly max: number) {}
 
@@ -64,10 +68,18 @@ export class ReadyTasks {
     if (own * 2 >= leftByOthers) return false;
     load.ready += 1;
     load.byWorkflow.set(due.workflow, own + 1);
-    const task: ReadyTask = { ...due, key, partition };
+    const task: ReadyTask = { ...due, key, partition, sinceMs: this.nowMs };
     this.waiting.set(key, task);
     this.queueOf(due.queue).push(task);
     return true;
+  }
+
+  /** Tasks that have been ready since before a time, those that have been for longest first. */
+  *since(beforeMs: number): Generator<ReadyTask> {
+    for (const task of this.waiting.values()) {
+      if (task.sinceMs > beforeMs) return;
+      yield task;
+    }
   }
 
   /** Takes a task out, wherever it stands. */

@@ -60,7 +60,7 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
         sink.overdue(processor, effect);
         return;
       case "attention":
-        outbox.addAttention(effect.attention);
+        owner.announcer.tell(effect.attention);
         return;
       case "dead-letter":
         outbox.addDeadLetter(effect.letter);

@@ -39,6 +39,8 @@ export interface EngineLimits {
   readonly objectSweepPauseMs: number;
   /** How long such an object stays after its last use. Several days at least: a use is noted once a day. */
   readonly objectsKeptMs: number;
+  /** Due work that no worker has taken for so long is told as stuck. */
+  readonly stuckAfterMs: number;
 }
 
 export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
@@ -63,6 +65,7 @@ export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
   sweepBehindMaxMs: 600_000,
   objectSweepPauseMs: 6 * 3_600_000,
   objectsKeptMs: 30 * 24 * 3_600_000,
+  stuckAfterMs: 600_000,
 };
 
 /** The limits of each of a node's partitions: what is shared is divided. */

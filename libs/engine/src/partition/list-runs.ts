@@ -5,6 +5,7 @@
  * last run looked at (creation time, run id), the same in all ranges.
  */
 import {
+  heldTextOfRun,
   readStatusKey,
   retryableUntilNs,
   runKey,
@@ -13,8 +14,15 @@ import {
   statusPrefix,
   u64,
 } from "@holdfast/core";
-import { type ListRunsAnswer, ListRunsAnswerSchema, type ListRunsQuery, RunStatus } from "@holdfast/proto";
+import {
+  type ListRunsAnswer,
+  ListRunsAnswerSchema,
+  type ListRunsQuery,
+  type RunRecord,
+  RunStatus,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { pinned } from "./compose.js";
 import { workflowNames } from "./due-work.js";
 import type { PartitionState } from "./state.js";
 
@@ -95,11 +103,19 @@ export async function listRuns(state: PartitionState, query: ListRunsQuery): Pro
     if (run === undefined) continue;
     if (query.statuses.length > 0 && !query.statuses.includes(run.status)) continue;
     if (query.effects.length > 0 && !query.effects.includes(run.effect)) continue;
-    answer.runs.push(runSummary(row.runId, run, retryableUntilNs(state, run)));
+    answer.runs.push(
+      runSummary(row.runId, run, retryableUntilNs(state, run), waitsFor(state, row.runId, run)),
+    );
     answer.cursors.push(answer.next);
   }
   answer.more = true;
   return answer;
+}
+
+/** Runs without a breaker cost no more than a look at their actions. */
+function waitsFor(state: PartitionState, runId: string, run: RunRecord): string {
+  if (!run.actions.some(({ breaker }) => breaker?.held === true)) return "";
+  return heldTextOfRun(state, run, pinned(state, runId)?.plan.actions ?? []);
 }
 
 async function newestOf(ranges: readonly Range[]): Promise<{ range: Range; row: StatusRow } | undefined> {

@@ -22,13 +22,17 @@ export interface NoticesDeps {
 export class Notices {
   constructor(private readonly from: NoticesDeps) {}
 
-  /** Retention leaves ended runs for longer than it may. */
+  /** Retention leaves ended runs for longer than it may. Told anew by each sweep that finds it so. */
   sweepStalled(behindMs: number): void {
+    this.from.outbox.addAttention(this.stalled(behindMs));
+    this.from.outbox.flush();
+  }
+
+  stalled(behindMs: number): Attention {
     const { partition } = this.from.deps;
     const minutes = Math.round(behindMs / 60_000);
     const message = `partition ${partition} is ${minutes} min behind with pruning ended runs: look at its node's load, disk and log`;
-    this.say({ kind: AttentionKind.SWEEP_STALLED, message });
-    this.from.outbox.flush();
+    return init(AttentionSchema, { kind: AttentionKind.SWEEP_STALLED, message, atNs: this.from.atNs() });
   }
 
   /** Rules that must always hold and do not. */

@@ -14,6 +14,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
+import { Announcer } from "./announcer.js";
 import { Courier } from "./courier.js";
 import { dueWorkOf, dueWorkOfRun, workflowNames } from "./due-work.js";
 import { HeldBack } from "./held-back.js";
@@ -21,6 +22,7 @@ import { Loader } from "./loader.js";
 import { OwnerWriter } from "./owner-writer.js";
 import { Planner } from "./planner.js";
 import type { ProcessorDeps } from "./deps.js";
+import type { Outbox } from "./outbox.js";
 import type { Processor } from "./processor.js";
 import type { PartitionState } from "./state.js";
 import { Sweeper } from "./sweeper.js";
@@ -39,6 +41,7 @@ export class Owner {
   readonly loader: Loader;
   readonly planner: Planner;
   readonly heldBack: HeldBack;
+  readonly announcer: Announcer;
   private acting = false;
   private announcing:
     | { readonly epoch: bigint; readonly resolve: () => void; readonly reject: (error: unknown) => void }
@@ -56,6 +59,7 @@ export class Owner {
     private readonly processor: Processor,
     private readonly state: () => PartitionState,
     private readonly applied: () => AppliedRecord,
+    outbox: Outbox,
   ) {
     this.writer = new OwnerWriter(deps.log, deps.partition, deps.node, deps.clock);
     this.courier = new Courier(deps, this.writer, state, () => processor.incarnation);
@@ -66,6 +70,18 @@ export class Owner {
       stalled: (behindMs) => processor.notices.sweepStalled(behindMs),
     });
     this.heldBack = new HeldBack(state, (command) => this.write(command));
+    this.announcer = new Announcer({
+      ...deps,
+      outbox,
+      heldBack: this.heldBack,
+      state,
+      applied,
+      write: (command) => this.write(command),
+      stalled: () => {
+        const { behindMs } = this.sweeper;
+        return behindMs > deps.limits.sweepBehindMaxMs ? processor.notices.stalled(behindMs) : undefined;
+      },
+    });
     const writing = {
       ...deps,
       state,
@@ -95,6 +111,7 @@ export class Owner {
     await this.writer.announce(epoch);
     await folded;
     await this.courier.begin();
+    await this.announcer.begin();
     await this.planNextTimer();
     await this.planner.begin();
     this.missed = true;
@@ -150,6 +167,7 @@ export class Owner {
     this.courier.stop();
     this.sweeper.stop();
     this.planner.stop();
+    this.announcer.stop();
     this.writer.stop();
   }
 

@@ -35,6 +35,7 @@ import type { LogEntry } from "../ports/command-log.js";
 import { PortError } from "../ports/errors.js";
 import type { PartitionStore } from "../ports/state-store.js";
 import { actingOn } from "./act.js";
+import type { StuckWork } from "./announcer.js";
 import { composeTask, pinned } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";
 import { migrate } from "./migrate.js";
@@ -81,6 +82,7 @@ export class Processor {
       this,
       () => this.state,
       () => this.applied,
+      this.outbox,
     );
     this.acting = actingOn({
       processor: this,
@@ -164,6 +166,8 @@ export class Processor {
       readyTasks,
       inFlightTasks,
       retentionBehindMs: BigInt(this.retentionBehindMs),
+      openBreakers: this.breakers.open,
+      heldActions: this.breakers.held,
       paused: (this.applied?.paused ?? []).map(({ workflow }) =>
         init(PausedWorkflowViewSchema, { workflow, text: pausedText(this.applied, workflow) ?? "" }),
       ),
@@ -227,9 +231,20 @@ export class Processor {
         foldedInTime: (seq) => this.foldedInTime(seq),
         onBreaches: (breaches) => this.notices.breaches(breaches),
         serving: (queue, workflow) => this.deps.sink.serving(queue, workflow),
+        attention: (query) => this.owner.announcer.list(query),
       },
       request,
     );
+  }
+
+  /** Whether a task that waits for a worker waits for nothing else. */
+  isDue(task: DueTask): boolean {
+    return this.owner.isActing && this.owner.announcer.isDue(task);
+  }
+
+  /** All its due work that no worker takes, as it is now. */
+  stuck(work: readonly StuckWork[]): void {
+    this.owner.announcer.stuck(work);
   }
 
   private async open(): Promise<number> {

@@ -13,6 +13,8 @@ import {
   eventChunkKey,
   EVENTS_EMBEDDED_MAX,
   HAS_RECORD,
+  heldText,
+  heldTextOfRun,
   INPUTS_A_RECORD,
   inputsKey,
   inputsOf,
@@ -33,6 +35,8 @@ import {
   type GetPayloadQuery,
   type GetRunQuery,
   type ItemView,
+  type ListAttentionAnswer,
+  type ListAttentionQuery,
   type ListItemsAnswer,
   ListItemsAnswerSchema,
   type ListItemsQuery,
@@ -77,6 +81,8 @@ export interface QueryDeps {
   readonly foldedInTime: (seq: number) => Promise<boolean>;
   /** How many workers take tasks of a workflow from a queue. */
   readonly serving: (queue: string, workflow: string) => number;
+  /** What needs a person now. */
+  readonly attention: (query: ListAttentionQuery) => Promise<ListAttentionAnswer>;
 }
 
 const PAGE_MAX = 1_000;
@@ -150,6 +156,8 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
       return { case: "signatures", value: await listSignatures(deps.view(), kind.value) };
     case "signatureRuns":
       return { case: "signatureRuns", value: await signatureRuns(deps.view(), kind.value) };
+    case "listAttention":
+      return { case: "attention", value: await deps.attention(kind.value) };
     case "getPayload":
       return getPayload(deps, kind.value);
     default:
@@ -180,6 +188,8 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
     seq: deps.applied().seq,
     retryableUntilNs: retryableUntilNs(view, run),
     noteOf: (action) => noteOf(deps, run, plan, action),
+    heldTextOf: (action) => heldText(view, run, action),
+    waitsFor: heldTextOfRun(view, run, plan.actions),
     workflowPaused: pausedText(deps.applied(), run.workflow) ?? "",
     deadLetters: deadLettersOfRun(view, runId, found, DEAD_LETTERS_SHOWN),
     olderEvents: full ? olderEvents(view, runId, run) : [],
@@ -276,6 +286,7 @@ function viewOfItem(
     record,
     input,
     actionDetail: state.detail?.text ?? "",
+    heldText: heldText(view, run, action),
     action,
     run,
     steps,

@@ -20,7 +20,7 @@ type Slot = Stored | null;
  * Rows of these tables are only ever put where none is: one made and deleted between two commits never reaches the store. They
  * are read in ranges or soon after they were put, so they take no room in the cache.
  */
-const isWriteOnce = (key: string): boolean => "xtoyjG".includes(key.charAt(0));
+const isWriteOnce = (key: string): boolean => "xtoyjGK".includes(key.charAt(0));
 
 /**
  * A run of which nothing is running has ended, or waits for a timer: it is seldom asked for soon. Kept in the cache, ten thousand

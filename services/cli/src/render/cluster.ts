@@ -2,7 +2,7 @@
 import type { DescribeClusterResponse } from "@holdfast/proto";
 import type { Screen } from "./style.js";
 import { renderTable, type Row } from "./table.js";
-import { formatCount, safeText, wrapText } from "./text.js";
+import { countOf, formatCount, safeText, wrapText } from "./text.js";
 
 export function renderCluster(cluster: DescribeClusterResponse, screen: Screen): string[] {
   const lines = [
@@ -41,6 +41,16 @@ export function renderCluster(cluster: DescribeClusterResponse, screen: Screen):
     ),
     "",
   );
+  const open = cluster.partitions.reduce((sum, { openBreakers }) => sum + openBreakers, 0);
+  const held = cluster.partitions.reduce((sum, { heldActions }) => sum + heldActions, 0);
+  if (open > 0)
+    lines.push(
+      screen.style(
+        "warn",
+        `▲ ${countOf(open, "circuit breaker")} not closed, holding ${countOf(held, "action")}: see \`holdfast breakers --open\``,
+      ),
+      "",
+    );
   if (cluster.workers.length === 0)
     return [...lines, "No workers: nothing will be worked on until one starts."];
   const workers: Row[] = cluster.workers.map((worker) => [

@@ -1,0 +1,38 @@
+/** What must hold of the runs that need a person: each is told of for as long as it does, and nothing else is. */
+import { type AttentionRecord, RecoveryStrategy } from "@holdfast/proto";
+import { recommendForRun } from "../recovery/recommend-run.js";
+import { appliedKey, attentionKey, readAttentionSeq } from "../state/tables.js";
+import { isRunRetryable } from "../status.js";
+import { must, type RunUnderTest } from "./invariants.js";
+import type { MemoryView } from "./memory-view.js";
+
+export function checkAttention(view: MemoryView, runs: readonly RunUnderTest[]): void {
+  const rows = new Set(view.keysOf("K"));
+  for (const { runId, run, plan } of runs) {
+    const isOver = isRunRetryable(run.status) && run.recoverAtNs === 0n;
+    // What the cancel of a job spends once its run has ended may change what is recommended.
+    const mayChange =
+      plan.definition.guardrails !== undefined && plan.actions.some(({ batch }) => batch !== undefined);
+    // A person has seen it.
+    const isGivenUp = run.discarded !== undefined || run.deadLetters !== undefined;
+    const manual =
+      isOver &&
+      !mayChange &&
+      !isGivenUp &&
+      recommendForRun(runId, plan, run).strategy === RecoveryStrategy.MANUAL;
+    must(!manual || run.attentionSeq > 0n, `run ${runId} needs a person, and that is told`);
+    if (run.attentionSeq === 0n) continue;
+    must(isOver, `run ${runId} is told of only while it has failed and is not recovered by itself`);
+    const key = attentionKey(run.attentionSeq, runId);
+    const attention = view.get<AttentionRecord>(key)?.attention;
+    must(attention?.runId === runId && attention.workflow === run.workflow, `run ${runId}: its row names it`);
+    must(attention.message.includes(runId), `run ${runId}: its row says what is the matter`);
+    must(rows.delete(key), `run ${runId}: its row is its own`);
+  }
+  must(rows.size === 0, `what needs a person is there: ${rows.size} rows are nobody's`);
+  const applied = view.get(appliedKey);
+  if (applied === undefined) return;
+  must(applied.attentionToldSeq <= applied.seq, "nothing is told before it is in the log");
+  for (const key of view.keysOf("K"))
+    must(readAttentionSeq(key) <= applied.seq, "what needs a person is in the log");
+}

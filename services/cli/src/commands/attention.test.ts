@@ -1,0 +1,53 @@
+/** `holdfast attention`, over real gRPC: what needs a person now, and what comes to. */
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { runCli } from "../program.js";
+import { type SampleAdmin, startSampleAdmin } from "../sample-admin.js";
+
+let admin: SampleAdmin;
+beforeEach(async () => {
+  admin = await startSampleAdmin();
+});
+afterEach(() => admin.close());
+
+async function out(...args: string[]): Promise<string> {
+  let [written, failed] = ["", ""];
+  const code = await runCli(["attention", ...args], {
+    write: (text) => {
+      written += text;
+    },
+    writeError: (text) => {
+      failed += text;
+    },
+    stdout: { isTTY: false },
+    stderr: { isTTY: false },
+    env: { HOLDFAST_ADMIN: admin.address },
+    nowMs: () => 0,
+    readStdin: async () => "",
+    interrupted: new AbortController().signal,
+  });
+  expect([code, failed]).toEqual([0, ""]);
+  return written;
+}
+
+const NOW = "▲ BREAKER_OPEN  films/load: breaker open\n▲ STUCK  run import-2 does not move\n";
+
+it("prints what needs a person now, oldest first, then goes on watching", async () => {
+  expect(await out()).toBe(`${NOW}Watching.\n▲ MANUAL  run import-1 failed: look at it\n`);
+  expect(admin.asked).toEqual(["watchAttention ", "listAttention "]);
+});
+
+it("prints one line of JSON for each, those of now first", async () => {
+  const lines = (await out("--json")).trimEnd().split("\n");
+  expect(lines.map((line) => JSON.parse(line).attention.kind)).toEqual([
+    "ATTENTION_KIND_BREAKER_OPEN",
+    "ATTENTION_KIND_STUCK",
+    "ATTENTION_KIND_MANUAL",
+  ]);
+});
+
+it("ends with what needs a person now where that is all that is asked for", async () => {
+  const older = "… and older ones: look at `holdfast runs --failed`";
+  expect(await out("--now", "--workflow", "films")).toBe(`${older}\n${NOW}`);
+  expect(await out("--now", "--workflow", "quiet")).toBe("Nothing needs a person now.\n");
+  expect(JSON.parse(await out("--now", "--json")).attentions).toHaveLength(2);
+});
