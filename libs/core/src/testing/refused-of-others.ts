@@ -1,5 +1,6 @@
 /** How commands about workflows, breakers, schedules and messages are refused. */
 import {
+  AttentionToldSchema,
   DefineWorkflowSchema,
   HeldTaskSchema,
   PausedWorkflowSchema,
@@ -51,6 +52,13 @@ export const REFUSED_OF_OTHERS: readonly Case[] = [
   ],
   ["resumeWorkflow", "INVALID_NAME", "a name that is none", (p) => p.control(resumeAll("a b"))],
   ["resumeWorkflow", "NOT_PAUSED", "one that goes on", (p) => p.control(resumeAll("one"))],
+  [
+    "attentionTold",
+    "MALFORMED",
+    "beyond the log",
+    (p) =>
+      asOwner(p, command({ case: "attentionTold", value: init(AttentionToldSchema, { upToSeq: 1_000n }) })),
+  ],
   [
     "tasksHeld",
     "TOO_LARGE",
