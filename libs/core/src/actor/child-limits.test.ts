@@ -12,7 +12,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { beforeEach, describe, expect, test } from "vitest";
-import { CHILDREN_LEFT_MAX } from "../limits.js";
+import { CANCEL_GRACE_DEFAULT_MS, CHILDREN_LEFT_MAX } from "../limits.js";
 import { usageText } from "../policy/usage.js";
 import {
   action,
@@ -90,13 +90,15 @@ describe("the time that a child has", () => {
     cluster.pass(TIME_MS - 100);
     expect([status("p"), status(child)]).toEqual(["RUNNING", "RUNNING"]);
     cluster.pass(100);
-    expect([status("p"), status(child)]).toEqual(["FAILED", "CANCELLED"]);
+    expect([status("p"), status(child)]).toEqual(["FAILED", "RUNNING"]);
+    expect(run(child).cancel).toMatchObject({ who: "run p", reason: "the time that p gave it is over: 1 s" });
+    cluster.pass(CANCEL_GRACE_DEFAULT_MS);
+    expect(status(child)).toBe("CANCELLED");
     expect([of("p", "sub"), of("p", "after")]).toEqual(["FAILED", "SKIPPED"]);
     expect(cluster.of("p").action("p", "sub").failure).toMatchObject({
       mode: FailureMode.TIMEOUT,
       message: `run ${child} of leaf did not end within 1 s, and is cancelled`,
     });
-    expect(run(child).cancel).toMatchObject({ who: "run p", reason: "the time that p gave it is over: 1 s" });
     expect(cluster.of("p").action("p", "sub").child).toMatchObject({ status: RunStatus.CANCELLED });
     allHold();
   });
@@ -117,7 +119,8 @@ describe("the time that a child has", () => {
     cluster.pass(50);
     const second = childOf("p", "sub");
     expect(second).not.toBe(first);
-    expect([of("p", "sub"), status(first), status(second)]).toEqual(["WAITING", "CANCELLED", "RUNNING"]);
+    expect([of("p", "sub"), status(first), status(second)]).toEqual(["WAITING", "RUNNING", "RUNNING"]);
+    expect(run(first).cancel).toBeDefined();
     cluster.pass(TIME_MS - 60);
     finish(second, "work");
     expect(status("p")).toBe("COMPLETED");
@@ -230,9 +233,19 @@ describe("what a child spends", () => {
     there.pass(50);
     expect([childOf("p", "sub") === first, spent("p")]).toEqual([false, ""]);
     cluster.settle();
-    expect([status(first), spent("p")]).toEqual(["CANCELLED", "tokens 4"]);
     spend(childOf("p", "sub"), 1);
-    expect([status("p"), spent("p")]).toEqual(["COMPLETED", "tokens 5"]);
+    expect([status("p"), spent("p")]).toEqual(["COMPLETED", "tokens 1"]);
+    cluster.pass(CANCEL_GRACE_DEFAULT_MS);
+    expect([status(first), spent("p")]).toEqual(["CANCELLED", "tokens 5"]);
+    allHold();
+  });
+
+  test("counts where its time is over, too: what is under way has a grace to end in", () => {
+    const child = begin("hasty");
+    cluster.pass(TIME_MS);
+    expect([status("p"), spent("p")]).toEqual(["FAILED", ""]);
+    spend(child, 6, failed(FailureMode.CANCELLED));
+    expect([status(child), spent("p")]).toEqual(["CANCELLED", "tokens 6"]);
     allHold();
   });
 

@@ -36,7 +36,7 @@ import type { ActionPlan } from "../definition/plan.js";
 import { sourcePointerOf } from "../definition/validate.js";
 import type { FoldContext } from "../fold/context.js";
 import { hasRoomFor, sendToRun } from "../fold/messages/send.js";
-import { CHILD_DEPTH_MAX, CHILDREN_LEFT_MAX } from "../limits.js";
+import { CANCEL_GRACE_DEFAULT_MS, CHILD_DEPTH_MAX, CHILDREN_LEFT_MAX } from "../limits.js";
 import { isDefinitionHash } from "../names.js";
 import { isRunCompleted, isRunRetryable } from "../status.js";
 import { definitionKey, latestKey, payloadKey } from "../state/tables.js";
@@ -88,7 +88,9 @@ export function childOverdue(actor: Actor, action: ActionPlan, attempt: number):
   if (child === undefined || state.status !== ActionStatus.WAITING || state.attempt !== attempt) return false;
   const limit = spanText(BigInt(action.startToCloseMs));
   const message = `run ${child.runId} of ${action.definition.child?.workflow} did not end within ${limit}, and is cancelled`;
-  cancelChild(actor, action, `the time that ${actor.runId} gave it is over: ${limit}`);
+  const reason = `the time that ${actor.runId} gave it is over: ${limit}`;
+  // What is under way there may still end well, and say what it spent.
+  cancelChild(actor, action, reason, CANCEL_GRACE_DEFAULT_MS);
   child.timedOut = true;
   state.retryAtNs = 0n;
   const failure = { mode: FailureMode.TIMEOUT, message, rawClass: "Timeout" };
@@ -147,11 +149,15 @@ export function beginChild(actor: Actor, action: ActionPlan, input: Payload | un
 }
 
 /** The run is cancelled: so is the child. What it still says is noted, and changes nothing. */
-export function cancelChild(actor: Actor, action: ActionPlan, reason: string): void {
+export function cancelChild(
+  actor: Actor,
+  action: ActionPlan,
+  reason: string,
+  graceMs = Number(graceLeftNs(actor) / MS),
+): void {
   const { child } = stateOf(actor, action);
   if (child === undefined || child.status === RunStatus.UNSPECIFIED) return;
   const { runId } = child;
-  const graceMs = Number(graceLeftNs(actor) / MS);
   const value = init(CancelRequestedSchema, {
     runId,
     requester: requesterOf(actor, action),

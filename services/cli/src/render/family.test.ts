@@ -27,7 +27,11 @@ const parent = (status: RunStatus, action: ActionStatus) =>
           status,
           ...(status === RunStatus.PENDING
             ? {}
-            : { tally: { ok: 2, partial: 1 }, items: { total: 20, succeeded: 17, failed: 3 } }),
+            : {
+                tally: { ok: 2, partial: 1 },
+                items: { total: 20, succeeded: 17, failed: 3 },
+                usage: { counts: [{ name: "tokens", amountMicro: 7_500_000n }] },
+              }),
         },
       },
     ],
@@ -46,7 +50,7 @@ describe("a parent", () => {
   it("shows the partial result of its child", () => {
     const text = shown(parent(RunStatus.COMPLETED_WITH_FAILURES, ActionStatus.COMPLETED_WITH_FAILURES));
     expect(text.replace(/\s+/g, " ")).toContain(
-      "run order-1-ship-0a of shipping: COMPLETED_WITH_FAILURES · 2 OK | 1 PARTIAL | 0 SKIP | 0 ERROR · 17 of 20 items OK · 3 failed",
+      "run order-1-ship-0a of shipping: COMPLETED_WITH_FAILURES · 2 OK | 1 PARTIAL | 0 SKIP | 0 ERROR · 17 of 20 items OK · 3 failed · spent: tokens 7.5",
     );
   });
 
