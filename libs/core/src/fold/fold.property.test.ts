@@ -108,7 +108,7 @@ test(`the same log gives the same bytes, wherever commits fall and replay begins
   );
 });
 
-test("sequences get somewhere: runs end in every way, are retried and heal", () => {
+test("sequences get somewhere: runs end in every way, are retried and heal", { timeout: 120_000 }, () => {
   const seen = new Map<string, number>();
   fc.assert(
     fc.property(definitions, moves, (defined, played) => {
