@@ -76,6 +76,8 @@ export type Effect =
       /** Empty: nobody had to ask for it. */
       readonly who: string;
     }
+  /** A bulk operation has more to do in this partition: the step that `nextBulkStep` names. */
+  | { readonly kind: "bulk"; readonly operationId: string }
   /** There are messages for a partition: they are to be appended to its log. */
   | { readonly kind: "messages"; readonly to: number }
   /** Messages of another partition could not be applied as they came. `lost`: they never will be. */

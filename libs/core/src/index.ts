@@ -11,6 +11,9 @@ export { discardDeadLetters } from "./actor/discard-dead-letters.js";
 export { keptUntilNs, retryableUntilNs } from "./actor/expiry.js";
 export { type DeadLettersChanged, moveToDeadLetters, type MoveWish } from "./actor/move-to-dead-letters.js";
 export { heldText, heldTextOfRun } from "./breaker/held-text.js";
+export { isBulkEnded } from "./bulk/operation.js";
+export { nextBulkStep } from "./bulk/share.js";
+export { bulkSpecProblem } from "./bulk/spec.js";
 export { isLetOut } from "./breaker/let-out.js";
 export { holdText, openAttention } from "./breaker/breaker.js";
 export { settledName } from "./breaker/name.js";
@@ -90,6 +93,7 @@ export {
 } from "./text.js";
 export { absentCode, absentText } from "./views/absent.js";
 export { type ItemViewInput, itemView } from "./views/item-view.js";
+export { bulkView, noBulkText } from "./views/bulk-view.js";
 export { breakerView } from "./views/breaker-view.js";
 export { deadLettersOfRun, deadLetterView, type LetterShown } from "./views/dead-letter-view.js";
 export { isPaused, pausedText } from "./views/paused.js";

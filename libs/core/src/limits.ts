@@ -113,6 +113,24 @@ export const SCHEDULE_CATCH_UP_MS_MIN = 10_000n;
 export const SCHEDULE_CATCH_UP_MS_MAX = 31_622_400_000n;
 /** Instants that one SchedulePlanned passes over. */
 export const SCHEDULE_PASSED_MAX = 10_000;
+/** Bulk operations that are kept in a partition, and how long after their end. */
+export const BULK_OPERATIONS_MAX = 1_000;
+export const BULK_KEPT_NS = 24n * 3600n * 1_000_000_000n;
+/** Runs that one bulk operation may name, and the bytes of their ids. */
+export const BULK_IDS_MAX = 10_000;
+export const BULK_ID_BYTES_MAX = 512 * 1024;
+/** Ids that one message brings a partition. */
+export const BULK_IDS_A_MESSAGE = 250;
+/** Rows that one BulkStep looks at for matches, runs that one acts on, and matches that one lets go. */
+export const BULK_ROWS_A_STEP = 500;
+export const BULK_RUNS_A_STEP = 50;
+export const BULK_CLOSED_A_STEP = 1_000;
+/** Pages of results that go at once when an operation is forgotten. */
+export const BULK_PAGES_GONE_AT_ONCE = 500;
+/** Reasons of refusals that are told apart. */
+export const BULK_REFUSALS_MAX = 32;
+/** How long a step waits for room for its results. */
+export const BULK_WAIT_NS = 1_000_000_000n;
 /** How long what is under way of a cancelled run may still end well. */
 export const CANCEL_GRACE_DEFAULT_MS = 10_000;
 export const CANCEL_GRACE_MS_MAX = 3_600_000;

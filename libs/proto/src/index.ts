@@ -1,5 +1,6 @@
 /** The wire contract and the persisted records, as generated. Nothing here is written by hand. */
 export * from "./gen/holdfast/v1/admin_pb.js";
+export * from "./gen/holdfast/v1/bulk_pb.js";
 export * from "./gen/holdfast/v1/command_pb.js";
 export * from "./gen/holdfast/v1/common_pb.js";
 export * from "./gen/holdfast/v1/definition_pb.js";

@@ -57,6 +57,10 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
   [RejectCode.DEAD_LETTER]: row("FAILED_PRECONDITION", "is in the dead letters already"),
   [RejectCode.NOT_DEAD_LETTER]: row("FAILED_PRECONDITION", "is not in the dead letters"),
   [RejectCode.NO_SUCH_ITEM]: row("NOT_FOUND", "there is no such action or item"),
+  [RejectCode.NO_SUCH_OPERATION]: row("NOT_FOUND", "there is no such bulk operation"),
+  [RejectCode.OPERATION_ENDED]: row("FAILED_PRECONDITION", "the bulk operation has ended"),
+  [RejectCode.OPERATION_EXISTS]: row("ALREADY_EXISTS", "there is a bulk operation of this id"),
+  [RejectCode.TOO_MANY_OPERATIONS]: row("RESOURCE_EXHAUSTED", "too many bulk operations are kept"),
   [RejectCode.MESSAGE_GAP]: row("ABORTED", "messages that come before these are missing"),
   [RejectCode.STALE_SENDER]: row("ABORTED", "the sender's log was made anew"),
 };

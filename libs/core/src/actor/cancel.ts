@@ -19,12 +19,14 @@ import {
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
 import { WHO_CHARS_MAX } from "../limits.js";
+import { isRunTerminal } from "../status.js";
 import { cutText, timeText } from "../text.js";
 import { type Actor, addEvent, isCancelling, makeDetail, stateOf } from "./actor.js";
 import { cancelIdleItems, runningItems } from "./cancel-items.js";
 import { endGuardrails } from "./guardrails.js";
 import { endRun } from "./run-end.js";
 import { cancelAction } from "./stop.js";
+import { undoProgress } from "./undo.js";
 
 const MS = 1_000_000n;
 
@@ -35,6 +37,14 @@ export interface CancelWish {
   readonly reason: string;
   /** At most CANCEL_GRACE_MS_MAX. */
   readonly graceMs: number;
+}
+
+/** Why a run can't be cancelled; undefined: it can. */
+export function cancelRefusal(actor: Actor): string | undefined {
+  const { run, runId } = actor;
+  if (isRunTerminal(run.status)) return `run ${runId} has ended already: it is ${RunStatus[run.status]}`;
+  if (run.undo === undefined) return undefined;
+  return `run ${runId} has ended but for its compensation, which a cancel does not stop: ${undoProgress(actor)} undone; it ends by itself after the last`;
 }
 
 /** The run must not have ended, and must not be undone. */

@@ -145,6 +145,9 @@ function inTheSet({ ctx, run, runId }: Actor): Refusal {
   return { code: RejectCode.DEAD_LETTER, message };
 }
 
+/** Why a run as a whole can't be moved; undefined: it can. */
+export const moveRefusal = (actor: Actor): Refusal | undefined => notFailed(actor) ?? runRefusal(actor);
+
 function runRefusal(actor: Actor): Refusal | undefined {
   const { run, runId } = actor;
   if (isDeadLetter(run)) return inTheSet(actor);

@@ -92,6 +92,13 @@ export function reopen(actor: Actor, options: ReopenOptions): Reopened {
   return { items, actions };
 }
 
+/** As a person wants it: the policy's own recoveries are counted anew. */
+export function reopenByHand(actor: Actor, options: ReopenOptions): Reopened {
+  const reopened = reopen(actor, options);
+  if (reopened.refused === undefined) actor.run.recoveries = 0;
+  return reopened;
+}
+
 /** Opens what failed of an action; undefined where that is nothing. */
 function reopenAction(
   actor: Actor,

@@ -35,6 +35,7 @@ import { settleAttention, tellOperators } from "./attention.js";
 import { endGuardrails, exceededOf } from "./guardrails.js";
 import { deadLetterByPolicy } from "./move-to-dead-letters.js";
 import { planRecovery } from "./recover.js";
+import { bulkRunEnded } from "../bulk/part.js";
 import { tellReopened, tellRequester } from "./requester.js";
 import { fileSignatures, unfileSignatures } from "./signatures.js";
 import { beginUndo, hasUndos } from "./undo.js";
@@ -195,6 +196,7 @@ function tellEnd(actor: Actor, ended: RunEnded): void {
     );
   }
   run.waiters = [];
+  if (run.bulkOperation !== "") bulkRunEnded(actor);
   tellRequester(actor, ended);
 }
 

@@ -36,6 +36,8 @@ import {
 import type { View } from "../state/view.js";
 import { attentionTold } from "./commands/attention-told.js";
 import { batchResults } from "./commands/batch-results.js";
+import { abortBulk } from "./commands/abort-bulk.js";
+import { bulkStep } from "./commands/bulk-step.js";
 import { cancelRun } from "./commands/cancel-run.js";
 import { changeBreaker } from "./commands/change-breaker.js";
 import { changeSchedule } from "./commands/change-schedule.js";
@@ -54,6 +56,7 @@ import { retryRun } from "./commands/retry-run.js";
 import { schedulePlanned } from "./commands/schedule-planned.js";
 import { setRetention } from "./commands/set-retention.js";
 import { signalRun } from "./commands/signal-run.js";
+import { startBulk } from "./commands/start-bulk.js";
 import { startRun } from "./commands/start-run.js";
 import { taskReport } from "./commands/task-report.js";
 import { tasksHeld } from "./commands/tasks-held.js";
@@ -196,6 +199,12 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
     case "attentionTold":
       if (ownersOnly(ctx, command)) attentionTold(ctx, command, kind.value);
       return;
+    case "startBulk":
+      return once(ctx, command, () => startBulk(ctx, command, kind.value));
+    case "abortBulk":
+      return once(ctx, command, () => abortBulk(ctx, command, kind.value));
+    case "bulkStep":
+      return ownersOnly(ctx, command) ? bulkStep(ctx, command, kind.value, rows) : undefined;
     case "setRetention":
       return once(ctx, command, () => setRetention(ctx, command, kind.value));
     case "defineWorkflow":

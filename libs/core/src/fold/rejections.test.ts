@@ -9,16 +9,18 @@ import { describe, expect, test } from "vitest";
 import { command } from "../testing/build.js";
 import { differences } from "../testing/memory-view.js";
 import { REFUSED_OF_DEAD_LETTERS } from "../testing/refused-of-dead-letters.js";
+import { REFUSED_OF_MANY } from "../testing/refused-of-many.js";
 import { REFUSED_OF_OTHERS } from "../testing/refused-of-others.js";
 import { REFUSED_OF_RUNS } from "../testing/refused-of-runs.js";
 import { type Kind, scene } from "../testing/refused-scene.js";
 
-const CASES = [...REFUSED_OF_RUNS, ...REFUSED_OF_DEAD_LETTERS, ...REFUSED_OF_OTHERS];
+const CASES = [...REFUSED_OF_RUNS, ...REFUSED_OF_DEAD_LETTERS, ...REFUSED_OF_OTHERS, ...REFUSED_OF_MANY];
 
 /** What is folded of these is passed over where it does not fit, and never answered with a refusal: why. */
 const NEVER_REFUSED: Readonly<Partial<Record<Kind, string>>> = {
   timersFired: "fires what is due by the log, which may be nothing",
   prune: "prunes what has expired by the log, which may be nothing",
+  bulkStep: "is the next step of an operation, or changes nothing",
   announceOwner: "the next epoch is taken, any other changes nothing",
 };
 /** Codes of a shared function that can't come up for a command, and why. */
@@ -54,6 +56,7 @@ const SHARED: Readonly<Record<string, string>> = {
   nameRefusal: "../actor/begin-run.ts",
   payloadProblem: "../actor/actor.ts",
   reopen: "../actor/reopen.ts",
+  reopenByHand: "../actor/reopen.ts",
   absentCode: "../views/absent.ts",
   movedLetters: "../actor/move-to-dead-letters.ts",
   discardedLetters: "../actor/discard-dead-letters.ts",

@@ -6,10 +6,26 @@
  *    `ctx.take` what the first has taken.
  * 2. Every scan has a limit; what is left over is asked for by another command.
  */
-import { type CommandBatch, type ExpiryRecord, type Prune, PruneKind } from "@holdfast/proto";
-import { PRUNE_GARBAGE_MAX, PRUNE_ROWS_MAX, TIMERS_A_COMMAND_MAX } from "../limits.js";
+import {
+  BulkPhase,
+  type BulkStep,
+  type CommandBatch,
+  type ExpiryRecord,
+  type Prune,
+  PruneKind,
+} from "@holdfast/proto";
+import { filedRun } from "../bulk/select.js";
+import {
+  BULK_CLOSED_A_STEP,
+  BULK_ROWS_A_STEP,
+  BULK_RUNS_A_STEP,
+  PRUNE_GARBAGE_MAX,
+  PRUNE_ROWS_MAX,
+  TIMERS_A_COMMAND_MAX,
+} from "../limits.js";
 import { isName, isRunId } from "../names.js";
 import {
+  candidateRun,
   type ExpiryClass,
   expiryPrefix,
   prefixEnd,
@@ -44,6 +60,7 @@ export function scansOf(batch: CommandBatch): Map<number, readonly Scan[]> {
     if (kind.case === "timersFired")
       scans.set(at, [{ from: TIMERS_FROM, to: timersUpTo(kind.value.upToNs), limit: TIMERS_A_COMMAND_MAX }]);
     else if (kind.case === "prune") scans.set(at, pruneScans(kind.value));
+    else if (kind.case === "bulkStep") scans.set(at, bulkScans(kind.value));
   });
   return scans;
 }
@@ -77,6 +94,19 @@ function pruneScans({ kind, workflow, fromNs, upToNs, runId }: Prune): Scan[] {
             const from = `${table}${runId}\0`;
             return { from, to: `${table}${runId}\x01`, limit: PRUNE_GARBAGE_MAX };
           });
+    default:
+      return [];
+  }
+}
+
+function bulkScans({ phase, from, to }: BulkStep): Scan[] {
+  switch (phase) {
+    case BulkPhase.MATCHING:
+      return [{ from, to, limit: BULK_ROWS_A_STEP, reads: (key) => runKey(filedRun(key)) }];
+    case BulkPhase.ACTING:
+      return [{ from, to, limit: BULK_RUNS_A_STEP, reads: (key) => runKey(candidateRun(key)) }];
+    case BulkPhase.CLOSING:
+      return [{ from, to, limit: BULK_CLOSED_A_STEP }];
     default:
       return [];
   }

@@ -67,6 +67,14 @@ import {
   TimerRecordSchema,
   type TombstoneRecord,
   TombstoneRecordSchema,
+  type BulkCandidateRecord,
+  BulkCandidateRecordSchema,
+  type BulkRecord,
+  BulkRecordSchema,
+  type BulkResultsRecord,
+  BulkResultsRecordSchema,
+  type BulkShareRecord,
+  BulkShareRecordSchema,
 } from "@holdfast/proto";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
 import { fromUtf8, utf8 } from "../text.js";
@@ -99,6 +107,10 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   u: RollupRecordSchema,
   v: SweepRecordSchema,
   g: GarbageRecordSchema,
+  a: BulkRecordSchema,
+  b: BulkShareRecordSchema,
+  C: BulkCandidateRecordSchema,
+  R: BulkResultsRecordSchema,
   B: BreakerRecordSchema,
   H: HeldRecordSchema,
   e: ScheduleRecordSchema,
@@ -361,6 +373,17 @@ export const garbageKey = (runId: string): Key<GarbageRecord> => `g${runId}`;
 export const scheduleKey = (name: string): Key<ScheduleRecord> => `e${name}`;
 /** The input that a schedule gives its runs, where it is large. */
 export const scheduleInputKey = (name: string): Key<PayloadRecord> => `E${name}`;
+
+/** A bulk operation, its part of a partition, the runs that part is to come to, and its results by page. */
+export const bulkKey = (operationId: string): Key<BulkRecord> => `a${operationId}`;
+export const bulkShareKey = (operationId: string): Key<BulkShareRecord> => `b${operationId}`;
+export const BULK_SHARES = "b";
+export const candidatePrefix = (operationId: string): string => `C${operationId}\0`;
+export const candidateKey = (operationId: string, runId: string): Key<BulkCandidateRecord> =>
+  `${candidatePrefix(operationId)}${runId}`;
+export const candidateRun = (key: string): string => key.slice(key.indexOf("\0") + 1);
+export const bulkResultsKey = (operationId: string, page: number): Key<BulkResultsRecord> =>
+  `R${operationId}\0${u32(page)}`;
 
 /** The first key after all that begin with `prefix` (which must not end in 0xff). */
 export function prefixEnd(prefix: string): string {

@@ -46,6 +46,7 @@ import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import { checkChild, checkOutbox } from "./message-invariants.js";
 import type { TestPartition } from "./partition.js";
+import { checkBulk } from "./bulk-invariants.js";
 import { checkSchedules } from "./schedule-invariants.js";
 import { checkSignatures } from "./signature-invariants.js";
 import { checkUndo, undoStatusOf } from "./undo-invariants.js";
@@ -89,6 +90,7 @@ export function checkPartition(partition: TestPartition): void {
   checkSignatures(view, runs);
   checkDeadLetters(view, runs);
   checkOutbox(view);
+  checkBulk(partition);
   checkSchedules(partition);
 }
 

@@ -41,6 +41,7 @@ import { jobOutcome, someBatchResults } from "./batch-moves.js";
 import { heldMove } from "./breaker-moves.js";
 import { deadLetterMove, discardMove } from "./dead-letter-moves.js";
 import type { Move } from "./move-kinds.js";
+import { bulkMove, bulkStepMove } from "./bulk-moves.js";
 import { instantMove, planMove, scheduleMove } from "./schedule-moves.js";
 import { OUTCOMES } from "./outcomes.js";
 import {
@@ -250,6 +251,10 @@ export class Mover {
             upToSeq: BigInt(Math.max(0, partition.log.length + (how % 5) - 3)),
           }),
         });
+      case "bulk":
+        return this.control(bulkMove(partition, this.runs, pick, how));
+      case "bulk-step":
+        return bulkStepMove(partition, pick, how);
       case "tasks-held":
         return heldMove(partition, pick, how);
       case "cancel":
@@ -374,5 +379,6 @@ const OWNERS = new Set<string | undefined>([
   "attentionTold",
   "messagesDelivered",
   "schedulePlanned",
+  "bulkStep",
 ]);
 const isOwners = ({ kind }: Command): boolean => OWNERS.has(kind.case);

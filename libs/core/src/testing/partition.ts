@@ -75,6 +75,8 @@ export class TestPartition {
   readonly loads: LoadRequest[] = [];
   /** Schedules whose plan was asked for. */
   readonly plansWanted = new Set<string>();
+  /** Bulk operations whose next step was asked for. */
+  readonly bulkWanted = new Set<string>();
   /** Runs that schedules asked for, by the message. */
   readonly asked = new Map<string, string>();
   readonly events = new Map<string, RunEvent[]>();
@@ -117,6 +119,8 @@ export class TestPartition {
       if (!this.open.delete(key)) throw new Error(`attempt ${key} was closed, but was not open`);
     } else if (effect.kind === "load-items") {
       this.loads.push(effect);
+    } else if (effect.kind === "bulk") {
+      this.bulkWanted.add(effect.operationId);
     } else if (effect.kind === "plan-schedule") {
       this.plansWanted.add(effect.name);
     } else if (effect.kind === "event") {

@@ -23,6 +23,13 @@ export {
   startRunCommand,
   taskReportCommand,
 } from "./commands.js";
+export {
+  type AbortBulkFields,
+  abortBulkCommand,
+  bulkHome,
+  type StartBulkFields,
+  startBulkCommand,
+} from "./bulk.js";
 export { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "./limits.js";
 export type { DeadLettersPage, ListDeadLettersFilter } from "./list-dead-letters.js";
 export type { ListRunsFilter, RunsPage } from "./list-runs.js";

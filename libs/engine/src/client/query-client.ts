@@ -6,6 +6,8 @@
  */
 import { partitionOf } from "@holdfast/core";
 import {
+  type BulkOperationView,
+  type GetBulkAnswer,
   type ItemCounts,
   type ItemStatus,
   type ItemView,
@@ -32,6 +34,7 @@ import { addCounts, sortedCounts } from "./counts.js";
 import { decodeItemsToken, encodeItemsToken } from "./page-token.js";
 import { QueryFailedError } from "./query-errors.js";
 import { type DeadLettersPage, listDeadLetters, type ListDeadLettersFilter } from "./list-dead-letters.js";
+import { listBulk } from "./bulk.js";
 import { type ListSchedulesFilter, listSchedules, type SchedulesPage } from "./schedules.js";
 import {
   type AskSignatures,
@@ -109,7 +112,9 @@ type Answered =
   | "schedule"
   | "schedules"
   | "signatures"
-  | "signatureRuns";
+  | "signatureRuns"
+  | "bulk"
+  | "bulks";
 type ResultOf<C extends Result["case"]> = Extract<Result, { case: C }> extends { value: infer V } ? V : never;
 
 export class QueryClient {
@@ -256,6 +261,24 @@ export class QueryClient {
   /** The ids of all runs that are failed in the way of a signature. */
   failedRunsOf(signature: string, options: QueryOptions = {}): AsyncGenerator<string> {
     return failedRunsOf(this.#askSignatures(options), signature);
+  }
+
+  /** A bulk operation with the results of some of its runs: from `fromPage` on, so many pages. `NOT_FOUND` where there is none. */
+  bulk(
+    operationId: string,
+    wanted: { readonly fromPage?: number; readonly pages?: number } = {},
+    options: QueryOptions = {},
+  ): Promise<GetBulkAnswer> {
+    const { fromPage = 0, pages = 0 } = wanted;
+    const value = { $typeName: "holdfast.v1.GetBulkQuery" as const, operationId, fromPage, pages };
+    return this.#expect(this.#home(operationId), { case: "getBulk", value }, "bulk", options);
+  }
+
+  /** Bulk operations of all partitions, the newest first. */
+  bulks(limit = 50, options: QueryOptions = {}): Promise<BulkOperationView[]> {
+    return listBulk(this.partitions, limit, (partition, value) =>
+      this.#expect(partition, { case: "listBulk", value }, "bulks", options),
+    );
   }
 
   /** How each partition fares. One that does not answer is in the list too, as `unavailable` with the problem. */

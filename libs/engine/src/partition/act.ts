@@ -47,6 +47,9 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
       case "plan-schedule":
         owner.planner.want(effect.name);
         return;
+      case "bulk":
+        owner.bulk.want(effect.operationId);
+        return;
       case "messages":
         owner.courier.wake(effect.to);
         return;

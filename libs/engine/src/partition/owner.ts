@@ -15,6 +15,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import { Announcer } from "./announcer.js";
+import { BulkRunner } from "./bulk.js";
 import { Courier } from "./courier.js";
 import { dueWorkOf, dueWorkOfRun, workflowNames } from "./due-work.js";
 import { HeldBack } from "./held-back.js";
@@ -40,6 +41,7 @@ export class Owner {
   readonly sweeper: Sweeper;
   readonly loader: Loader;
   readonly planner: Planner;
+  readonly bulk: BulkRunner;
   readonly heldBack: HeldBack;
   readonly announcer: Announcer;
   private acting = false;
@@ -90,6 +92,7 @@ export class Owner {
     };
     this.loader = new Loader(writing);
     this.planner = new Planner({ ...writing, applied });
+    this.bulk = new BulkRunner(writing);
   }
 
   /** When the next timer of the state is due, Unix milliseconds; undefined: none is set, or this node is not the owner. */
@@ -114,6 +117,7 @@ export class Owner {
     await this.announcer.begin();
     await this.planNextTimer();
     await this.planner.begin();
+    await this.bulk.begin();
     this.missed = true;
     await this.findDuePages();
     this.sweeper.begin();
@@ -168,6 +172,7 @@ export class Owner {
     this.sweeper.stop();
     this.planner.stop();
     this.announcer.stop();
+    this.bulk.stop();
     this.writer.stop();
   }
 

@@ -61,6 +61,7 @@ import { workflowNames } from "./due-work.js";
 import { servingText } from "../dispatch/reaper.js";
 import { referencesOf } from "./references.js";
 import { retentionAnswer } from "./retention.js";
+import { getBulk, listBulk } from "./list-bulk.js";
 import { listBreakers } from "./list-breakers.js";
 import { getSchedule, listSchedules } from "./list-schedules.js";
 import { listDeadLetters } from "./list-dead-letters.js";
@@ -158,6 +159,12 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
       return { case: "signatureRuns", value: await signatureRuns(deps.view(), kind.value) };
     case "listAttention":
       return { case: "attention", value: await deps.attention(kind.value) };
+    case "getBulk": {
+      const value = getBulk(deps.view(), kind.value);
+      return typeof value === "string" ? notFound(value) : { case: "bulk", value };
+    }
+    case "listBulk":
+      return { case: "bulks", value: await listBulk(deps.view(), kind.value) };
     case "getPayload":
       return getPayload(deps, kind.value);
     default:

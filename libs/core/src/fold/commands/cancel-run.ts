@@ -1,10 +1,8 @@
 /** CancelRun: ends what is open of a run, at once or after a grace; what had succeeded stays in the ledger. */
-import { type CancelRun, type Command, RejectCode, RunStatus } from "@holdfast/proto";
+import { type CancelRun, type Command, RejectCode } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
-import { cancelActor } from "../../actor/cancel.js";
-import { undoProgress } from "../../actor/undo.js";
+import { cancelActor, cancelRefusal } from "../../actor/cancel.js";
 import { CANCEL_GRACE_MS_MAX } from "../../limits.js";
-import { isRunTerminal } from "../../status.js";
 import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
@@ -23,14 +21,9 @@ export function cancelRun(
     );
   }
   const { run } = actor;
-  if (isRunTerminal(run.status)) {
-    const message = `run ${cancel.runId} has ended already: it is ${RunStatus[run.status]}`;
-    return ctx.reject(command, RejectCode.ALREADY_ENDED, message, cancel.runId, run.status);
-  }
-  if (run.undo !== undefined) {
-    const message = `run ${cancel.runId} has ended but for its compensation, which a cancel does not stop: ${undoProgress(actor)} undone; it ends by itself after the last`;
-    return ctx.reject(command, RejectCode.ALREADY_ENDED, message, cancel.runId, run.status);
-  }
+  const refused = cancelRefusal(actor);
+  if (refused !== undefined)
+    return ctx.reject(command, RejectCode.ALREADY_ENDED, refused, cancel.runId, run.status);
   // Absent from commands of before there was a grace: they mean what they meant.
   const graceMs = cancel.graceMs ?? 0;
   if (graceMs > CANCEL_GRACE_MS_MAX) {

@@ -1,7 +1,7 @@
 /** RetryRun: an operator sets an ended run off again, wholly or in part. */
 import { type Command, type RetryRun } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
-import { reopen } from "../../actor/reopen.js";
+import { reopenByHand } from "../../actor/reopen.js";
 import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
@@ -20,7 +20,7 @@ export function retryRun(
     );
   }
   const { strategy, force, who, reason } = retry;
-  const reopened = reopen(actor, { strategy, force, who, reason });
+  const reopened = reopenByHand(actor, { strategy, force, who, reason });
   if (reopened.refused !== undefined) {
     return ctx.reject(
       command,
@@ -30,7 +30,6 @@ export function retryRun(
       actor.run.status,
     );
   }
-  actor.run.recoveries = 0;
   saveActor(actor);
   return ctx.accept(command, {
     runId: retry.runId,

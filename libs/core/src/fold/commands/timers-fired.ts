@@ -19,6 +19,8 @@ import { startOverdue } from "../../actor/start-deadline.js";
 import { undoAgain } from "../../actor/undo.js";
 import { patienceOver } from "../../actor/wait.js";
 import { breakerTimer } from "../../breaker/release.js";
+import { forgetBulk } from "../../bulk/operation.js";
+import { SHARE_WAITED, shareWaited } from "../../bulk/share.js";
 import { scheduleDue } from "../../schedule/fire.js";
 import { isTerminal } from "../../status.js";
 import { outcomeKey, timerDue } from "../../state/tables.js";
@@ -49,6 +51,11 @@ function fire(ctx: FoldContext, timer: TimerRecord, dueNs: bigint): void {
   }
   if (timer.kind === TimerKind.SCHEDULE) {
     scheduleDue(ctx, timer.schedule, dueNs);
+    return;
+  }
+  if (timer.kind === TimerKind.BULK) {
+    if (timer.attempt === SHARE_WAITED) shareWaited(ctx, timer.runId);
+    else forgetBulk(ctx, timer.runId);
     return;
   }
   if (timer.breaker !== undefined) {

@@ -4,7 +4,9 @@
  */
 import type { PartitionMessage } from "@holdfast/proto";
 import { isName, isRunId } from "../../names.js";
-import { runKey, scheduleKey } from "../../state/tables.js";
+import { bulkKey, runKey, scheduleKey } from "../../state/tables.js";
+import { bulkReported } from "../../bulk/operation.js";
+import { bulkBegun, bulkClosed, bulkForgotten, bulkGranted } from "../../bulk/share.js";
 import type { FoldContext } from "../context.js";
 import { cancelRequested } from "./cancel-requested.js";
 import { requestEnded } from "./request-ended.js";
@@ -34,6 +36,21 @@ export function applyMessage(ctx: FoldContext, { kind }: PartitionMessage): bool
     case "cancelRequested":
       cancelRequested(ctx, kind.value);
       return true;
+    case "bulkBegun":
+      bulkBegun(ctx, kind.value);
+      return true;
+    case "bulkGranted":
+      bulkGranted(ctx, kind.value);
+      return true;
+    case "bulkClosed":
+      bulkClosed(ctx, kind.value.operationId);
+      return true;
+    case "bulkForgotten":
+      bulkForgotten(ctx, kind.value.operationId);
+      return true;
+    case "bulkReported":
+      bulkReported(ctx, kind.value);
+      return true;
     default:
       return false;
   }
@@ -46,7 +63,9 @@ export function messageKeys({ kind }: PartitionMessage, keys: Set<string>): void
   };
   if (kind.case === "startRequested") add(kind.value.start?.runId);
   else if (kind.case === "retryRequested" || kind.case === "cancelRequested") add(kind.value.runId);
-  else if (kind.case !== undefined) {
+  else if (kind.case === "bulkReported") keys.add(bulkKey(kind.value.operationId));
+  else if (kind.case === "bulkBegun") for (const runId of kind.value.runIds) add(runId);
+  else if (kind.case !== undefined && "requester" in kind.value) {
     const of = kind.value.requester?.of;
     if (of?.case === "action") add(of.value.runId);
     else if (of?.case === "schedule" && isName(of.value.name)) keys.add(scheduleKey(of.value.name));

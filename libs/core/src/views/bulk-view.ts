@@ -1,0 +1,42 @@
+/** A bulk operation as people are shown it. */
+import { type BulkOperationView, BulkOperationViewSchema, type BulkRecord } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
+import { endsOf, isBulkEnded } from "../bulk/operation.js";
+import { outstandingOf } from "../bulk/part.js";
+import { BULK_KEPT_NS } from "../limits.js";
+import { quoted } from "../names.js";
+import { timestamp } from "./timestamp.js";
+
+/** What is said of an operation that is not there. */
+export const noBulkText = (operationId: string): string =>
+  `there is no bulk operation ${quoted(operationId)}: it never was, or ended more than a day ago`;
+
+export function bulkView(operationId: string, record: BulkRecord): BulkOperationView {
+  const { parts, spec, status, counts, pages, wave, detail, total, startedAtNs, endedAtNs } = record;
+  let found = 0;
+  let outstanding = 0;
+  let handled = 0;
+  for (const part of parts) {
+    found += part.matched;
+    outstanding += outstandingOf(part);
+    handled += part.handled;
+  }
+  const ended = isBulkEnded(status);
+  return init(BulkOperationViewSchema, {
+    operationId,
+    spec,
+    status,
+    startedAt: timestamp(startedAtNs),
+    endedAt: ended ? timestamp(endedAtNs) : undefined,
+    keptUntil: ended ? timestamp(endedAtNs + BULK_KEPT_NS) : undefined,
+    found: BigInt(found),
+    total,
+    counts,
+    left: ended && total > BigInt(handled) ? total - BigInt(handled) : 0n,
+    ends: endsOf(parts),
+    outstanding: BigInt(Math.max(outstanding, 0)),
+    wave,
+    detail,
+    pages,
+  });
+}
