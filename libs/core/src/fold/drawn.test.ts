@@ -23,6 +23,7 @@ import {
   arbitraryDefinitions,
   arbitraryMove,
   breakerMove,
+  bulkMoves,
   endingMove,
   type Move,
   Mover,
@@ -37,7 +38,7 @@ const SEED = 5;
 const seen = new Map<string, number>();
 const see = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
 
-const MIXES = [arbitraryMove, endingMove, breakerMove, scheduleMoves];
+const MIXES = [arbitraryMove, endingMove, breakerMove, scheduleMoves, bulkMoves];
 
 function drawSome(kinds: fc.Arbitrary<Move>, round: number): void {
   const moves = fc.array(kinds, { minLength: 20, maxLength: 80, size: "max" });
@@ -120,7 +121,7 @@ const UNANSWERED = new Set(["timersFired", "announceOwner", "prune"]);
 /** Sent once, before the sequence begins. */
 const BEFORE = "defineWorkflow";
 /** Always taken, or refused only of what the moves do not make. */
-const NEVER_REFUSED = new Set(["messagesDelivered", "tasksHeld", "prune", "attentionTold"]);
+const NEVER_REFUSED = new Set(["bulkStep", "messagesDelivered", "tasksHeld", "prune", "attentionTold"]);
 const KINDS = CommandSchema.fields
   .filter(({ oneof }) => oneof?.localName === "kind")
   .map(({ localName }) => localName);

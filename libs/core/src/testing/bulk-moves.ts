@@ -50,11 +50,11 @@ function specOf(pick: number, how: number): Init<BulkSpec> {
     ...at(selectors, pick >> 1),
     force: how % 5 === 0,
     dryRun: how % 7 === 6,
-    limit: at([0, 0, 0, 1], how >> 2),
+    limit: at([0, 0, 0, 1], pick >> 3),
     strategy: at(STRATEGIES, how >> 3),
     recommended: how % 6 === 1,
     modes: how % 13 === 12 ? [FailureMode.VALIDATION] : [],
-    canaryFirst: kind === BulkKind.RETRY && how % 7 !== 6 ? at([0, 0, 1], how >> 4) : 0,
+    canaryFirst: kind === BulkKind.RETRY && how % 7 !== 6 ? at([1, 0], how >> 3) : 0,
     graceMs: at([0, 60], how >> 4),
   };
 }
@@ -66,7 +66,8 @@ export function bulkMove(
   how: number,
 ): Command["kind"] {
   const operationId = how === 63 ? "Ł" : at(idsOf(partition), pick);
-  if (how % 8 === 5) return abortBulk(operationId);
+  const known = partition.view.keysOf("a").map((key) => key.slice(1));
+  if (how % 8 === 5) return abortBulk(at([...known, ...known, operationId], pick));
   const spec = specOf(pick, how);
   const runIds = spec.byIds ? [...runs.slice(how % 3), "nobody", ...runs.slice(0, 1)] : [];
   return startBulk(operationId, spec, { runIds });

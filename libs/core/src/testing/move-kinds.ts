@@ -126,3 +126,14 @@ export const breakerMove: fc.Arbitrary<Move> = moveOf([
   ...Array.from({ length: 6 }, () => "tasks-held" as const),
   ...Array.from({ length: 6 }, () => "retry" as const),
 ]);
+
+/** Moves among which operations on many runs, and the steps that they take, are frequent. */
+export const bulkMoves: fc.Arbitrary<Move> = moveOf([
+  ...MOVE_KINDS,
+  ...Array.from({ length: 30 }, () => "report" as const),
+  ...Array.from({ length: 10 }, () => "start" as const),
+  ...Array.from({ length: 10 }, () => "bulk" as const),
+  ...Array.from({ length: 30 }, () => "bulk-step" as const),
+  ...Array.from({ length: 30 }, () => "messages" as const),
+  ...Array.from({ length: 6 }, () => "retry" as const),
+]);

@@ -63,6 +63,7 @@ export {
   arbitraryMove,
   breakerMove,
   deadLetterMoves,
+  bulkMoves,
   endingMove,
   type Move,
   scheduleMoves,
