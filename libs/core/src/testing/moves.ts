@@ -249,7 +249,7 @@ export class Mover {
         return command({
           case: "attentionTold",
           value: init(AttentionToldSchema, {
-            upToSeq: BigInt(Math.max(0, partition.log.length + (how % 5) - 3)),
+            upToSeq: BigInt(Math.max(0, partition.log.length + (how % 8) - 3)),
           }),
         });
       case "bulk":
