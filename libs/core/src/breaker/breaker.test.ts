@@ -226,7 +226,151 @@ const TABLE: readonly Row[] = [
       return at;
     },
   },
+  {
+    from: "OPEN",
+    when: "an operator's opening for a time is over",
+    to: "HALF_OPEN",
+    play: () => {
+      const at = scene();
+      expect(change(at, OPEN(at.nowNs + 5_000_000_000n)).case).toBe("accepted");
+      at.pass(5_000);
+      return at;
+    },
+  },
+  {
+    from: "OPEN",
+    when: "an attempt from before fails, too",
+    to: "OPEN",
+    play: () => {
+      const at = scene();
+      begin(at, "a", "b", "c");
+      for (const run of ["a", "b", "c"]) fail(at, run);
+      return at;
+    },
+  },
+  {
+    from: "OPEN",
+    when: "an operator opens it for good",
+    to: "OPEN",
+    play: () => {
+      const at = tripped();
+      expect(change(at, OPEN()).case).toBe("accepted");
+      // The time that it was to be open for at first is over.
+      at.pass(86_400_000);
+      return at;
+    },
+  },
+  {
+    from: "HALF_OPEN",
+    when: "an attempt that is no probe fails",
+    to: "HALF_OPEN",
+    play: () => {
+      const at = scene();
+      begin(at, "a", "b", "late", "h1");
+      fail(at, "a");
+      fail(at, "b");
+      at.pass(1_000);
+      fail(at, "late");
+      return at;
+    },
+  },
+  {
+    from: "HALF_OPEN",
+    when: "nothing is heard of its probes for very long",
+    to: "HALF_OPEN",
+    play: () => {
+      const at = halfOpen(2);
+      at.pass(3_600_000);
+      return at;
+    },
+  },
+  {
+    from: "HALF_OPEN",
+    when: "an operator opens it",
+    to: "OPEN",
+    play: () => {
+      const at = halfOpen(2);
+      expect(change(at, OPEN()).case).toBe("accepted");
+      return at;
+    },
+  },
+  {
+    from: "HALF_OPEN",
+    when: "an operator resets it and nothing is held",
+    to: "CLOSED",
+    play: () => {
+      const at = halfOpen(1);
+      expect(change(at, RESET).case).toBe("accepted");
+      return at;
+    },
+  },
+  {
+    from: "HALF_OPEN",
+    when: "an operator resets it and much is held",
+    to: "RECOVERING",
+    play: () => {
+      const at = halfOpen(6);
+      expect(change(at, RESET).case).toBe("accepted");
+      return at;
+    },
+  },
+  {
+    from: "RECOVERING",
+    when: "an attempt fails and the rate stays below the policy's",
+    to: "RECOVERING",
+    play: () => {
+      const at = recovering();
+      succeed(at, "h2");
+      succeed(at, "h3");
+      fail(at, "h4");
+      return at;
+    },
+  },
+  {
+    from: "RECOVERING",
+    when: "nothing is heard of a wave for very long",
+    to: "RECOVERING",
+    play: () => {
+      const at = recovering();
+      at.pass(299_000);
+      return at;
+    },
+  },
+  {
+    from: "RECOVERING",
+    when: "an operator opens it",
+    to: "OPEN",
+    play: () => {
+      const at = recovering();
+      expect(change(at, OPEN()).case).toBe("accepted");
+      return at;
+    },
+  },
+  {
+    from: "RECOVERING",
+    when: "an operator resets it",
+    to: "RECOVERING",
+    play: () => {
+      const at = recovering();
+      expect(change(at, RESET).case).toBe("accepted");
+      return at;
+    },
+  },
 ];
+
+/** With much held, of which a wave of two is out. */
+function recovering(): TestPartition {
+  const at = halfOpen(12);
+  succeed(at, "h1");
+  expect(statusOf(at)).toBe("RECOVERING");
+  return at;
+}
+
+test("each way from state to state, or to stay, is in the table", () => {
+  const from = { CLOSED: 2, OPEN: 4, HALF_OPEN: 4, RECOVERING: 3 };
+  const ways = (state: string) => new Set(TABLE.filter((row) => row.from === state).map(({ to }) => to)).size;
+  expect(Object.keys(from).map((state) => [state, ways(state)])).toEqual(Object.entries(from));
+});
 
 test.each(TABLE)("$from, where $when: $to", ({ to, play }) => {
   const partition = play();
