@@ -10,9 +10,10 @@ export function checkAttention(view: MemoryView, runs: readonly RunUnderTest[]):
   const rows = new Set(view.keysOf("K"));
   for (const { runId, run, plan } of runs) {
     const isOver = isRunRetryable(run.status) && run.recoverAtNs === 0n;
-    // What the cancel of a job spends once its run has ended may change what is recommended.
+    // What the cancel of a job, or a child, spends once its run has ended may change what is recommended.
     const mayChange =
-      plan.definition.guardrails !== undefined && plan.actions.some(({ batch }) => batch !== undefined);
+      plan.definition.guardrails !== undefined &&
+      plan.actions.some(({ batch, definition }) => batch !== undefined || definition.child !== undefined);
     // A person has seen it.
     const isGivenUp = run.discarded !== undefined || run.deadLetters !== undefined;
     const manual =
