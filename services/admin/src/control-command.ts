@@ -27,7 +27,9 @@ export function commandId(
     | "schedule-pause"
     | "schedule-resume"
     | "schedule-trigger"
-    | "schedule-delete",
+    | "schedule-delete"
+    | "bulk-start"
+    | "bulk-abort",
   /** Or a workflow's or a schedule's name. */
   runId: string,
   requestId: string,

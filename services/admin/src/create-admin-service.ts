@@ -2,6 +2,13 @@
 import { AdminService } from "@holdfast/proto";
 import { serve, type ServedService, type ServiceHandlers } from "@holdfast/rpc";
 import { changeBreaker, getBreaker, listBreakers } from "./breakers.js";
+import {
+  abortBulkOperation,
+  getBulkOperation,
+  listBulkOperations,
+  startBulkOperation,
+  startBulkRetry,
+} from "./bulk.js";
 import { cancelRun, pauseRun, resumeRun, retryRun } from "./change-run.js";
 import { check } from "./check.js";
 import { describeCluster, listWorkflows } from "./cluster.js";
@@ -37,6 +44,11 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     listItems: (request, context) => listItems(parts, request, context),
     retryRun: (request, context) => retryRun(parts, request, context),
     retryFailed: (request, context) => retryFailed(parts, request, context),
+    startBulkRetry: (request, context) => startBulkRetry(parts, request, context),
+    startBulkOperation: (request, context) => startBulkOperation(parts, request, context),
+    getBulkOperation: (request, context) => getBulkOperation(parts, request, context),
+    listBulkOperations: (request, context) => listBulkOperations(parts, request, context),
+    abortBulkOperation: (request, context) => abortBulkOperation(parts, request, context),
     cancelRun: (request, context) => cancelRun(parts, request, context),
     pauseRun: (request, context) => pauseRun(parts, request, context),
     resumeRun: (request, context) => resumeRun(parts, request, context),

@@ -2,24 +2,11 @@
  * The whole way, with a real node, worker and client on ports in memory, and operators on a real gRPC port: a run fails in
  * part, shows what failed and why, and is healed by one call.
  */
-import { CommandClient, Node, PayloadCodec, QueryClient, soleOwner, systemClock } from "@holdfast/engine";
-import {
-  MemoryCommandLog,
-  MemoryDefinitions,
-  MemoryNetwork,
-  MemoryPayloads,
-  MemoryStateStore,
-  MemoryWorkQueue,
-} from "@holdfast/engine/memory";
-import { AdminService, FailureMode, ItemStatus, type RetryOutcome, RunStatus } from "@holdfast/proto";
-import { createClient } from "@holdfast/rpc";
-import { ActionError, createWorker, Holdfast, typed, workflow } from "@holdfast/sdk";
-import { createRegistry, silentLogger } from "@holdfast/telemetry";
-import { SchemaValidator } from "@holdfast/schema";
+import { FailureMode, ItemStatus, type RetryOutcome, RunStatus } from "@holdfast/proto";
+import { ActionError, typed, workflow } from "@holdfast/sdk";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { serveAdmin } from "./serve-admin.js";
+import { type MemorySystem, memorySystem, PARTITIONS } from "./memory-system.js";
 
-const PARTITIONS = 4;
 const SCHEMA = { type: "object", required: ["rows"], properties: { rows: { type: "array" } } };
 
 let broken = true;
@@ -30,65 +17,14 @@ const rows = workflow("rows", { input: typed<{ rows: number[] }>(SCHEMA) })
   })
   .action("sum", { after: ["check"] }, ({ check }) => check.reduce((sum, each) => sum + each, 0));
 
-const closing: (() => Promise<unknown> | void)[] = [];
-let admin: ReturnType<typeof createClient<typeof AdminService>>["call"];
-
+let system: MemorySystem;
+let admin: MemorySystem["admin"];
 beforeEach(async () => {
   broken = true;
-  const network = new MemoryNetwork();
-  const log = new MemoryCommandLog({ partitions: PARTITIONS, nowNs: () => BigInt(Date.now()) * 1_000_000n });
-  const [definitions, payloads, work] = [
-    new MemoryDefinitions(),
-    new MemoryPayloads(),
-    new MemoryWorkQueue(),
-  ];
-  const node = new Node({
-    node: "node-1",
-    log,
-    store: new MemoryStateStore(),
-    bus: network.bus(),
-    payloads,
-    ownership: soleOwner,
-    logger: silentLogger,
-    registry: createRegistry(),
-  });
-  await node.start();
-  closing.push(() => node.stop());
-  const connection = Holdfast.over({ log, bus: network.bus(), definitions, payloads, close: async () => {} });
-  const worker = await createWorker({ connection, workflows: [rows] });
-  closing.push(
-    () => worker.stop(),
-    () => connection.close(),
-  );
-
-  const bus = network.bus();
-  const commands = new CommandClient({ log, bus, producer: "admin-1" });
-  closing.push(() => commands.close());
-  const server = await serveAdmin({
-    address: "127.0.0.1:0",
-    logger: silentLogger,
-    parts: {
-      commands,
-      queries: new QueryClient({ bus, partitions: PARTITIONS }),
-      definitions,
-      work,
-      payloads: new PayloadCodec(payloads),
-      store: payloads,
-      validator: new SchemaValidator(),
-      clusterInfo: { version: "0.1.0", natsServerVersion: "none", warnings: [] },
-      bus,
-      clock: systemClock,
-    },
-  });
-  closing.push(() => server.close());
-  const client = createClient(AdminService, server.address, { user: "ann" });
-  closing.push(() => client.close());
-  admin = client.call;
+  system = await memorySystem([rows]);
+  admin = system.admin;
 });
-
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close();
-});
+afterEach(() => system.close());
 
 async function settled(runId: string) {
   await expect

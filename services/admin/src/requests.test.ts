@@ -1,7 +1,7 @@
 /** Whatever is asked, the answer is an answer or a status that says what to do: never INTERNAL, never UNKNOWN. */
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { create, ScalarType } from "@bufbuild/protobuf";
-import { AdminService, RejectCode, RunViewSchema } from "@holdfast/proto";
+import { BulkStatus, AdminService, RejectCode, RunViewSchema } from "@holdfast/proto";
 import { RpcError } from "@holdfast/rpc";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -25,6 +25,11 @@ beforeAll(async () => {
       if (kind.case === "listSignatures") return { case: "signatures", value: {} };
       if (kind.case === "signatureRuns") return { case: "signatureRuns", value: {} };
       if (kind.case === "listSchedules") return { case: "schedules", value: { schedules: [] } };
+      if (kind.case === "getBulk") {
+        const { operationId } = kind.value;
+        return { case: "bulk", value: { operation: { operationId, status: BulkStatus.COMPLETED } } };
+      }
+      if (kind.case === "listBulk") return { case: "bulks", value: {} };
       return { case: "status", value: {} };
     },
   });

@@ -62,6 +62,7 @@ describe("help and usage", () => {
       "items",
       "retry",
       "retry-failed",
+      "bulk",
       "cancel",
       "pause",
       "resume",
@@ -372,9 +373,7 @@ describe("mending", () => {
   it("tells each result, then the outcome", async () => {
     const { code, out } = await holdfast("retry-failed --workflow films");
     expect(code).toBe(0);
-    expect(out).toBe(
-      "  ✓ import-1 retried · 2 items\nmatched 1 · retried 1 · refused 0 · raced 0 · pruned past retention 0\n",
-    );
+    expect(out).toBe("  ✓ import-1 retried · 2 items\nretried 1 of 1 · 0 raced · 0 refused\n");
   });
 
   it("gives programs one line each", async () => {

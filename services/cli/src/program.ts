@@ -18,6 +18,7 @@ import { registerRejected } from "./commands/rejected.js";
 import { registerCheck } from "./commands/check.js";
 import { registerDecisions, registerSignal } from "./commands/wake.js";
 import { registerRetention } from "./commands/retention.js";
+import { registerBulk } from "./commands/bulk.js";
 import { registerRetry, registerRetryFailed } from "./commands/retry.js";
 import { registerRun, registerRuns } from "./commands/runs.js";
 import { registerSchedules } from "./commands/schedules.js";
@@ -72,6 +73,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerItems(program, register);
   registerRetry(program, register);
   registerRetryFailed(program, register);
+  registerBulk(program, register);
   registerDeadLetters(program, register);
   registerDeadLetter(program, register);
   registerCancel(program, register);

@@ -114,7 +114,7 @@ it("the sample is short, takes published work, fails in part, and heals once it 
   expect(mended).not.toBe(code);
   await startWorker(mended);
   const retried = await cli("retry-failed", "--workflow", "greetings");
-  expect(retried.out).toContain("matched 1 · retried 1 · refused 0 · raced 0 · pruned past retention 0");
+  expect(retried.out).toContain("retried 1 of 1 · 0 raced · 0 refused");
   expect(retried.code).toBe(0);
 
   const healed = await cli("run", id, "--watch", "--strict", "--timeout", "20");

@@ -18,6 +18,7 @@ import {
   ScheduleStatus,
 } from "@holdfast/proto";
 import { RpcError, type RpcServer, serve, type ServiceHandlers, startServer } from "@holdfast/rpc";
+import { bulkHandlers } from "./sample-bulk.js";
 import { failedItem, partialRun } from "./render/sample-runs.js";
 
 interface SampleState {
@@ -187,10 +188,11 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       }
       return { runId, status: RunStatus.RUNNING, items: 2, actions: 3 };
     },
+    ...bulkHandlers(state.asked),
     retryFailed: async function* (request) {
       const selectors = [request.workflow, request.runIds.join("+"), request.signature];
       state.asked.push(`retryFailed ${selectors.join(" ")}`);
-      if (selectors.filter((text) => text !== "").length !== 1) {
+      if ([...selectors, request.queue].filter((text) => text !== "").length !== 1) {
         throw new RpcError("INVALID_ARGUMENT", "Exactly one selector is to be set.");
       }
       const refused = state.retryKind === RetryResultKind.REFUSED;

@@ -166,7 +166,7 @@ describe("against a real Holdfast", () => {
     const retried = await cli(holdfast.adminAddress, "retry-failed", "--signature", refused);
     expect([retried.code, retried.out]).toEqual([
       0,
-      expect.stringMatching(/matched 7 · retried 7 · refused 0/),
+      expect.stringMatching(/retried 7 of 7 · 0 raced · 0 refused/),
     ]);
     await expect
       .poll(async () => (await connection.counts("sending")).total.completed, { timeout: 20_000 })

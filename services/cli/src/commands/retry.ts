@@ -8,8 +8,9 @@ import {
   type RetryOutcome,
   RetryFailedResponseSchema,
   RetryRunResponseSchema,
+  StartBulkRetryResponseSchema,
 } from "@holdfast/proto";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { AdminClient, CommandContext } from "../context.js";
 import { CliError, ExitCode } from "../exit-codes.js";
 import { followWithProgress } from "../follow.js";
@@ -89,6 +90,23 @@ export interface RetryFailedOptions {
   readonly reason?: string;
   readonly dryRun?: boolean;
   readonly limit?: number;
+  readonly queue?: string;
+  readonly recommended?: boolean;
+  readonly canary?: Waves;
+  readonly detach?: boolean;
+}
+
+interface Waves {
+  readonly first: number;
+  readonly later: number;
+}
+
+const WAVE = wholeNumber(1, 1_000_000);
+/** `5` or `5,50`. */
+function waves(text: string): Waves {
+  const [first = "", later, ...rest] = text.split(",");
+  if (rest.length > 0) throw new InvalidArgumentError(`"${text}" is not <first> or <first>,<then>.`);
+  return { first: WAVE(first), later: later === undefined ? 0 : WAVE(later) };
 }
 
 export function registerRetryFailed(program: Command, register: Register): void {
@@ -97,7 +115,7 @@ export function registerRetryFailed(program: Command, register: Register): void 
       .command("retry-failed")
       .summary("retry every failed run that one selector matches")
       .description(
-        "Retries all failed runs of a workflow, those named, or those that failed alike: exactly one of --workflow, --run and --signature. " +
+        "Retries all failed runs of a workflow or a queue, those named, or those that failed alike, as one durable operation: exactly one of --workflow, --queue, --run and --signature. " +
           "Exit 5 if any was refused. With --json: one JSON line for each result, the outcome last.",
       ),
   )
@@ -114,23 +132,26 @@ export function registerRetryFailed(program: Command, register: Register): void 
       listOf(enumValue(FailureModeSchema, "mode")),
     )
     .option("--dry-run", "say what would be retried, and change nothing")
-    .option("-n, --limit <n>", "at most so many runs", wholeNumber(1, 1_000_000));
+    .option("-n, --limit <n>", "at most so many runs", wholeNumber(1, 1_000_000))
+    .option("--queue <name>", "every failed run with a failed action of this queue")
+    .option("--recommended", "each run with the strategy that is recommended for it")
+    .option(
+      "--canary <first[,then]>",
+      "so many at first; the rest, in waves of <then>, once those have ended and half are better",
+      waves,
+    )
+    .option("--detach", "begin it, print its id, and do not wait: `holdfast bulk <id>` shows it");
   register(command, (context, _args, options: RetryFailedOptions) =>
     context.withAdmin(async (admin) => {
+      if (options.detach === true) return detach(context, admin, options);
       const outcome = await retryFailed(context, admin, options);
       return outcome.refused > 0n ? ExitCode.refused : ExitCode.done;
     }),
   );
 }
 
-/** Prints each result as it happens, then the outcome, which it returns. */
-export async function retryFailed(
-  context: CommandContext,
-  admin: AdminClient,
-  options: RetryFailedOptions,
-): Promise<RetryOutcome> {
-  let outcome: RetryOutcome | undefined;
-  const request = {
+function requestOf(options: RetryFailedOptions) {
+  return {
     workflow: options.workflow ?? "",
     runIds: options.run ?? [],
     signature: options.signature ?? "",
@@ -140,7 +161,33 @@ export async function retryFailed(
     reason: options.reason ?? "",
     dryRun: options.dryRun === true,
     limit: options.limit ?? 0,
+    queue: options.queue ?? "",
+    recommended: options.recommended === true,
+    canaryFirst: options.canary?.first ?? 0,
+    canaryThen: options.canary?.later ?? 0,
   };
+}
+
+async function detach(
+  context: CommandContext,
+  admin: AdminClient,
+  options: RetryFailedOptions,
+): Promise<ExitCode> {
+  const answer = await admin.startBulkRetry({ retry: requestOf(options) });
+  const id = answer.operation?.operationId ?? "";
+  if (context.json) context.printJson(StartBulkRetryResponseSchema, answer);
+  else context.print([`Operation ${id} has begun.`, `Look at it: ${context.screen().command(`bulk ${id}`)}`]);
+  return ExitCode.done;
+}
+
+/** Prints each result as it happens, then the outcome, which it returns. */
+export async function retryFailed(
+  context: CommandContext,
+  admin: AdminClient,
+  options: RetryFailedOptions,
+): Promise<RetryOutcome> {
+  let outcome: RetryOutcome | undefined;
+  const request = requestOf(options);
   for await (const response of admin.retryFailed(request, { signal: context.io.interrupted })) {
     const { kind } = response;
     if (context.json) context.printJsonLine(RetryFailedResponseSchema, response);
@@ -152,7 +199,7 @@ export async function retryFailed(
   if (outcome === undefined) {
     throw new CliError(
       ExitCode.unreachable,
-      "The answer ended before its outcome: some runs may have been retried. Look with `holdfast runs --failed`, then type the same again.",
+      "The answer ended before its outcome. The operation goes on by itself: look at it with `holdfast bulk`.",
     );
   }
   return outcome;

@@ -26,7 +26,7 @@ it("fails in part, shows what and why, and heals; within a minute", async () => 
     "Retryable until 2",
     "Recommended: RETRY_FAILED:",
     "What to type",
-    "matched 1 · retried 1 · refused 0 · raced 0 · pruned past retention 0",
+    "retried 1 of 1 · 0 raced · 0 refused",
     "3 OK | 0 PARTIAL | 0 SKIP | 0 ERROR",
     "enrich   3,143 times, then  58   the healed films alone",
     "3,201 films from 1915 to 2011",

@@ -24,38 +24,49 @@ export function renderRetryResult(result: RetryResult, screen: Screen, dryRun = 
   );
 }
 
-/** `matched 1 · retried 1 · refused 0 · raced 0 · pruned past retention 0` */
-export function formatRetryOutcome(outcome: RetryOutcome): string {
+/** `retried 41 of 44 · 2 raced · 1 refused (POLICY_SECURITY: needs a person)` */
+export function formatRetryOutcome({
+  matched,
+  retried,
+  raced,
+  refused,
+  refusedReasons,
+}: RetryOutcome): string {
+  const [only] = refusedReasons;
+  const why = refusedReasons.length === 1 && only !== undefined ? ` (${safeText(only.reason)})` : "";
   return [
-    `matched ${formatCount(outcome.matched)}`,
-    `retried ${formatCount(outcome.retried)}`,
-    `refused ${formatCount(outcome.refused)}`,
-    `raced ${formatCount(outcome.raced)}`,
-    `pruned past retention ${formatCount(outcome.prunedPastRetention)}`,
+    `retried ${formatCount(retried)} of ${formatCount(matched)}`,
+    `${formatCount(raced)} raced`,
+    `${formatCount(refused)} refused${why}`,
   ].join(" · ");
+}
+
+/** `12 more were pruned past their retention, between … and …`; undefined: none was. */
+function prunedText({ prunedPastRetention, prunedFrom, prunedUntil }: RetryOutcome): string | undefined {
+  if (prunedPastRetention === 0n) return undefined;
+  const were = prunedPastRetention === 1n ? "was" : "were";
+  const between =
+    prunedFrom === undefined || prunedUntil === undefined
+      ? ""
+      : `: they had ended between ${formatMoment(prunedFrom)} and ${formatMoment(prunedUntil)}`;
+  return `${formatCount(prunedPastRetention)} more ${were} pruned past their retention${between}`;
 }
 
 export function renderRetryOutcome(outcome: RetryOutcome, screen: Screen): string[] {
   const dry = outcome.dryRun ? " (dry run: nothing was changed)" : "";
   const lines = [formatRetryOutcome(outcome) + dry];
-  for (const { reason, count } of outcome.refusedReasons) {
-    for (const line of wrapText(`refused ${formatCount(count)}: ${safeText(reason)}`, screen.width - 2))
-      lines.push(`  ${line}`);
-  }
-  if (
-    outcome.prunedPastRetention > 0n &&
-    outcome.prunedFrom !== undefined &&
-    outcome.prunedUntil !== undefined
-  ) {
-    const between = `they had ended between ${formatMoment(outcome.prunedFrom)} and ${formatMoment(outcome.prunedUntil)}`;
-    lines.push(
-      ...wrapText(
-        `${formatCount(outcome.prunedPastRetention)} more were pruned past their retention: ${between}`,
-        screen.width - 2,
-      ).map((line) => `  ${line}`),
-    );
-  }
-  if (outcome.limited)
-    lines.push("  There were more runs than the limit: type the same again for the next ones.");
+  const add = (text: string): void => {
+    for (const line of wrapText(text, screen.width - 2)) lines.push(`  ${line}`);
+  };
+  if (outcome.refusedReasons.length > 1)
+    for (const { reason, count } of outcome.refusedReasons)
+      add(`refused ${formatCount(count)}: ${safeText(reason)}`);
+  const pruned = prunedText(outcome);
+  if (pruned !== undefined) add(pruned);
+  const { operation } = outcome;
+  if (operation !== undefined && operation.detail !== "") add(safeText(operation.detail));
+  if (operation !== undefined && operation.left > 0n)
+    add(`${formatCount(operation.left)} that matched were not come to: they are as they were`);
+  if (outcome.limited) add("There were more runs than the limit: type the same again for the next ones.");
   return lines;
 }

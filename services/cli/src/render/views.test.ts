@@ -141,11 +141,11 @@ describe("a retry", () => {
       raced: 1n,
       refused: 1n,
       prunedPastRetention: 3n,
-      refusedReasons: [{ reason: "POLICY_SECURITY is terminal: use --force", count: 1n }],
+      refusedReasons: [{ reason: "POLICY_SECURITY: needs a person", count: 1n }],
     });
     expect(renderRetryOutcome(outcome, screen)).toEqual([
-      "matched 4 · retried 2 · refused 1 · raced 1 · pruned past retention 3",
-      "  refused 1: POLICY_SECURITY is terminal: use --force",
+      "retried 2 of 4 · 1 raced · 1 refused (POLICY_SECURITY: needs a person)",
+      "  3 more were pruned past their retention",
     ]);
   });
 
