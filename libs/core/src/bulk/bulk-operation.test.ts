@@ -161,6 +161,15 @@ describe("an operation", () => {
     for (const { view } of cluster.partitions) expect(view.keysOf("C")).toEqual([]);
   });
 
+  it("says which partitions it waits for", () => {
+    failedRuns(3);
+    begin({ workflow: "one" });
+    expect(operationOf(cluster, "op")).toMatchObject({
+      status: BulkStatus.MATCHING,
+      detail: "waits for partitions 0, 1, 2, 3 to say which runs match",
+    });
+  });
+
   it("can be aborted before it knows what matches", () => {
     failedRuns(3);
     begin({ workflow: "one" });

@@ -1,5 +1,10 @@
 /** A bulk operation as people are shown it. */
-import { type BulkOperationView, BulkOperationViewSchema, type BulkRecord } from "@holdfast/proto";
+import {
+  type BulkOperationView,
+  BulkOperationViewSchema,
+  type BulkRecord,
+  BulkStatus,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { endsOf, isBulkEnded } from "../bulk/operation.js";
 import { outstandingOf } from "../bulk/part.js";
@@ -10,6 +15,14 @@ import { timestamp } from "./timestamp.js";
 /** What is said of an operation that is not there. */
 export const noBulkText = (operationId: string): string =>
   `there is no bulk operation ${quoted(operationId)}: it never was, or ended more than a day ago`;
+
+/** Which partitions hold an operation up that does not know all that match yet. */
+function matchingText({ parts }: BulkRecord): string {
+  const silent = parts.flatMap(({ isMatched }, at) => (isMatched ? [] : [at]));
+  if (silent.length === 0) return "";
+  const which = silent.length === 1 ? `partition ${silent[0]}` : `partitions ${silent.join(", ")}`;
+  return `waits for ${which} to say which runs match`;
+}
 
 export function bulkView(operationId: string, record: BulkRecord): BulkOperationView {
   const { parts, spec, status, counts, pages, wave, detail, total, startedAtNs, endedAtNs } = record;
@@ -36,7 +49,7 @@ export function bulkView(operationId: string, record: BulkRecord): BulkOperation
     ends: endsOf(parts),
     outstanding: BigInt(Math.max(outstanding, 0)),
     wave,
-    detail,
+    detail: status === BulkStatus.MATCHING ? matchingText(record) : detail,
     pages,
   });
 }
