@@ -4,7 +4,7 @@ import { isDeadLetter } from "../actor/dead-letters.js";
 import { beforeEach, describe, expect, it } from "vitest";
 import { BULK_KEPT_NS } from "../limits.js";
 import { action, cancel, ONE_ATTEMPT, workflow } from "../testing/build.js";
-import { abortBulk, drive, homeOf, operationOf } from "../testing/bulk-build.js";
+import { abortBulk, drive, homeOf, operationOf, stepAll } from "../testing/bulk-build.js";
 import {
   cluster,
   setUp,
@@ -177,6 +177,29 @@ describe("an operation", () => {
     drive(cluster);
     expect(operationOf(cluster, "op")).toMatchObject({ status: BulkStatus.ABORTED });
     expect(statusOf("r0")).toBe("FAILED");
+  });
+
+  it("still tells how what it set off has ended, once it was aborted in the middle of a wave", () => {
+    const runIds = failedRuns(400);
+    begin({ workflow: "one" });
+    const cameTo = (): number => Number(counts()?.done ?? 0n);
+    while (cameTo() === 0) {
+      cluster.settle();
+      cluster.partitions.forEach(stepAll);
+      cluster.settle();
+    }
+    const done = cameTo();
+    expect(done).toBeLessThan(400);
+    homeOf(cluster, "op").control(abortBulk("op"));
+    drive(cluster);
+    expect(operationOf(cluster, "op")).toMatchObject({
+      status: BulkStatus.ABORTED,
+      outstanding: BigInt(done),
+      left: BigInt(400 - done),
+    });
+    for (const runId of runIds) if (statusOf(runId) === "RUNNING") succeed(runId);
+    drive(cluster);
+    expect(operationOf(cluster, "op")).toMatchObject({ outstanding: 0n, ends: { completed: BigInt(done) } });
   });
 
   it("is forgotten a day after its end, with all that was kept of it", () => {

@@ -4,6 +4,7 @@ import {
   type BulkEnds,
   type BulkPart,
   BulkPartSchema,
+  BulkPhase,
   BulkReportedSchema,
   type BulkResult,
   type BulkShareRecord,
@@ -68,6 +69,7 @@ export function bulkRunEnded({ ctx, run }: Actor): void {
     ends.noBetter += 1n;
   }
   ctx.view.put(bulkShareKey(operationId), share);
-  // Told once all have ended that it came to so far: that is what a next wave waits for.
-  if (outstandingOf(part) <= 0 && part.handled >= share.granted) reportPart(ctx, operationId, share);
+  // Told once all have ended that it came to so far: that is what a next wave waits for. One that was ended early comes to no more.
+  const isAll = part.handled >= share.granted || share.phase === BulkPhase.CLOSING;
+  if (outstandingOf(part) <= 0 && isAll) reportPart(ctx, operationId, share);
 }
