@@ -167,6 +167,7 @@ describe("ChangeBreaker", () => {
     ...BAD_NAMES,
     ["no change", NAME],
     ["too long a reason", { ...NAME, change: reset, reason: "r".repeat(5_000) }],
+    ["too long a time", { ...NAME, change: open(315_360_000_001n) }],
     ["too long a request id", { ...NAME, change: reset, requestId: "r".repeat(5_000) }],
   ] as const)("refuses %s", async (_what, request) => {
     const given = { change: reset, ...request } as Parameters<typeof cluster.admin.changeBreaker>[0];

@@ -1,4 +1,5 @@
 /** ListBreakers, GetBreaker and ChangeBreaker: each partition has a breaker of its own, so all are asked. */
+import { WAIT_MS_MAX } from "@holdfast/core";
 import { changeBreakerCommand } from "@holdfast/engine";
 import {
   type BreakerView,
@@ -61,6 +62,8 @@ export async function changeBreaker(parts: AdminParts, request: ChangeBreakerReq
   if (change.case === undefined) throw check.invalid("change", "Exactly one of open and reset is to be set.");
   const nowMs = parts.clock.nowMs();
   const forMs = change.case === "open" ? change.value.forMs : undefined;
+  if (forMs !== undefined && forMs > WAIT_MS_MAX)
+    throw check.invalid("for_ms", `it is ${forMs}; at most ten years (${WAIT_MS_MAX}) are allowed`);
   const command = changeBreakerCommand({
     ...name,
     id: commandId(
