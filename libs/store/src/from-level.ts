@@ -41,8 +41,8 @@ export function fromLevel(error: unknown, what: string, folder: string): PortErr
   }
 }
 
-/** The code of the innermost error: a failed open wraps its reason. */
-function codeOf(error: unknown): string | undefined {
+/** The code of the innermost error: a failed open wraps its reason. LevelDB's answer to a wrong argument has none. */
+export function codeOf(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     if (at.cause instanceof Error) continue;
     return "code" in at && typeof at.code === "string" ? at.code : undefined;

@@ -2,11 +2,13 @@
  * What is opened after damage on disk: the state of some prefix of the batches, or nothing but an error that says
  * where the folder was put aside. Never anything else, whichever byte it was.
  */
+import { createHash } from "node:crypto";
 import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { constantFrom, integer, sample } from "fast-check";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { readManifest } from "./audit/manifest.js";
 import { LevelStateStore } from "./level-state-store.js";
 import { QUARANTINED_MAX } from "./partition-folder.js";
 import { numberedBatch, stateAfter, stateOf } from "./testing/numbered-batches.js";
@@ -27,6 +29,8 @@ describe("LevelDB state store, damaged", () => {
     template = await mkdtemp(join(tmpdir(), "holdfast-template-"));
     const writer = new WriterProcess({ dataDir: template, batches: BATCHES });
     await writer.said("done");
+    // Nothing under way, so that each file is one that LevelDB needs, and the only log is the newest.
+    await vi.waitUntil(() => settled(join(template, "partition-0")), { timeout: 20_000 });
     await writer.kill();
   });
 
@@ -112,6 +116,46 @@ describe("LevelDB state store, damaged", () => {
   test("a flipped bit in a table is put aside after an unclean stop", async () => {
     await flipped(join(folder, await newest("ldb")), 0.3, 1);
     expect(await opened()).toBeUndefined();
+  });
+
+  describe("that LevelDB ends the process over", () => {
+    /** Where the index stands and how long it is: LevelDB asks for so much memory, and ends the process when it gets none. */
+    async function deadlyTables(): Promise<void> {
+      for (const name of (await readdir(folder)).filter((file) => file.endsWith(".ldb"))) {
+        const bytes = await readFile(join(folder, name));
+        for (let at = 0; at < 40; at++) bytes[bytes.length - 48 + at] = at % 9 === 8 ? 0x7f : 0xff;
+        await writeFile(join(folder, name), bytes);
+      }
+    }
+
+    /** What a process of its own says of the folder; undefined where it died. */
+    async function openedElsewhere(): Promise<string | undefined> {
+      const elsewhere = new WriterProcess({ dataDir, batches: 1 });
+      try {
+        return await elsewhere.said("").catch(() => undefined);
+      } finally {
+        await elsewhere.kill();
+      }
+    }
+
+    test("it is put aside before LevelDB reads it", async () => {
+      await deadlyTables();
+      expect(await openedElsewhere()).toBe("refused corrupt");
+      expect(await readdir(dataDir)).toEqual(["partition-0.quarantined-1"]);
+    });
+
+    test("after a clean stop, when tables aren't checked, it ends one process and is put aside by the next", async () => {
+      await (await new LevelStateStore({ dataDir }).open(0)).close();
+      await deadlyTables();
+      expect([await openedElsewhere(), await openedElsewhere()]).toEqual([undefined, "refused corrupt"]);
+    });
+  });
+
+  test("what is in doubt is put aside as it was found, read by nobody", async () => {
+    await flipped(join(folder, await newest("ldb")), 0.3, 1);
+    const before = await filesOf(folder);
+    expect(await opened()).toBeUndefined();
+    expect(await filesOf(`${folder}.quarantined-1`)).toEqual(before);
   });
 
   test.each(["log", "ldb"])("a missing .%s file is put aside", async (ending) => {
@@ -203,6 +247,24 @@ describe("LevelDB state store, damaged", () => {
     );
   }
 });
+
+/** Whether a folder that is being written has one log, the manifest's, and no table but the manifest's. */
+async function settled(folder: string): Promise<boolean> {
+  const manifest = await readManifest(folder);
+  const files = (await readdir(folder)).filter((name) => /\.(ldb|log)$/.test(name));
+  const needed = [manifest?.logNumber, ...(manifest?.tables.keys() ?? [])];
+  return files.length === needed.length && files.every((name) => needed.includes(Number.parseInt(name, 10)));
+}
+
+/** All files but LevelDB's diary, which it begins anew before it has the lock: name to digest. */
+async function filesOf(folder: string): Promise<Record<string, string>> {
+  const names = (await readdir(folder)).filter((name) => !name.startsWith("LOG"));
+  const digestOf = async (name: string) =>
+    createHash("sha256")
+      .update(await readFile(join(folder, name)))
+      .digest("hex");
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await digestOf(name)])));
+}
 
 /** Flips bits of the byte that stands at this fraction of the file. */
 async function flipped(path: string, place: number, bits: number): Promise<void> {

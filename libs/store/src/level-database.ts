@@ -1,5 +1,6 @@
 /** How LevelDB is opened: binary keys and values, and bounds on what each database takes. The only import of `level`. */
 import { Level } from "level";
+import { codeOf } from "./from-level.js";
 
 /** All are for one database, and a node has one for each of its partitions. */
 export interface LevelLimits {
@@ -21,11 +22,12 @@ export const DEFAULT_LIMITS: LevelLimits = {
 
 export type LevelDatabase = Level<Buffer, Buffer>;
 
+const BINARY = { keyEncoding: "buffer", valueEncoding: "buffer" } as const;
+
 /** Opens or makes the database in `folder`. Throws what `level` throws. */
 export async function openLevel(folder: string, limits: LevelLimits): Promise<LevelDatabase> {
   const db: LevelDatabase = new Level<Buffer, Buffer>(folder, {
-    keyEncoding: "buffer",
-    valueEncoding: "buffer",
+    ...BINARY,
     writeBufferSize: limits.writeBufferBytes,
     cacheSize: limits.blockCacheBytes,
     maxOpenFiles: limits.openFilesMax,
@@ -33,4 +35,22 @@ export async function openLevel(folder: string, limits: LevelLimits): Promise<Le
   });
   await db.open();
   return db;
+}
+
+/**
+ * Throws what `level` throws when another has the database in `folder`, or its lock can't be taken at all. Nothing of the database is read:
+ * it is asked for on terms that no folder meets, which LevelDB looks at once it has the lock and before anything else.
+ */
+export async function assertUnlocked(folder: string): Promise<void> {
+  const db: LevelDatabase = new Level<Buffer, Buffer>(folder, {
+    ...BINARY,
+    createIfMissing: false,
+    errorIfExists: true,
+  });
+  try {
+    await db.open();
+  } catch (error) {
+    // A refused argument has no code, all else has.
+    if (codeOf(error) !== undefined) throw error;
+  }
 }

@@ -47,6 +47,30 @@ describe("LevelDB state store, folders", () => {
     expect(await readdir(dataDir)).toEqual(["partition-3"]);
   });
 
+  test("another partition's folder is left alone even where it is damaged, and can't be asked what it holds", async () => {
+    await rename(join(dataDir, "partition-3"), join(dataDir, "partition-4"));
+    await writeFile(join(dataDir, "partition-4", "CURRENT"), "nonsense");
+    for (let i = 0; i < 2; i++)
+      await expect(store.open(4)).rejects.toMatchObject({
+        code: "config-mismatch",
+        details: { found: { partition: 3 } },
+      });
+    expect(await readdir(dataDir)).toEqual(["partition-4"]);
+  });
+
+  test("a damaged folder that is in use is refused as in use, and left to who has it", async () => {
+    const inUse = await store.open(3);
+    await writeFile(join(dataDir, "partition-3", "DAMAGED"), "by a test");
+    await expect(store.open(3)).rejects.toMatchObject({ code: "locked" });
+    expect(await readdir(dataDir)).toEqual(["partition-3"]);
+    await inUse.close();
+    await expect(store.open(3)).rejects.toMatchObject({
+      code: "corrupt",
+      details: { reason: "by a test" },
+    });
+    expect(await readdir(dataDir)).toEqual(["partition-3.quarantined-1"]);
+  });
+
   test("a database that says nothing of itself is put aside", async () => {
     const db = await openLevel(join(dataDir, "partition-5"), DEFAULT_LIMITS);
     await db.put(Buffer.from("a"), Buffer.from("b"));

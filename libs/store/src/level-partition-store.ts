@@ -8,7 +8,7 @@
 import { PortError, type PartitionStore, type RangeOptions, type WriteBatch } from "@holdfast/engine";
 import { fromLevel } from "./from-level.js";
 import type { LevelDatabase } from "./level-database.js";
-import { markKey, markValue } from "./own-records.js";
+import { formatOf, markKey, markValue } from "./own-records.js";
 import type { PartitionFolder } from "./partition-folder.js";
 import {
   decodeValue,
@@ -185,7 +185,7 @@ export class LevelPartitionStore implements PartitionStore {
         await this.db.close();
       }
       // Last of all: whoever finds it may believe that everything before it is there.
-      if (clean) await endSession(this.folderPath, this.nextBatch - 1);
+      if (clean) await endSession(this.folderPath, this.nextBatch - 1, formatOf(this.folder.partition));
     } catch (error) {
       throw fromLevel(error, "closing", this.folderPath);
     }

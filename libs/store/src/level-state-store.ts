@@ -2,14 +2,21 @@
  * Opens partitions' stores: one LevelDB for each in `<dataDir>/partition-<n>`, checked before anybody reads from it.
  *
  * 1. What opens is the state after some prefix of the batches written, all of them after a clean stop.
- * 2. On any doubt the folder is put aside, untouched by any repair, and the next open starts empty.
+ * 2. On any doubt the folder is put aside, untouched by any repair, and the next open starts empty. What is in doubt before LevelDB
+ *    opens is not opened: LevelDB ends the process over some damage, and a node that met it would end again at each start.
  * 3. A folder that is locked, newer, or another's is left as it is.
  */
 import { PortError, type PartitionStore, type StateStore } from "@holdfast/engine";
 import { auditLogs } from "./audit/audit-logs.js";
 import { auditTables } from "./audit/audit-tables.js";
 import { fromLevel } from "./from-level.js";
-import { DEFAULT_LIMITS, type LevelDatabase, type LevelLimits, openLevel } from "./level-database.js";
+import {
+  assertUnlocked,
+  DEFAULT_LIMITS,
+  type LevelDatabase,
+  type LevelLimits,
+  openLevel,
+} from "./level-database.js";
 import { LevelPartitionStore } from "./level-partition-store.js";
 import * as own from "./own-records.js";
 import { PartitionFolder } from "./partition-folder.js";
@@ -44,10 +51,13 @@ export class LevelStateStore implements StateStore {
     try {
       await folder.make();
       const session = await lastSession(folder.path);
-      const doubt = await this.doubtAbout(folder, session);
-      await beginSession(folder.path, session);
-      const db = await this.openDatabase(folder, doubt);
-      return await this.checked(db, folder, session, doubt);
+      if ((await this.doubtAbout(folder, session)) !== undefined) await this.refuseInDoubt(folder);
+      await beginSession(folder.path, session, session.holds);
+      const db = await this.openDatabase(folder);
+      const store = await this.checked(db, folder, session);
+      if (session.holds === undefined)
+        await beginSession(folder.path, session, own.formatOf(folder.partition));
+      return store;
     } catch (error) {
       throw fromLevel(error, "opening it", folder.path);
     }
@@ -55,7 +65,7 @@ export class LevelStateStore implements StateStore {
 
   /**
    * Before LevelDB opens: it replays its logs in silence over what is missing, and ends the process over some damage in
-   * tables. Whether another process has the folder is only known afterwards: then this answer means nothing.
+   * tables. While another process has the folder, the answer means nothing.
    */
   private async doubtAbout(folder: PartitionFolder, session: LastSession): Promise<string | undefined> {
     const doubt = (await folder.damage()) ?? (await auditLogs(folder.path));
@@ -66,16 +76,24 @@ export class LevelStateStore implements StateStore {
     return (await auditTables(folder.path, bytesMax)).doubt;
   }
 
-  private async openDatabase(folder: PartitionFolder, doubt: string | undefined): Promise<LevelDatabase> {
+  /** Throws for a folder that must not be opened, after it was put aside; returns where it was in use, and no longer is, and is sound. */
+  private async refuseInDoubt(folder: PartitionFolder): Promise<void> {
+    await assertUnlocked(folder.path);
+    // Anew: another process may have had it a moment ago, and written while it was looked at.
+    const session = await lastSession(folder.path);
+    const doubt = await this.doubtAbout(folder, session);
+    if (doubt === undefined) return;
+    // LevelDB can't be asked what it holds, but may have said so when it could.
+    if (session.holds !== undefined) assertOurs(session.holds, folder);
+    throw await putAside(folder, doubt);
+  }
+
+  private async openDatabase(folder: PartitionFolder): Promise<LevelDatabase> {
     try {
       return await openLevel(folder.path, this.limits);
     } catch (error) {
       const failure = fromLevel(error, "opening it", folder.path);
-      // Unless it says `locked`, LevelDB had the lock. For some damage it has no better word than that a file is not there.
-      if (failure.code === "corrupt" || (failure.code !== "locked" && doubt !== undefined)) {
-        throw await putAside(folder, doubt ?? failure.message, error);
-      }
-      throw failure;
+      throw failure.code === "corrupt" ? await putAside(folder, failure.message, error) : failure;
     }
   }
 
@@ -84,12 +102,11 @@ export class LevelStateStore implements StateStore {
     db: LevelDatabase,
     folder: PartitionFolder,
     session: LastSession,
-    doubtBefore: string | undefined,
   ): Promise<PartitionStore> {
     let found: own.OwnRecord<number>;
     let cause: unknown;
     try {
-      found = await inspect(db, folder, session, doubtBefore);
+      found = await inspect(db, folder, session);
       if (found.doubt === undefined) return new LevelPartitionStore(db, folder, found.value + 1);
     } catch (error) {
       const failure = fromLevel(error, "checking it", folder.path);
@@ -110,14 +127,12 @@ async function inspect(
   db: LevelDatabase,
   folder: PartitionFolder,
   session: LastSession,
-  doubtBefore: string | undefined,
 ): Promise<own.OwnRecord<number>> {
   const read: own.ReadOwn = (physical) => db.getSync(physical);
   const format = own.storeFormat(read);
   // First: a folder that isn't ours is left alone, whatever else may be the matter with it.
   if (format.value !== undefined) assertOurs(format.value, folder);
-  const doubt = doubtBefore ?? format.doubt;
-  if (doubt !== undefined) return { doubt };
+  if (format.doubt !== undefined) return format;
   if (format.value === undefined) return startNew(db, folder);
   const batch = own.lastBatch(read);
   if (batch.doubt === undefined && session.cleanBatch !== undefined && session.cleanBatch !== batch.value) {

@@ -60,10 +60,21 @@ export interface StoreFormat {
   readonly partition: number;
 }
 
+export function formatOf(partition: number): StoreFormat {
+  return { format: FORMAT_NAME, schema: SCHEMA_VERSION, partition };
+}
+
 export function formatValue(partition: number): Buffer {
-  return Buffer.from(
-    JSON.stringify({ format: FORMAT_NAME, schema: SCHEMA_VERSION, partition } satisfies StoreFormat),
-  );
+  return Buffer.from(JSON.stringify(formatOf(partition)));
+}
+
+/** What was read as JSON, where it says all three. */
+export function asFormat(found: unknown): StoreFormat | undefined {
+  if (typeof found !== "object" || found === null) return undefined;
+  const { format, schema, partition } = found as Partial<StoreFormat>;
+  if (typeof format !== "string" || typeof schema !== "number" || typeof partition !== "number")
+    return undefined;
+  return { format, schema, partition };
 }
 
 export function storeFormat(read: ReadOwn): OwnRecord<StoreFormat | undefined> {
@@ -71,11 +82,8 @@ export function storeFormat(read: ReadOwn): OwnRecord<StoreFormat | undefined> {
   if (record.doubt !== undefined) return record;
   if (record.value === undefined) return { value: undefined };
   // Its checksum is right, so it is what some version wrote: JSON, always.
-  const { format, schema, partition } = JSON.parse(record.value.toString()) as Partial<StoreFormat>;
-  if (typeof format !== "string" || typeof schema !== "number" || typeof partition !== "number") {
-    return { doubt: "its format record lacks its name, schema or partition" };
-  }
-  return { value: { format, schema, partition } };
+  const value = asFormat(JSON.parse(record.value.toString()));
+  return value === undefined ? { doubt: "its format record lacks its name, schema or partition" } : { value };
 }
 
 function readOwn(read: ReadOwn, key: string): OwnRecord<Buffer | undefined> {

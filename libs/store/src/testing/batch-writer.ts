@@ -1,9 +1,10 @@
 /**
  * A process of its own that goes on writing numbered batches into a partition's store, until it is killed or fails.
  * Arguments: data folder, partition, how many batches (then it waits to be killed). Says on stdout, a line each:
- * `open <batches found>`, `<n>` once batch n is written, `failed <code> <code of the next write>`, `done`.
+ * `open <batches found>`, `<n>` once batch n is written, `failed <code> <code of the next write>`, `done`; or `refused <code>`
+ * where the store does not open.
  */
-import { PortError } from "@holdfast/engine";
+import { type PartitionStore, PortError } from "@holdfast/engine";
 import { LevelStateStore } from "../level-state-store.js";
 import { numberedBatch, stateOf } from "./numbered-batches.js";
 
@@ -12,7 +13,7 @@ process.stdin.resume().on("end", () => process.exit(1));
 
 const [dataDir = "", partition = "", count = ""] = process.argv.slice(2);
 // The smallest buffer that LevelDB takes: tables and compactions soon come into play.
-const store = await new LevelStateStore({ dataDir, writeBufferBytes: 64 * 1024 }).open(Number(partition));
+const store = await opened(new LevelStateStore({ dataDir, writeBufferBytes: 64 * 1024 }));
 const found = (await stateOf(store)).batches;
 say(`open ${found}`);
 let failed: unknown;
@@ -26,6 +27,15 @@ if (failed === undefined) {
   say(`failed ${codeOf(failed)} ${codeOf(await failure(1))}`);
   await store.close();
   process.exit(0);
+}
+
+async function opened(stores: LevelStateStore): Promise<PartitionStore> {
+  try {
+    return await stores.open(Number(partition));
+  } catch (error) {
+    say(`refused ${codeOf(error)}`);
+    process.exit(0);
+  }
 }
 
 async function failure(n: number): Promise<unknown> {
