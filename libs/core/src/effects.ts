@@ -15,6 +15,8 @@ export interface DueTask {
   readonly queue: string;
   readonly priority: number;
   readonly startToCloseMs: number;
+  /** Log time since which it may have been due, or earlier: `dueSinceNs` says it exactly. */
+  readonly sinceNs: bigint;
 }
 
 export type Effect =

@@ -2,6 +2,7 @@
 export { modesText } from "./actor/actions.js";
 export { isAttemptRunning } from "./actor/attempt.js";
 export { handleText } from "./actor/batch.js";
+export { dueSinceNs } from "./actor/due-since.js";
 export { NEVER_BEGUN } from "./actor/start-deadline.js";
 export { runningCancel } from "./actor/batch-cancel.js";
 export { declaredInputOf } from "./actor/child.js";

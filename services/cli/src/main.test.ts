@@ -28,7 +28,12 @@ interface Started {
 }
 
 function start(...args: string[]): Started {
+  return startWith({}, ...args);
+}
+
+function startWith(env: Readonly<Record<string, string>>, ...args: string[]): Started {
   const child = spawn(process.execPath, ["--import", "tsx", main, ...args], {
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   children.push(child);
@@ -108,3 +113,9 @@ it("a usage error exits 2, and a reader that goes away is no error", async () =>
   help.child.stdout?.destroy();
   expect(await help.ended).toBe(0);
 }, 60_000);
+
+it("dev refuses a setting that it can't read before it starts anything", async () => {
+  const dev = startWith({ HOLDFAST_STUCK_AFTER: "5" }, "dev", "--data", folder);
+  expect(await dev.ended).toBe(2);
+  expect(dev.output()).toContain('HOLDFAST_STUCK_AFTER is "5"; use 10s to 30d');
+});

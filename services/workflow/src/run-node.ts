@@ -1,6 +1,7 @@
 /** A node as a process of its own: NATS below, LevelDB beside it, metrics and health above. */
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
+import type { EngineLimits } from "@holdfast/engine";
 import { connectNats, type NatsCluster } from "@holdfast/nats";
 import {
   createLogger,
@@ -29,9 +30,14 @@ export const freshNodeId = (): string =>
     .slice(-8)
     .padStart(8, "0")}`;
 
+/** What of a node's limits can be set: `HOLDFAST_STUCK_AFTER`. */
+export const limitsFrom = (env: Environment): Pick<EngineLimits, "stuckAfterMs"> => ({
+  stuckAfterMs: env.spanMs("HOLDFAST_STUCK_AFTER", "10m", "10s", "30d"),
+});
+
 /**
  * `HOLDFAST_NATS_URL`, `HOLDFAST_DATA` (folder, default ./.holdfast), `HOLDFAST_NODE` (id, default a fresh one),
- * `HOLDFAST_PARTITIONS` (of a new cluster), `HOLDFAST_METRICS_PORT`, `HOLDFAST_LOG_LEVEL`.
+ * `HOLDFAST_PARTITIONS` (of a new cluster), `HOLDFAST_STUCK_AFTER` (default 10m), `HOLDFAST_METRICS_PORT`, `HOLDFAST_LOG_LEVEL`.
  */
 export async function runNode(env: Environment): Promise<NodeProcess> {
   const logger = createLogger({ name: "node", level: env.logLevel() });
@@ -40,6 +46,7 @@ export async function runNode(env: Environment): Promise<NodeProcess> {
   const servers = env.list("HOLDFAST_NATS_URL", NATS_URL_DEFAULT);
   const dataDir = resolve(env.text("HOLDFAST_DATA") ?? ".holdfast");
   const nodeId = env.text("HOLDFAST_NODE") ?? freshNodeId();
+  const limits = limitsFrom(env);
   const registry = createRegistry();
   const cluster: NatsCluster = await connectNats({
     servers,
@@ -57,7 +64,7 @@ export async function runNode(env: Environment): Promise<NodeProcess> {
     await cluster.close();
   };
   try {
-    node = await startNode({ cluster, dataDir, nodeId, logger, registry });
+    node = await startNode({ cluster, dataDir, nodeId, logger, registry, limits });
     const running = node;
     const stopped = () => running.describe().filter((status) => status.problem !== "");
     metrics = await startMetricsServer({

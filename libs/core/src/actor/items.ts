@@ -26,6 +26,7 @@ import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
 import { beyondTolerance } from "../resolve.js";
 import { chunkKey, chunkOf, countsKey, inputsKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
+import { hasMoved } from "./due-since.js";
 import { expectStart } from "./start-deadline.js";
 import { type Actor, isCancelling, stateOf } from "./actor.js";
 import { beginJob } from "./batch.js";
@@ -295,8 +296,9 @@ export function nextItemWhere(
   return undefined;
 }
 
-/** Asks for a worker. Where the action says how soon one must have it, a timer remembers. */
+/** Asks for a worker. Where the action says how soon one must have it, a timer remembers. The caller saves the actor. */
 export function emitDispatch(actor: Actor, action: ActionPlan, item: number, attempt: number): void {
+  hasMoved(actor, action);
   if (action.scheduleToStartMs > 0) expectStart(actor, action, { item, attempt }, action.scheduleToStartMs);
   actor.ctx.emit({
     kind: "dispatch",
@@ -309,6 +311,7 @@ export function emitDispatch(actor: Actor, action: ActionPlan, item: number, att
       queue: action.queue,
       priority: actor.run.priority,
       startToCloseMs: action.startToCloseMs,
+      sinceNs: actor.ctx.atNs,
     },
   });
 }

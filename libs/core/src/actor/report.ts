@@ -42,6 +42,7 @@ import {
   recoveringText,
   successText,
 } from "./recovery.js";
+import { hasMoved } from "./due-since.js";
 import { countFailedItem } from "./signatures.js";
 
 /** Without a batch report, which ends no attempt by itself. */
@@ -119,6 +120,7 @@ export function reportItem(
 ): void {
   const { ctx } = actor;
   const items = itemsOf(actor, action);
+  hasMoved(actor, action);
   const recover = recordOf(actor, action, item)?.recover;
   const common = { startedAtNs: by.startedAtNs, endedAtNs: ctx.atNs, worker: by.worker };
   if (outcome.case === "success") {

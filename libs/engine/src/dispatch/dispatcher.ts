@@ -71,7 +71,7 @@ export class Dispatcher implements TaskSink {
     this.inFlight = new Flights(this.ready);
     this.reaper = new Reaper(deps.logger, deps.registry);
     this.ready.nowMs = deps.clock.monotonicMs();
-    this.stuck = new StuckWatch(this.ready, deps.limits, (queue, workflow) => this.serving(queue, workflow));
+    this.stuck = new StuckWatch(this.ready, deps, (queue, workflow) => this.serving(queue, workflow));
   }
 
   /** Hears workers, asks them what they run, and begins to dispatch once they had time to answer. */

@@ -58,7 +58,8 @@ export function adopted({ ref, info, partition, worker, nowMs, deadlineMs }: Ado
   const { runId, action, attempt } = ref;
   const item = ref.item ?? -1;
   const { queue, startToCloseMs, workflow } = info;
-  const task: DueTask = { runId, action, item, attempt, workflow, queue, priority: 0, startToCloseMs };
+  const of = { runId, action, item, attempt, workflow, queue };
+  const task: DueTask = { ...of, priority: 0, startToCloseMs, sinceNs: 0n };
   const key = taskKey(runId, action, item, attempt);
   return { key, partition, task, worker, batch: 0, sentAtMs: nowMs, deadlineMs };
 }

@@ -12,8 +12,8 @@ import { type Accepts, ReadyQueue } from "./ready-queue.js";
 export interface ReadyTask extends DueTask {
   readonly key: string;
   readonly partition: Processor;
-  /** Since when, on the dispatcher's clock, about. */
-  readonly sinceMs: number;
+  /** Since when this node has known it, on the dispatcher's clock, about. */
+  readonly foundMs: number;
 }
 
 /** What a partition has at the dispatcher. */
@@ -68,17 +68,18 @@ export class ReadyTasks {
     if (own * 2 >= leftByOthers) return false;
     load.ready += 1;
     load.byWorkflow.set(due.workflow, own + 1);
-    const task: ReadyTask = { ...due, key, partition, sinceMs: this.nowMs };
+    const task: ReadyTask = { ...due, key, partition, foundMs: this.nowMs };
     this.waiting.set(key, task);
     this.queueOf(due.queue).push(task);
     return true;
   }
 
-  /** Tasks that have been ready since before a time, those that have been for longest first. */
-  *since(beforeMs: number): Generator<ReadyTask> {
+  /** Tasks that may have been due since before a time of the log, of those that this node found before a time of its own. */
+  *dueBefore(atNs: bigint, foundMs: number): Generator<ReadyTask> {
     for (const task of this.waiting.values()) {
-      if (task.sinceMs > beforeMs) return;
-      yield task;
+      // They stand in the order in which they were found.
+      if (task.foundMs > foundMs) return;
+      if (task.sinceNs <= atNs) yield task;
     }
   }
 

@@ -1,45 +1,74 @@
 /**
- * Notices due work that no worker takes: tasks that have been ready for longer than they should, one finding for each action.
+ * Notices due work that no worker takes: of actions that have not moved for longer than they should, one finding for each.
  *
- * 1. Costs what is stuck, not what is ready: tasks are kept in the order in which they became ready.
+ * 1. How long is told from state, by the log's time (`dueSinceNs`), so a new owner, or a node that starts anew, counts on where the last one was.
+ * 2. What this node has only just found is left out: workers may have it, or are about to take it.
+ * 3. A look costs one comparison for each ready task, and one look at state for each action of a run that may be stuck.
  */
+import type { Clock } from "../ports/clock.js";
 import type { EngineLimits } from "../partition/limits.js";
 import type { StuckWork } from "../partition/announcer.js";
 import type { Processor } from "../partition/processor.js";
-import type { ReadyTasks } from "./ready-tasks.js";
+import type { ReadyTask, ReadyTasks } from "./ready-tasks.js";
 
 const LOOK_MS_MAX = 60_000;
+/** For how long workers are waited for that may have a task, or take it. */
+const JUST_FOUND_MS = 10_000;
+const MS = 1_000_000n;
 
 export class StuckWatch {
   private lookedMs = 0;
   private readonly pauseMs: number;
+  private readonly justFoundMs: number;
 
   constructor(
     private readonly ready: ReadyTasks,
-    private readonly limits: Pick<EngineLimits, "stuckAfterMs">,
+    private readonly deps: { readonly limits: Pick<EngineLimits, "stuckAfterMs">; readonly clock: Clock },
     private readonly serving: (queue: string, workflow: string) => number,
   ) {
-    this.pauseMs = Math.min(limits.stuckAfterMs / 4, LOOK_MS_MAX);
+    const { stuckAfterMs } = deps.limits;
+    this.pauseMs = Math.min(stuckAfterMs / 4, LOOK_MS_MAX);
+    this.justFoundMs = Math.min(stuckAfterMs, JUST_FOUND_MS);
   }
 
-  /** To be called now and then. */
-  look(nowMs: number): void {
-    if (nowMs - this.lookedMs < this.pauseMs) return;
-    this.lookedMs = nowMs;
+  /** To be called now and then, with the clock's monotonic time. */
+  look(monotonicMs: number): void {
+    if (monotonicMs - this.lookedMs < this.pauseMs) return;
+    this.lookedMs = monotonicMs;
+    const nowNs = BigInt(Math.floor(this.deps.clock.nowMs())) * MS;
+    const beforeNs = nowNs - BigInt(this.deps.limits.stuckAfterMs) * MS;
     const found = new Map<Processor, Map<string, StuckWork>>();
-    for (const task of this.ready.since(nowMs - this.limits.stuckAfterMs)) {
+    const looked: Sinces = new Map();
+    for (const task of this.ready.dueBefore(beforeNs, monotonicMs - this.justFoundMs)) {
       const { partition, workflow, action, queue } = task;
-      const of = found.get(partition) ?? new Map<string, StuckWork>();
-      found.set(partition, of);
+      const sinceNs = sinceOf(task, looked);
+      if (sinceNs === undefined || sinceNs > beforeNs) continue;
+      const actions = found.get(partition) ?? new Map<string, StuckWork>();
+      found.set(partition, actions);
       const key = `${workflow}/${action}/${queue}`;
-      const known = of.get(key);
-      if (known !== undefined) of.set(key, { ...known, tasks: known.tasks + 1 });
-      else if (partition.isDue(task)) {
-        const workers = this.serving(queue, workflow);
-        of.set(key, { oldest: task, waitedMs: nowMs - task.sinceMs, tasks: 1, workers });
+      const known = actions.get(key);
+      const tasks = (known?.tasks ?? 0) + 1;
+      if (known !== undefined && known.sinceNs <= sinceNs) {
+        actions.set(key, { ...known, tasks });
+        continue;
       }
+      const workers = known?.workers ?? this.serving(queue, workflow);
+      const waitedMs = Number((nowNs - sinceNs) / MS);
+      actions.set(key, { oldest: task, sinceNs, waitedMs, tasks, workers });
     }
     for (const [partition] of this.ready.byPartition)
       partition.stuck([...(found.get(partition)?.values() ?? [])]);
   }
+}
+
+/** By run and action. */
+type Sinces = Map<string, bigint | undefined>;
+
+/** Since when a task waits for a worker and for nothing else; undefined: it does not. */
+function sinceOf(task: ReadyTask, looked: Sinces): bigint | undefined {
+  const key = `${task.runId}/${task.action}`;
+  if (looked.has(key)) return looked.get(key);
+  const sinceNs = task.partition.dueSince(task);
+  looked.set(key, sinceNs);
+  return sinceNs;
 }

@@ -13,7 +13,7 @@ import {
 import { decode, init } from "@holdfast/proto/codec";
 import { expect, test } from "vitest";
 import { TestWorker, TestWorld } from "../dispatch/testing.js";
-import { pauseWorkflowCommand, retryRunCommand } from "../client/index.js";
+import { pauseRunCommand, pauseWorkflowCommand, resumeRunCommand, retryRunCommand } from "../client/index.js";
 
 const definition = (name: string, fields: object = {}) =>
   create(WorkflowDefinitionSchema, {
@@ -145,6 +145,48 @@ test("work that workers have no room for is told with the number of workers", as
   expect(worker.tasks.map(({ runId }) => runId)).toEqual(["r1"]);
   expect(asText(heard)).toEqual(["STUCK r2"]);
   expect(heard[0]?.message).toMatch(/the worker of queue "default" has no room: start more/);
+});
+
+test("how long work has been due is counted on over restarts, lost state, and from when it was resumed", async () => {
+  const world = new TestWorld({ workerLeaseMs: 3_600_000, stuckAfterMs: STUCK_MS }, 1);
+  await world.startNode();
+  await world.define(definition("one"));
+  const heard = listen(world);
+  await world.start("one", "r1");
+  const begunMs = world.clock.nowMs();
+  const passUntil = async (ms: number): Promise<void> => {
+    while (world.clock.nowMs() < ms) await world.clock.advance(1_000);
+  };
+  for (let restart = 1; restart <= 4; restart++) {
+    await passUntil(begunMs + restart * 12_000);
+    await world.until(world.node?.stop() ?? Promise.resolve());
+    if (restart % 2 === 0) world.loseState();
+    await world.startNode();
+  }
+  expect(heard).toEqual([]);
+  await passUntil(begunMs + STUCK_MS + 16_000);
+  expect(asText(heard)).toEqual(["STUCK r1"]);
+  const { atNs = 0n } = heard[0] ?? {};
+  expect(Number(atNs / 1_000_000n)).toBeGreaterThanOrEqual(begunMs - 1_000);
+  expect(Number(atNs / 1_000_000n)).toBeLessThanOrEqual(begunMs);
+  // The next owner says the same once more, of the same time.
+  await world.until(world.node?.stop() ?? Promise.resolve());
+  await world.startNode();
+  await passUntil(begunMs + STUCK_MS + 60_000);
+  expect([asText(heard), heard[1]?.atNs]).toEqual([["STUCK r1", "STUCK r1"], atNs]);
+
+  const change = async (command: Parameters<typeof world.commands.submit>[1]): Promise<void> => {
+    await world.until(world.commands.submit(0, command));
+  };
+  const by = { who: "ann", reason: "" };
+  await change(pauseRunCommand({ id: "p1", runId: "r1", ...by, nowMs: world.clock.nowMs() }));
+  await passUntil(begunMs + 4 * STUCK_MS);
+  expect((await listed(world)).attentions).toEqual([]);
+  await change(resumeRunCommand({ id: "p2", runId: "r1", who: "ann", nowMs: world.clock.nowMs() }));
+  await passUntil(begunMs + 5 * STUCK_MS - 2_000);
+  expect((await listed(world)).attentions).toEqual([]);
+  await passUntil(begunMs + 5 * STUCK_MS + 16_000);
+  expect(asText((await listed(world)).attentions)).toEqual(["STUCK r1"]);
 });
 
 test("a workflow that is paused is not stuck", async () => {

@@ -2,10 +2,11 @@
  * Tells people what needs them, and knows what does now.
  *
  * 1. Told at least once, whatever dies meanwhile: how far it was told is in the log, and a new owner tells the rest from state.
- * 2. Work that no worker takes is told once for as long as that lasts. How long it has been due is counted from when this node found it due.
+ * 2. Work that no worker takes is told once for as long as that lasts, and once more by a new owner. How long it has been due is in state.
  */
 import {
   attentionsAfter,
+  dueSinceNs,
   isPaused,
   openAttention,
   prefixEnd,
@@ -48,6 +49,8 @@ const LOOKED_AT_MAX = 5_000;
 export interface StuckWork {
   /** The one that has waited longest. */
   readonly oldest: DueTask;
+  /** By the log's time. */
+  readonly sinceNs: bigint;
   readonly waitedMs: number;
   /** Tasks of the same action that have waited too long, with the oldest. */
   readonly tasks: number;
@@ -132,11 +135,12 @@ export class Announcer {
     this.deps.outbox.flush();
   }
 
-  /** Whether a task that waits for a worker waits for nothing else. */
-  isDue(due: DueTask): boolean {
+  /** Since when, by the log's time, a task waits for a worker and for nothing else; undefined: it does not. */
+  dueSince(due: DueTask): bigint | undefined {
     const { state, applied, heldBack } = this.deps;
     const run = pinned(state(), due.runId)?.run;
-    return run?.status === RunStatus.RUNNING && !isPaused(applied(), due.workflow) && !heldBack.holds(due);
+    if (run?.status !== RunStatus.RUNNING || isPaused(applied(), due.workflow)) return undefined;
+    return heldBack.holds(due) ? undefined : dueSinceNs(state(), run, due.action);
   }
 
   /** What needs a person now, the newest first. */
@@ -194,7 +198,7 @@ export class Announcer {
     return found;
   }
 
-  private stuckAttention({ oldest, waitedMs, tasks, workers }: StuckWork): Attention | undefined {
+  private stuckAttention({ oldest, sinceNs, waitedMs, tasks, workers }: StuckWork): Attention | undefined {
     const { runId, action: index, item, workflow, queue } = oldest;
     const action = pinned(this.deps.state(), runId)?.plan.actions[index]?.name;
     if (action === undefined) return undefined;
@@ -211,7 +215,7 @@ export class Announcer {
       action,
       queue,
       message: `run ${runId} does not move: no worker has taken ${of} for ${forText}${others}. ${servingText(queue, workers)}: ${advice}`,
-      atNs: BigInt(Math.floor(this.deps.clock.nowMs()) - waitedS * 1_000) * 1_000_000n,
+      atNs: sinceNs,
     });
   }
 

@@ -4,6 +4,7 @@
  */
 import {
   type DueTask,
+  dueSinceNs,
   eachItem,
   HAS_RECORD,
   isAttemptRunning,
@@ -75,6 +76,7 @@ function addDueOf(state: PartitionState, runId: string, work: DueWork): void {
       queue: action.queue,
       priority: run.priority,
       startToCloseMs: action.startToCloseMs,
+      sinceNs: dueSinceNs(state, run, action.index),
     };
     if (own) {
       work.tasks.push({ ...task, item: -1, attempt: at.attempt });

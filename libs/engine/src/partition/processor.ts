@@ -237,9 +237,9 @@ export class Processor {
     );
   }
 
-  /** Whether a task that waits for a worker waits for nothing else. */
-  isDue(task: DueTask): boolean {
-    return this.owner.isActing && this.owner.announcer.isDue(task);
+  /** Since when, by the log's time, a task waits for a worker and for nothing else; undefined: it does not. */
+  dueSince(task: DueTask): bigint | undefined {
+    return this.owner.isActing ? this.owner.announcer.dueSince(task) : undefined;
   }
 
   /** All its due work that no worker takes, as it is now. */

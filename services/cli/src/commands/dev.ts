@@ -1,7 +1,8 @@
 /** `holdfast dev`: everything on one machine, until it is told to stop. */
 import { resolve } from "node:path";
 import { ADMIN_ADDRESS_DEFAULT } from "@holdfast/admin-service";
-import { createLogger, type LogLevel } from "@holdfast/telemetry";
+import { createLogger, Environment, type LogLevel } from "@holdfast/telemetry";
+import { limitsFrom } from "@holdfast/workflow-service";
 import type { CommandContext } from "../context.js";
 import { CliError, ExitCode } from "../exit-codes.js";
 import { type LocalHoldfast, startLocalHoldfast } from "../local/holdfast.js";
@@ -23,6 +24,7 @@ export const METRICS_PORT_DEFAULT = 7461;
 
 export async function runDev(context: CommandContext, options: DevOptions): Promise<ExitCode> {
   const dataDir = resolve(options.data ?? DATA_FOLDER_DEFAULT);
+  const limits = limitsOf(context);
   const holdfast = await startLocalHoldfast({
     dataDir,
     natsUrl: existingNats(context),
@@ -32,6 +34,7 @@ export async function runDev(context: CommandContext, options: DevOptions): Prom
       metrics: options.metricsPort ?? METRICS_PORT_DEFAULT,
     },
     logger: localLogger(context, options.verbose === true ? "info" : "warn"),
+    limits,
   }).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
     throw new CliError(ExitCode.failed, why, { cause: error });
@@ -65,6 +68,17 @@ export async function told(context: CommandContext, holdfast: LocalHoldfast): Pr
   if (failure === undefined) context.print(["", "Stopping; a second Ctrl-C ends it at once."]);
   else context.io.writeError(`holdfast: ${safeText(failure)}; stopping.\n`);
   return failure;
+}
+
+/** What of the node's limits the environment sets. */
+function limitsOf({ io }: CommandContext): ReturnType<typeof limitsFrom> {
+  try {
+    return limitsFrom(new Environment(io.env));
+  } catch (error) {
+    throw new CliError(ExitCode.usage, error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  }
 }
 
 /** An empty variable counts as none. */

@@ -5,7 +5,7 @@
 import { adminPartsOn, serveAdmin } from "@holdfast/admin-service";
 import { connectNats } from "@holdfast/nats";
 import { createRegistry, type Logger, startMetricsServer } from "@holdfast/telemetry";
-import { freshNodeId, type RunningNode, startNode } from "@holdfast/workflow-service";
+import { freshNodeId, type limitsFrom, type RunningNode, startNode } from "@holdfast/workflow-service";
 import { provideNats } from "./nats.js";
 import { Parts } from "./parts.js";
 
@@ -19,6 +19,8 @@ export interface LocalOptions {
   /** 0: a free one. */
   readonly ports: { readonly nats: number; readonly admin: number; readonly metrics: number };
   readonly logger: Logger;
+  /** Of the node, where they are not the usual ones. */
+  readonly limits?: ReturnType<typeof limitsFrom>;
 }
 
 export interface LocalHoldfast {
@@ -67,6 +69,7 @@ export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHo
         nodeId: freshNodeId(),
         logger: logger.child({ part: "node" }),
         registry,
+        ...(options.limits === undefined ? {} : { limits: options.limits }),
       }),
     (started) => started.stop(),
   );

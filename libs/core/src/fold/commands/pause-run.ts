@@ -26,6 +26,7 @@ import {
   stateOf,
 } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
+import { hasMoved } from "../../actor/due-since.js";
 import { releaseItems } from "../../actor/items.js";
 import { sayUndoing } from "../../actor/undo.js";
 import { askAgain } from "../../breaker/release.js";
@@ -104,6 +105,7 @@ function goOn(actor: Actor): void {
   for (const action of plan.actions) {
     const state = stateOf(actor, action);
     const begun = state.status !== ActionStatus.PENDING && !isTerminal(state.status);
+    if (begun || state.undo !== undefined) hasMoved(actor, action);
     if (begun && state.breaker?.held === true && state.breaker.heldN === 0n) askAgain(actor, action);
     if (!begun || state.items === undefined) continue;
     releaseItems(actor, action);

@@ -11,7 +11,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { PAUSED_WORKFLOWS_MAX, WHO_CHARS_MAX } from "../../limits.js";
 import { nameProblem } from "../../names.js";
-import { latestKey } from "../../state/tables.js";
+import { countsKey, latestKey } from "../../state/tables.js";
 import { cutText } from "../../text.js";
 import { pausedText } from "../../views/paused.js";
 import type { FoldContext } from "../context.js";
@@ -45,6 +45,12 @@ export function resumeWorkflow(ctx: FoldContext, command: Command, { workflow }:
   const at = ctx.applied.paused.findIndex((paused) => paused.workflow === workflow);
   if (at < 0) return ctx.reject(command, RejectCode.NOT_PAUSED, `workflow "${workflow}" is not paused`);
   ctx.applied.paused.splice(at, 1);
+  const key = countsKey(workflow);
+  const counts = ctx.view.get(key);
+  if (counts !== undefined) {
+    counts.resumedAtNs = ctx.atNs;
+    ctx.view.put(key, counts);
+  }
   ctx.emit({ kind: "due-again", runId: "" });
   return ctx.accept(command, {});
 }
