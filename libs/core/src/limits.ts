@@ -33,6 +33,8 @@ export const WHO_CHARS_MAX = 128;
 export const REASON_CHARS_MAX = 512;
 /** Single items of one run in the dead-letter set; more go with their run. */
 export const DEAD_LETTER_ITEMS_MAX = 1_000;
+/** Single items that one retry names; to retry more, retry the run. */
+export const RETRY_ITEMS_MAX = 1_000;
 /** Of what a dead letter says that it failed with. */
 export const DEAD_LETTER_FAILURE_CHARS_MAX = 256;
 /** The longest that an action sleeps or waits: ten years. */

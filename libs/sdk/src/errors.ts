@@ -27,6 +27,13 @@ export type HoldfastErrorCode =
   /** The failure's mode forbids a retry, unless forced. */
   | "TERMINAL_MODE"
   | "NOT_RECOVERABLE"
+  /** The run has no such action over items, or the action no such item. */
+  | "NO_SUCH_ITEM"
+  /** Was to be moved to the dead letters, but is there; was to be taken out, but is not. */
+  | "DEAD_LETTER"
+  | "NOT_DEAD_LETTER"
+  /** Nothing of the run waits for this. */
+  | "NOT_WAITING"
   | "SCHEDULE_NOT_FOUND"
   | "SCHEDULE_EXISTS"
   /** Its expression, time zone or another part of it is not right. */
@@ -157,6 +164,10 @@ const REJECT_CODES: Readonly<Partial<Record<RejectCode, HoldfastErrorCode>>> = {
   [RejectCode.SCHEMA_MISMATCH]: "INVALID_INPUT",
   [RejectCode.UNSUPPORTED]: "UNSUPPORTED",
   [RejectCode.NOT_RECOVERABLE]: "NOT_RECOVERABLE",
+  [RejectCode.NO_SUCH_ITEM]: "NO_SUCH_ITEM",
+  [RejectCode.DEAD_LETTER]: "DEAD_LETTER",
+  [RejectCode.NOT_DEAD_LETTER]: "NOT_DEAD_LETTER",
+  [RejectCode.NOT_WAITING]: "NOT_WAITING",
 };
 
 /** What the fold said no to. */

@@ -1,4 +1,5 @@
 /** RetryRun, CancelRun, PauseRun and ResumeRun: one run, one command, one answer; the same request id gets the same answer. */
+import { RETRY_ITEMS_MAX } from "@holdfast/core";
 import { cancelRunCommand, pauseRunCommand, resumeRunCommand, retryRunCommand } from "@holdfast/engine";
 import {
   type CancelRunRequest,
@@ -28,14 +29,28 @@ export function retryStrategy(value: RecoveryStrategy): RecoveryStrategy {
 
 export async function retryRun(parts: AdminParts, request: RetryRunRequest, context: CallContext) {
   const runId = check.runId(request.runId);
+  const { force, items, deadLetters } = request;
+  const action = check.optionalAction(request.action);
+  const strategy = retryStrategy(request.strategy);
+  if (action === "" && items.length > 0)
+    throw check.invalid("action", "it is empty, but items are named; name the action that they are of");
+  if (action !== "" && items.length === 0 && !deadLetters)
+    throw check.invalid(
+      "items",
+      `it names no item of action ${action}; name its failed items, or leave action out to retry the run`,
+    );
+  if (items.length > RETRY_ITEMS_MAX) throw check.tooMany("items", items.length, RETRY_ITEMS_MAX);
   const command = retryRunCommand({
     id: commandId("retry", runId, check.requestId(request.requestId)),
     runId,
     who: context.who,
     reason: check.reason(request.reason),
     nowMs: parts.clock.nowMs(),
-    strategy: retryStrategy(request.strategy),
-    force: request.force,
+    strategy,
+    force,
+    action,
+    items,
+    deadLetters,
   });
   const { accepted, rejected } = await submit(parts, runId, command);
   if (accepted === undefined) throw refusedError(rejected);

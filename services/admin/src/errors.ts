@@ -43,10 +43,7 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
   [RejectCode.PRUNED]: row("NOT_FOUND", "was pruned past its retention"),
   [RejectCode.PAUSED]: row("FAILED_PRECONDITION", "is paused already"),
   [RejectCode.NOT_PAUSED]: row("FAILED_PRECONDITION", "is not paused"),
-  [RejectCode.NOT_RECOVERABLE]: row(
-    "FAILED_PRECONDITION",
-    "there is nothing to recover: it was cancelled by request",
-  ),
+  [RejectCode.NOT_RECOVERABLE]: row("FAILED_PRECONDITION", "it can't be retried in this way"),
   [RejectCode.NOT_WAITING]: row("FAILED_PRECONDITION", "nothing waits for this"),
   [RejectCode.NO_SUCH_RESULT]: row("FAILED_PRECONDITION", "the job does not work on these items any more"),
   [RejectCode.NO_SUCH_BREAKER]: row("NOT_FOUND", "there is no such breaker"),

@@ -2,7 +2,7 @@
  * The whole way, with a real node, worker and client on ports in memory, and operators on a real gRPC port: a run fails in
  * part, shows what failed and why, and is healed by one call.
  */
-import { FailureMode, ItemStatus, type RetryOutcome, RunStatus } from "@holdfast/proto";
+import { FailureMode, ItemStatus, RecoveryStrategy, type RetryOutcome, RunStatus } from "@holdfast/proto";
 import { ActionError, typed, workflow } from "@holdfast/sdk";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type MemorySystem, memorySystem, PARTITIONS } from "./memory-system.js";
@@ -87,6 +87,52 @@ it("the same retry under one request id is done once", async () => {
   const again = await admin.retryRun({ runId: "r2", requestId: "once" });
   expect(again).toMatchObject({ items: first.items, actions: first.actions });
   expect((await settled("r2")).summary.generation).toBe(2);
+});
+
+it("single items are retried, and the others left as they are; items in the dead letters too", async () => {
+  await admin.startRun({ workflow: "rows", runId: "r3", inputJson: '{"rows": [7, 14, 21, 1]}' });
+  await settled("r3");
+  for (const [request, code, message] of [
+    [{ items: [0] }, "INVALID_ARGUMENT", "name the action"],
+    [{ action: "check" }, "INVALID_ARGUMENT", "names no item"],
+    [{ action: "no way", items: [0] }, "INVALID_ARGUMENT", "action"],
+    [{ action: "check", items: Array.from({ length: 1_001 }, (_, i) => i) }, "INVALID_ARGUMENT", "1,?000"],
+    [{ action: "check", items: [9] }, "NOT_FOUND", "has no item 9"],
+    [{ action: "zz", items: [0] }, "NOT_FOUND", "has no action \"zz\""],
+    [{ action: "check", items: [3] }, "FAILED_PRECONDITION", "is not failed: it is SUCCEEDED"],
+    [
+      { action: "check", items: [0], strategy: RecoveryStrategy.RETRY_ALL },
+      "INVALID_ARGUMENT",
+      "sets off more",
+    ],
+    [{ deadLetters: true }, "FAILED_PRECONDITION", "is not in the dead letters"],
+  ] as const) {
+    const asked = admin.retryRun({
+      runId: "r3",
+      ...request,
+      items: [...("items" in request ? request.items : [])],
+    });
+    await expect(asked).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(new RegExp(message)),
+    });
+  }
+  broken = false;
+  expect(await admin.retryRun({ runId: "r3", action: "check", items: [1] })).toMatchObject({
+    items: 1,
+    actions: 1,
+  });
+  expect((await settled("r3")).summary.items).toMatchObject({ succeeded: 2, failed: 2 });
+  const { items } = await admin.listItems({ runId: "r3", statuses: [ItemStatus.FAILED] });
+  expect(items.map(({ index, inputSnapshot, attempts }) => [index, inputSnapshot, attempts])).toEqual([
+    [0, "7", 1],
+    [2, "21", 1],
+  ]);
+  await admin.moveToDeadLetters({ runId: "r3", action: "check", items: [2], reason: "asked" });
+  expect(await admin.retryRun({ runId: "r3", deadLetters: true })).toMatchObject({ items: 1 });
+  const healed = await settled("r3");
+  expect(healed.summary).toMatchObject({ generation: 3, items: { succeeded: 3, failed: 1 } });
+  expect(healed.deadLetters).toEqual([]);
 });
 
 it("what is asked wrongly is told where it was asked", async () => {

@@ -180,8 +180,10 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
         action: request.action,
       };
     },
-    retryRun: async ({ runId, requestId }) => {
-      state.asked.push(`retryRun ${runId} ${requestId === "" ? "no id" : "id"}`);
+    retryRun: async ({ runId, requestId, action, items, deadLetters }) => {
+      const which = action === "" ? "" : ` ${action}#${items.join("+")}`;
+      const id = requestId === "" ? "no id" : "id";
+      state.asked.push(`retryRun ${runId} ${id}${which}${deadLetters ? " of the dead letters" : ""}`);
       findRun(state.run, runId);
       if (summary()?.status === RunStatus.COMPLETED) {
         throw new RpcError("FAILED_PRECONDITION", `Run ${runId} is COMPLETED: nothing of it failed.`);

@@ -45,11 +45,11 @@ import {
   itemsOf,
   openItems,
   releaseItems,
-  reopenCancelled,
   STATUS_MASK,
   statusOf,
 } from "./items.js";
 import { isRecoverable, recoverAction } from "./recovery.js";
+import { reopenCancelled } from "./reopen-items.js";
 import { forgetUndo } from "./undo.js";
 import { settleWait, startWait } from "./wait.js";
 

@@ -69,7 +69,7 @@ function isReady(actor: Actor, action: ActionPlan): boolean {
 }
 
 /** Why the trigger rule does not let the action run; undefined: it may. */
-function blockedBy(actor: Actor, action: ActionPlan): string | undefined {
+export function blockedBy(actor: Actor, action: ActionPlan): string | undefined {
   if (action.upstream.length === 0) return undefined;
   const rule = action.definition.trigger;
   // What works on another's items, or on its output, can't run without them, whatever its rule.

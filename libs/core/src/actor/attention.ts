@@ -19,16 +19,17 @@ import { isRunRetryable } from "../status.js";
 import { timeText } from "../text.js";
 import type { FoldContext } from "../fold/context.js";
 import type { Actor } from "./actor.js";
+import { offText } from "./recover.js";
 
 /** Of a run that has just ended, and is not going to be recovered by itself. */
 export function tellOperators({ ctx, run, runId, plan }: Actor): void {
   if (!isRunRetryable(run.status)) return;
   const { auto, maxAttempts } = plan.recovery;
   const { strategy, reason, hint } = recommendForRun(runId, plan, run);
-  const spent = auto && run.recoveries >= maxAttempts;
+  const spent = auto && (run.recoveryOff || run.recoveries >= maxAttempts);
   if (strategy !== RecoveryStrategy.MANUAL && !spent) return;
   const manual = strategy === RecoveryStrategy.MANUAL;
-  const why = manual ? reason : `its ${maxAttempts} recoveries are spent`;
+  const why = manual ? reason : offText(maxAttempts, run.recoveryOff);
   const attention = init(AttentionSchema, {
     kind: kindOf(run, manual),
     workflow: run.workflow,

@@ -26,6 +26,7 @@ import {
   itemsText,
   type MoveWish,
   namedItems,
+  notThereText,
   saidText,
 } from "./move-to-dead-letters.js";
 
@@ -48,17 +49,13 @@ export function discardDeadLetters(actor: Actor, wish: MoveWish): DeadLettersCha
   const named = namedItems(actor, wish.action, wish.items);
   if ("refused" in named) return { items: 0, refused: named.refused };
   const { action } = named;
-  const of = `action ${action.name} of run ${runId}`;
   const own = there.filter((letter) => letter.action === action.index).map(({ item }) => item);
   const items = named.items.length === 0 ? own : named.items;
   const missing = items.filter((item) => itemLetterAt(run, action.index, item) === undefined);
   if (items.length === 0 || missing.length > 0) {
-    const what = missing.length === 0 ? "no item" : itemsText(missing);
-    const not = missing.length === 0 ? "is" : missing.length === 1 ? "is not" : "are not";
-    const whole = isDeadLetter(run) ? "; the run as a whole is" : "";
     return refuse(
       RejectCode.NOT_DEAD_LETTER,
-      `${what} of ${of} ${not} in the dead letters by itself${whole}; nothing was discarded`,
+      `${notThereText(actor, action, missing)}; nothing was discarded`,
     );
   }
   change(actor, () => {

@@ -21,7 +21,6 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { passGate } from "../breaker/gate.js";
 import type { ActionPlan } from "../definition/plan.js";
-import { traitsOf } from "../failure/modes.js";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
 import { beyondTolerance } from "../resolve.js";
 import { chunkKey, chunkOf, countsKey, inputsKey, itemKey } from "../state/tables.js";
@@ -314,37 +313,6 @@ export function emitDispatch(actor: Actor, action: ActionPlan, item: number, att
       sinceNs: actor.ctx.atNs,
     },
   });
-}
-
-/** Failed and cancelled items become PENDING again; those whose mode is terminal only where forced. Their detail stays until they start. */
-export function reopenItems(actor: Actor, action: ActionPlan, force: boolean): number {
-  const items = itemsOf(actor, action);
-  const reopened = reopenWhere(actor, action, (byte) => {
-    const status: ItemStatus = byte & STATUS_MASK;
-    if (status === ItemStatus.CANCELLED) return true;
-    return status === ItemStatus.FAILED && (force || (byte & TERMINAL_MODE) === 0);
-  });
-  uncountFailedItems(actor, action, force);
-  items.modes = force ? [] : items.modes.filter((entry) => traitsOf(entry.mode).terminal);
-  return reopened;
-}
-
-/** What was cancelled when its action ended early becomes PENDING again, as the action begins anew. */
-export function reopenCancelled(actor: Actor, action: ActionPlan): void {
-  if (itemsOf(actor, action).counts?.cancelled === 0) return;
-  reopenWhere(actor, action, (byte) => (byte & STATUS_MASK) === ItemStatus.CANCELLED);
-}
-
-function reopenWhere(actor: Actor, action: ActionPlan, wanted: (byte: number) => boolean): number {
-  const items = itemsOf(actor, action);
-  let reopened = 0;
-  eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
-    if (!wanted(byte)) return;
-    setStatus(actor, action, item, ItemStatus.PENDING);
-    if (item < items.cursor) items.cursor = item;
-    reopened += 1;
-  });
-  return reopened;
 }
 
 /** Keeps an item's first or next record up to date with how its attempt ended. */

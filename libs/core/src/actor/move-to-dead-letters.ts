@@ -36,6 +36,7 @@ import { addItemLetters, addRunLetter, countLetters, isDeadLetter, itemLetterAt 
 import { refileExpiry } from "./expiry.js";
 import { recordOf, statusOf } from "./items.js";
 import { queueOfRun } from "./pruned.js";
+import { offText } from "./recover.js";
 import { callOffRecovery } from "./run-end.js";
 import { hasUndos } from "./undo.js";
 
@@ -89,8 +90,8 @@ export function deadLetterByPolicy(actor: Actor): void {
   if (!deadLetter || !isRunRetryable(run.status) || isDeadLetter(run)) return;
   const reason = !auto
     ? "it failed, and its workflow recovers nothing by itself"
-    : run.recoveries >= maxAttempts
-      ? `its ${maxAttempts} recoveries are spent`
+    : run.recoveryOff || run.recoveries >= maxAttempts
+      ? offText(maxAttempts, run.recoveryOff)
       : `it can't be recovered by itself: ${recommendForRun(runId, plan, run).reason}`;
   moveRun(actor, { who: "", reason: cutText(reason, REASON_CHARS_MAX), byPolicy: true });
 }
@@ -113,6 +114,14 @@ export function itemsText(items: readonly number[]): string {
   return `items ${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}`;
 }
 
+/** Says that items are not in the dead letters by themselves; none missing: that no item of the action is. */
+export function notThereText({ run, runId }: Actor, action: ActionPlan, missing: readonly number[]): string {
+  const what = missing.length === 0 ? "no item" : itemsText(missing);
+  const not = missing.length === 0 ? "is" : missing.length === 1 ? "is not" : "are not";
+  const whole = isDeadLetter(run) ? "; the run as a whole is" : "";
+  return `${what} of action ${action.name} of run ${runId} ${not} in the dead letters by itself${whole}`;
+}
+
 /** What a command names of an action, each item once; whether the action is over items at all. */
 export function namedItems(
   actor: Actor,
@@ -129,6 +138,27 @@ export function namedItems(
     return { refused: { code: RejectCode.NO_SUCH_ITEM, message } };
   }
   return { action, items: [...new Set(wanted)].sort((a, b) => a - b) };
+}
+
+/** Why not all of them are failed items of the action; undefined: they are. */
+export function notFailedItem(
+  actor: Actor,
+  action: ActionPlan,
+  items: readonly number[],
+  so: string,
+): Refusal | undefined {
+  const of = `action ${action.name} of run ${actor.runId}`;
+  for (const item of items) {
+    const status = statusOf(actor, action, item);
+    if (status === ItemStatus.UNSPECIFIED)
+      return { code: RejectCode.NO_SUCH_ITEM, message: `${of} has no item ${item}; ${so}` };
+    if (status !== ItemStatus.FAILED)
+      return {
+        code: RejectCode.NOT_FAILED,
+        message: `item ${item} of ${of} is not failed: it is ${ItemStatus[status]}; ${so}`,
+      };
+  }
+  return undefined;
 }
 
 function notFailed({ run, runId }: Actor): Refusal | undefined {
@@ -170,16 +200,8 @@ function itemsRefusal(actor: Actor, action: ActionPlan, items: readonly number[]
       code: RejectCode.NOT_FAILED,
       message: `run ${runId} is recovered by itself at ${timeText(run.recoverAtNs)}, items and all: move them when it has failed again, or move the run, which calls that off`,
     };
-  for (const item of items) {
-    const status = statusOf(actor, action, item);
-    if (status === ItemStatus.UNSPECIFIED)
-      return { code: RejectCode.NO_SUCH_ITEM, message: `${of} has no item ${item}` };
-    if (status !== ItemStatus.FAILED)
-      return {
-        code: RejectCode.NOT_FAILED,
-        message: `item ${item} of ${of} is not failed: it is ${ItemStatus[status]}; nothing was moved`,
-      };
-  }
+  const notFailed = notFailedItem(actor, action, items, "nothing was moved");
+  if (notFailed !== undefined) return notFailed;
   const fresh = items.filter((item) => itemLetterAt(run, action.index, item) === undefined);
   if (fresh.length === 0) {
     const are = items.length === 1 ? "is" : "are";

@@ -15,11 +15,15 @@ import { callOffRecovery } from "./run-end.js";
 
 const MS = 1_000_000n;
 
+/** Why a run is recovered by itself no more, though its workflow's policy would have it. */
+export const offText = (maxAttempts: number, off: boolean): string =>
+  off ? "single items of it were retried by hand" : `its ${maxAttempts} recoveries are spent`;
+
 /** Plans the next recovery of a run that has just ended; a sentence that says so, or undefined where there is none. */
 export function planRecovery(actor: Actor): string | undefined {
   const { ctx, run, plan, runId } = actor;
   const { auto, maxAttempts, backoff } = plan.recovery;
-  if (!auto || !isRunRetryable(run.status)) return undefined;
+  if (!auto || run.recoveryOff || !isRunRetryable(run.status)) return undefined;
   const recommendation = recommendForRun(runId, plan, run);
   if (!recommendation.recoverable || run.recoveries >= maxAttempts) return undefined;
   if (refusal(actor, recommendation.strategy, false) !== undefined) return undefined;

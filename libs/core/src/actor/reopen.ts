@@ -26,7 +26,8 @@ import { type Actor, actionAt, addEvent, stateOf } from "./actor.js";
 import { advance } from "./advance.js";
 import { leaveChild, planChildRetry } from "./child.js";
 import { beginGuardrails, spentText } from "./guardrails.js";
-import { dropItems, reopenItems } from "./items.js";
+import { dropItems } from "./items.js";
+import { reopenItems } from "./reopen-items.js";
 import { reopenRun } from "./run-end.js";
 import { forgetUndo, undoProgress } from "./undo.js";
 
@@ -57,13 +58,9 @@ export function reopen(actor: Actor, options: ReopenOptions): Reopened {
   const { strategy, force } = options;
   const refused = refusal(actor, strategy, force);
   if (refused !== undefined) return { items: 0, actions: 0, refused };
-  reopenRun(actor);
-  beginGuardrails(actor);
+  if (options.only === undefined) actor.run.recoveryOff = false;
   const named = strategy === RecoveryStrategy.UNSPECIFIED ? "" : RecoveryStrategy[strategy];
-  const by = [options.who === "" ? "" : `by ${options.who}`, named ?? "", options.reason].filter(
-    (part) => part !== "",
-  );
-  addEvent(actor, RunEventType.RUN_RETRIED, { runStatus: RunStatus.RUNNING, detail: by.join(": ") });
+  beginGeneration(actor, options, named ?? "");
   let items = 0;
   let actions = 0;
   for (const action of actor.plan.actions) {
@@ -90,6 +87,18 @@ export function reopen(actor: Actor, options: ReopenOptions): Reopened {
   }
   advance(actor);
   return { items, actions };
+}
+
+/** The run goes on, in a generation of its own; `what` of it, for its history. */
+export function beginGeneration(
+  actor: Actor,
+  { who, reason }: Pick<ReopenOptions, "who" | "reason">,
+  what: string,
+): void {
+  reopenRun(actor);
+  beginGuardrails(actor);
+  const by = [who === "" ? "" : `by ${who}`, what, reason].filter((part) => part !== "");
+  addEvent(actor, RunEventType.RUN_RETRIED, { runStatus: RunStatus.RUNNING, detail: by.join(": ") });
 }
 
 /** As a person wants it: the policy's own recoveries are counted anew. */
@@ -168,7 +177,7 @@ function isBeyondHelp(action: ActionPlan, { items }: ActionState): boolean {
 
 /** Why the run can't be retried; undefined: it can. */
 export function refusal(actor: Actor, strategy: RecoveryStrategy, force: boolean): Reopened["refused"] {
-  const { run, runId, plan } = actor;
+  const { runId, plan } = actor;
   if (!RETRIES.has(strategy)) {
     const name = RecoveryStrategy[strategy] ?? strategy;
     return {
@@ -176,6 +185,27 @@ export function refusal(actor: Actor, strategy: RecoveryStrategy, force: boolean
       message: `${name} is nothing to retry run ${runId} with: use RETRY_FAILED, RETRY_FROM_CHECKPOINT or RETRY_ALL`,
     };
   }
+  const closed = closedRefusal(actor, force);
+  if (closed !== undefined || force) return closed;
+  const terminal = new Set<string>();
+  for (const action of plan.actions) {
+    const failure = stateOf(actor, action).failure;
+    if (failure === undefined) continue;
+    const modes = failure.modes.length > 0 ? failure.modes.map((entry) => entry.mode) : [failure.mode];
+    const beyondHelp = isBeyondHelp(action, stateOf(actor, action));
+    if (!beyondHelp && modes.some((mode) => !traitsOf(mode).terminal)) return undefined;
+    for (const mode of modes) if (traitsOf(mode).terminal) terminal.add(modeName(mode));
+  }
+  const names = [...terminal].join(", ");
+  return {
+    code: RejectCode.TERMINAL_MODE,
+    message: `run ${runId} failed with ${names}, which needs a person: mend the cause, then retry it with force`,
+  };
+}
+
+/** Why nothing of the run can be retried, whatever failed of it; undefined: something may be. */
+export function closedRefusal(actor: Actor, force: boolean): Reopened["refused"] {
+  const { run, runId } = actor;
   if (run.status === RunStatus.CANCELLED) {
     return {
       code: RejectCode.NOT_RECOVERABLE,
@@ -202,18 +232,5 @@ export function refusal(actor: Actor, strategy: RecoveryStrategy, force: boolean
       message: `run ${runId} may not go on (${spent}), which needs a person: look at what it does, then retry it with force, which counts anew`,
     };
   }
-  const terminal = new Set<string>();
-  for (const action of plan.actions) {
-    const failure = stateOf(actor, action).failure;
-    if (failure === undefined) continue;
-    const modes = failure.modes.length > 0 ? failure.modes.map((entry) => entry.mode) : [failure.mode];
-    const beyondHelp = isBeyondHelp(action, stateOf(actor, action));
-    if (!beyondHelp && modes.some((mode) => !traitsOf(mode).terminal)) return undefined;
-    for (const mode of modes) if (traitsOf(mode).terminal) terminal.add(modeName(mode));
-  }
-  const names = [...terminal].join(", ");
-  return {
-    code: RejectCode.TERMINAL_MODE,
-    message: `run ${runId} failed with ${names}, which needs a person: mend the cause, then retry it with force`,
-  };
+  return undefined;
 }

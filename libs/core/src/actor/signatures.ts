@@ -50,6 +50,20 @@ export function uncountFailedItems(actor: Actor, action: ActionPlan, terminalToo
   });
 }
 
+/** One item is FAILED no more; `failure` is what it had failed with. */
+export function uncountFailedItem({ run, ctx }: Actor, action: ActionPlan, failure: Failure): void {
+  const counted = (id: string): RunSignature | undefined =>
+    run.signatures.find((entry) => entry.id === id && entry.items > 0);
+  const entry =
+    counted(signatureOf(run.workflow, action.name, failure).id) ??
+    counted(otherSignature(run.workflow, action.name, failure.mode).id);
+  // What failed before there were signatures was never counted.
+  if (entry === undefined) return;
+  takeOff(ctx.view, entry, 1, 0);
+  entry.items -= 1;
+  if (entry.items === 0) run.signatures = run.signatures.filter((other) => other !== entry);
+}
+
 /** The run has just ended: what failed by itself is counted, and the run is filed under each way in which it failed. */
 export function fileSignatures(actor: Actor): void {
   const { run, runId, plan, ctx } = actor;

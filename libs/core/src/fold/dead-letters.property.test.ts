@@ -54,7 +54,10 @@ function play(defined: readonly WorkflowDefinition[], played: readonly Move[], {
       }
       if (effect.kind !== "event") continue;
       if (effect.event.type === RunEventType.DISCARDED) count("discarded");
-      if (effect.event.type === RunEventType.RUN_RETRIED && held.includes(effect.runId)) count("retried");
+      if (effect.event.type !== RunEventType.RUN_RETRIED) continue;
+      if (held.includes(effect.runId)) count("retried");
+      if (/\bitems? \d/.test(effect.event.detail))
+        count(held.includes(effect.runId) ? "items retried" : "single items retried");
     }
   });
   for (const key of partition.view.keysOf("u"))
@@ -85,7 +88,15 @@ test("sequences get somewhere: much goes in, is taken out in every way, and is p
     fc.property(arbitraryDefinitions, moves, (defined, played) => play(defined, played, seen)),
     { seed: 7, numRuns: 300 },
   );
-  const wanted = ["by hand", "by policy", "items", "discarded", "retried"];
+  const wanted = [
+    "by hand",
+    "by policy",
+    "items",
+    "discarded",
+    "retried",
+    "items retried",
+    "single items retried",
+  ];
   expect(wanted.filter((what) => (seen.what.get(what) ?? 0) < 3)).toEqual([]);
   const causes = [PruneCause.DEAD_LETTER_RETENTION, PruneCause.DISCARDED];
   expect(causes.filter((cause) => !seen.pruned.has(cause)).map((cause) => PruneCause[cause])).toEqual([]);

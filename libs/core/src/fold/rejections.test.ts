@@ -51,12 +51,12 @@ const source = (path: string): string => readFileSync(`${HERE}/${path}`, "utf8")
 const codesIn = (text: string): string[] =>
   Array.from(text.matchAll(/RejectCode\.([A-Z_]+)/g), ([, code = ""]) => code);
 /** Functions that say why something is refused, and where they stand. */
-const SHARED: Readonly<Record<string, string>> = {
+const SHARED: Readonly<Record<string, string | readonly string[]>> = {
   beginRun: "../actor/begin-run.ts",
   nameRefusal: "../actor/begin-run.ts",
   payloadProblem: "../actor/actor.ts",
   reopen: "../actor/reopen.ts",
-  reopenByHand: "../actor/reopen.ts",
+  retryByHand: ["../actor/retry-items.ts", "../actor/reopen.ts"],
   absentCode: "../views/absent.ts",
   movedLetters: "../actor/move-to-dead-letters.ts",
   discardedLetters: "../actor/discard-dead-letters.ts",
@@ -74,7 +74,8 @@ test("every code that a handler can refuse with has a case above", () => {
       ([, name = ""]) => name,
     );
     const shared = Object.keys(SHARED).filter((name) => new RegExp(`\\b${name}\\(`).test(text));
-    const codes = new Set([text, ...shared.map((name) => source(SHARED[name] as string))].flatMap(codesIn));
+    const paths = shared.flatMap((name) => SHARED[name] ?? []);
+    const codes = new Set([text, ...paths.map(source)].flatMap(codesIn));
     for (const kind of kinds) {
       const covered = CASES.filter(([of]) => of === kind);
       if (covered.length === 0 && NEVER_REFUSED[kind as Kind] === undefined)

@@ -13,7 +13,6 @@ import {
   ItemsLoadedSchema,
   OnConflict,
   PruneKind,
-  RecoveryStrategy,
   RunStatus,
   SignalRunSchema,
 } from "@holdfast/proto";
@@ -30,7 +29,6 @@ import {
   ownerStamp,
   pruning,
   report,
-  retry,
   start,
   timersFired,
 } from "./build.js";
@@ -44,6 +42,7 @@ import type { Move } from "./move-kinds.js";
 import { bulkMove, bulkStepMove } from "./bulk-moves.js";
 import { instantMove, planMove, scheduleMove } from "./schedule-moves.js";
 import { OUTCOMES } from "./outcomes.js";
+import { retryItemsMove, retryMove } from "./retry-moves.js";
 import {
   at,
   breakerMove as changeBreakerMove,
@@ -56,7 +55,6 @@ import {
 } from "./control-moves.js";
 import { appliedKey, runKey } from "../state/tables.js";
 import { arbitraryDefinition, SIGNAL } from "./arbitrary-definition.js";
-import { isRunRetryable } from "../status.js";
 import { MS, type TestPartition } from "./partition.js";
 
 export {
@@ -74,15 +72,6 @@ export const arbitraryDefinitions = fc.tuple(
   arbitraryDefinition("first", "second"),
   arbitraryDefinition("second"),
 );
-
-const STRATEGIES = [
-  RecoveryStrategy.UNSPECIFIED,
-  RecoveryStrategy.UNSPECIFIED,
-  RecoveryStrategy.RETRY_FAILED,
-  RecoveryStrategy.RETRY_FROM_CHECKPOINT,
-  RecoveryStrategy.RETRY_ALL,
-  RecoveryStrategy.MANUAL,
-] as const;
 
 export class Mover {
   private controls: Command[] = [];
@@ -186,21 +175,10 @@ export class Mover {
             how % 7 < 4 ? 0 : how,
           ),
         );
-      case "retry": {
-        const strategy = at(STRATEGIES, how >> 2);
-        const failedRuns = this.known().filter((runId) =>
-          isRunRetryable(partition.view.get(runKey(runId))?.status ?? 0),
-        );
-        const candidates =
-          failedRuns.length > 0 && how % 8 !== 7 ? failedRuns : [...this.known(), "nobody", "Ł"];
-        return this.control(
-          retry(at(candidates, pick), {
-            force: how % 3 === 0,
-            who: "tester",
-            strategy,
-          }),
-        );
-      }
+      case "retry":
+        return this.control(retryMove(partition, this.known(), pick, how));
+      case "retry-items":
+        return this.control(retryItemsMove(partition, this.known(), pick, how));
       case "signal": {
         const runId = at([...this.known(), "nobody"], pick);
         const name = at([SIGNAL, SIGNAL, SIGNAL, "other", "no way"], how);

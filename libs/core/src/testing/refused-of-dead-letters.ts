@@ -1,8 +1,13 @@
-/** How moves to the dead letters, and discards, are refused. */
-import { type Command, DiscardDeadLettersSchema, MoveToDeadLettersSchema } from "@holdfast/proto";
+/** How moves to the dead letters, discards, and retries of single items are refused. */
+import {
+  type Command,
+  DiscardDeadLettersSchema,
+  MoveToDeadLettersSchema,
+  RecoveryStrategy,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { DEAD_LETTER_ITEMS_MAX } from "../limits.js";
-import { failed, json, succeeded } from "./build.js";
+import { DEAD_LETTER_ITEMS_MAX, RETRY_ITEMS_MAX } from "../limits.js";
+import { failed, json, retry, succeeded } from "./build.js";
 import type { TestPartition } from "./partition.js";
 import { begun, type Case, ended, pruned } from "./refused-scene.js";
 
@@ -56,6 +61,56 @@ export const REFUSED_OF_DEAD_LETTERS: readonly Case[] = [
         ),
       );
     },
+  ],
+  [
+    "retryRun",
+    "NO_SUCH_ITEM",
+    "of an action that is not",
+    (p) => (rows(p), p.control(retry("r", { action: "zz", items: [1] }))),
+  ],
+  ["retryRun", "NO_SUCH_ITEM", "items of no action", (p) => (rows(p), p.control(retry("r", { items: [1] })))],
+  [
+    "retryRun",
+    "NO_SUCH_ITEM",
+    "an item that is not",
+    (p) => (rows(p), p.control(retry("r", { action: "row", items: [1, 9] }))),
+  ],
+  [
+    "retryRun",
+    "NOT_FAILED",
+    "an item that succeeded",
+    (p) => (rows(p), p.control(retry("r", { action: "row", items: [0, 1] }))),
+  ],
+  [
+    "retryRun",
+    "MALFORMED",
+    "no item of an action",
+    (p) => (rows(p), p.control(retry("r", { action: "row" }))),
+  ],
+  [
+    "retryRun",
+    "UNSUPPORTED",
+    "single items with what begins all over",
+    (p) => (
+      rows(p), p.control(retry("r", { action: "row", items: [1], strategy: RecoveryStrategy.RETRY_ALL }))
+    ),
+  ],
+  [
+    "retryRun",
+    "TOO_LARGE",
+    "too many items",
+    (p) => {
+      rows(p, RETRY_ITEMS_MAX + 1);
+      return p.control(
+        retry("r", { action: "row", items: Array.from({ length: RETRY_ITEMS_MAX + 1 }, (_, i) => i + 1) }),
+      );
+    },
+  ],
+  [
+    "retryRun",
+    "NOT_DEAD_LETTER",
+    "of the dead letters, what is not there",
+    (p) => (rows(p), p.control(retry("r", { deadLetters: true }))),
   ],
   ["discardDeadLetters", "RUN_NOT_FOUND", "no run", (p) => p.control(discard())],
   ["discardDeadLetters", "PRUNED", "a pruned run", (p) => (pruned(p), p.control(discard()))],

@@ -24,6 +24,7 @@ import { appliedKey, chunkKey, chunkOf, readU32, runKey, tombstoneKey } from "..
 import { isRunTerminal, isTerminal } from "../status.js";
 import { checkLettersPruned, checkLettersStep } from "./dead-letter-invariants.js";
 import { must } from "./invariants.js";
+import { checkItemRetry } from "./retry-invariants.js";
 import { checkScheduleStep } from "./schedule-invariants.js";
 import { differences, type StateBytes } from "./memory-view.js";
 
@@ -40,6 +41,7 @@ export function checkStep(step: Step): void {
   const changed = differences(step.before, step.after);
   checkAnswers(step);
   checkStale(step, changed);
+  checkItemRetry(step);
   for (const key of changed) {
     const before = step.before.get(key);
     const after = step.after.get(key);

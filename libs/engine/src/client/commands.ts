@@ -100,6 +100,11 @@ interface ControlFields {
 export interface RetryRunFields extends ControlFields {
   readonly strategy?: RecoveryStrategy | undefined;
   readonly force?: boolean | undefined;
+  /** Name in the definition, with failed items of it; empty: whatever failed. */
+  readonly action?: string | undefined;
+  readonly items?: readonly number[] | undefined;
+  /** Of what failed, that which is in the dead letters. */
+  readonly deadLetters?: boolean | undefined;
 }
 
 export function retryRunCommand(fields: RetryRunFields): Command {
@@ -110,6 +115,9 @@ export function retryRunCommand(fields: RetryRunFields): Command {
     force: fields.force ?? false,
     who: fields.who,
     reason: fields.reason,
+    action: fields.action ?? "",
+    items: [...(fields.items ?? [])],
+    deadLetters: fields.deadLetters ?? false,
   };
   return command({ case: "retryRun", value }, fields.id, fields.nowMs);
 }

@@ -198,14 +198,11 @@ export class Holdfast implements RunHost {
     return guard(() => this.queries.signature(id));
   }
 
-  /** Retries a run's failed parts; says how many items and actions set off again. */
-  retry(runId: string, options: RetryOptions = {}): Promise<Accepted> {
-    const strategy = options.strategy === undefined ? undefined : RecoveryStrategy[options.strategy];
-    return this.#control(
-      runId,
-      (control) => retryRunCommand({ ...control, strategy, force: options.force }),
-      options,
-    );
+  /** Retries a run's failed parts, or single items; says how many items and actions set off again. */
+  retry(runId: string, { strategy, reason, requestId, ...what }: RetryOptions = {}): Promise<Accepted> {
+    const of = { ...what, strategy: strategy && RecoveryStrategy[strategy] };
+    const options = { ...(reason && { reason }), ...(requestId && { requestId }) };
+    return this.#control(runId, (control) => retryRunCommand({ ...control, ...of }), options);
   }
 
   /** What is in the dead-letter set, the last moved first, a page at a time. */

@@ -41,6 +41,12 @@ export interface RetryOptions {
   readonly strategy?: "RETRY_FAILED" | "RETRY_FROM_CHECKPOINT" | "RETRY_ALL";
   /** Also failures whose mode is terminal; audited. */
   readonly force?: boolean;
+  /** Not all that failed: items of this action alone. */
+  readonly action?: string;
+  /** Their indices, at most 1,000. What else failed stays as it is. */
+  readonly items?: readonly number[];
+  /** Of what failed, that which is in the dead letters: the run, or single items; of the action, where one is named. */
+  readonly deadLetters?: boolean;
   readonly reason?: string;
   /** The same id gets the same answer, never a second retry. Default: a fresh one. */
   readonly requestId?: string;

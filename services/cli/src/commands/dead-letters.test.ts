@@ -69,6 +69,24 @@ test("gives programs one document, or one line each", async () => {
   ]);
 });
 
+test("retries what of a run is there, or some of it", async () => {
+  const { code, out } = await holdfast("dead-letters", "retry", "import-1", "--reason", "mended");
+  expect([code, out]).toEqual([0, expect.stringContaining("Retrying 2 items and 3 actions of run import-1")]);
+  await holdfast("dead-letters", "retry", "import-1", "--action", "check");
+  await holdfast("dead-letters", "retry", "import-1", "--action", "check", "--items", "17");
+  expect(admin.asked).toEqual([
+    "retryRun import-1 id of the dead letters",
+    "retryRun import-1 id check# of the dead letters",
+    "retryRun import-1 id check#17 of the dead letters",
+  ]);
+  for (const args of [
+    ["retry", "import-1", "more"],
+    ["import-1", "--items", "3"],
+    ["retry", "import-1", "--items", "3"],
+  ])
+    expect([args, (await holdfast("dead-letters", ...args)).code]).toEqual([args, 2]);
+});
+
 test("moves a run, or items of it", async () => {
   expect((await holdfast("dead-letter", "import-1", "--reason", "poison")).out).toBe(
     "Run import-1: in the dead letters until retried, discarded, or past dead-letter retention.\n",

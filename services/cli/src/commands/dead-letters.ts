@@ -1,7 +1,6 @@
-/** `holdfast dead-letters`, `dead-letter` and `discard`: what failed for good, put aside, looked at, and given up. */
+/** `holdfast dead-letters`, `dead-letter` and `discard`: what failed for good, put aside, looked at, retried, and given up. */
 import { randomUUID } from "node:crypto";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { DEAD_LETTER_ITEMS_MAX } from "@holdfast/core";
 import {
   DeadLetterViewSchema,
   DiscardDeadLettersResponseSchema,
@@ -14,7 +13,9 @@ import type { Command } from "commander";
 import { CliError, ExitCode, usageError } from "../exit-codes.js";
 import { discardedLine, movedText, renderDeadLetters, renderReasons } from "../render/dead-letters.js";
 import { enumValue, listOf, moment, wholeNumber } from "../values.js";
+import { addItems, ITEM, namedItems } from "./item-names.js";
 import type { Register } from "./register.js";
+import { retryOne } from "./retry.js";
 
 interface ListOptions {
   readonly workflow?: string;
@@ -26,6 +27,10 @@ interface ListOptions {
   readonly page?: string;
   readonly all?: boolean;
   readonly reasons?: boolean;
+  readonly action?: string;
+  readonly items?: number[];
+  readonly force?: boolean;
+  readonly reason?: string;
 }
 
 const PAGE_SIZE = 50;
@@ -36,9 +41,9 @@ export function registerDeadLetters(program: Command, register: Register): void 
     .command("dead-letters")
     .summary("what was put aside because it failed for good, the last first")
     .description(
-      "Lists runs and items in the dead letters: nothing prunes them until they are retried, discarded, or were there for as long as `holdfast retention` says. With --all --json: one JSON line each.",
+      "Lists runs and items in the dead letters: nothing prunes them until they are retried, discarded, or were there for as long as `holdfast retention` says. With --all --json: one JSON line each. `dead-letters retry <id>` sets off what of a run is there.",
     )
-    .argument("[id]", "of this run only")
+    .argument("[words...]", "an id: of this run only; or `retry <id>`")
     .option("-w, --workflow <name>", "of this workflow only")
     .option("-q, --queue <name>", "of this queue only")
     .option(
@@ -51,8 +56,24 @@ export function registerDeadLetters(program: Command, register: Register): void 
     .option("--reasons", "one after the other, with the whole reason and error")
     .option("-n, --limit <n>", `how many; default: ${PAGE_SIZE}`, wholeNumber(1, 1_000))
     .option("--page <token>", "go on where a page ended")
-    .option("--all", "every page");
-  register(list, (context, [runId = ""], options: ListOptions) => {
+    .option("--all", "every page")
+    .option("--action <name>", "with retry: not all that is there, items of this action")
+    .option("--items <indices>", "with retry: which; default: all that are there of the action", listOf(ITEM))
+    .option("--force", "with retry: also failures whose mode is terminal; this is audited")
+    .option("--reason <text>", "with retry: why, for whoever reads the run's history");
+  register(list, (context, words, options: ListOptions) => {
+    const [first = "", second] = words.flat();
+    const isRetry = first === "retry" && second !== undefined;
+    if (words.flat().length > (isRetry ? 2 : 1))
+      throw usageError("Say `dead-letters`, `dead-letters <id>`, or `dead-letters retry <id>`.");
+    if (isRetry)
+      return context.withAdmin(async (admin) => {
+        await retryOne(context, admin, { runId: second, ...namedItems(options), deadLetters: true }, options);
+        return ExitCode.done;
+      });
+    if (options.action !== undefined || options.items !== undefined)
+      throw usageError("--action and --items belong to `dead-letters retry <id>`.");
+    const runId = first;
     const nowMs = context.io.nowMs();
     const movedAfter = momentOf("--since", options.since, nowMs);
     const movedBefore = momentOf("--until", options.until, nowMs);
@@ -100,18 +121,8 @@ interface ChangeOptions {
   readonly items?: number[];
 }
 
-const addNaming = (command: Command, what: string): Command =>
-  command
-    .argument("<id>", "the run's id")
-    .option("--action <name>", "not the run: items of this action")
-    .option(
-      "--items <indices>",
-      `${what}, as \`holdfast items\` shows them; several with commas, at most ${DEAD_LETTER_ITEMS_MAX}`,
-      listOf(wholeNumber(0, 4_294_967_294)),
-    );
-
 export function registerDeadLetter(program: Command, register: Register): void {
-  const move = addNaming(
+  const move = addItems(
     program
       .command("dead-letter")
       .summary("put a failed run, or failed items of it, aside")
@@ -122,7 +133,7 @@ export function registerDeadLetter(program: Command, register: Register): void {
   ).option("--reason <text>", "why, for whoever finds it there");
   register(move, (context, [runId = ""], options: ChangeOptions) =>
     context.withAdmin(async (admin) => {
-      const { action, items } = named(options);
+      const { action, items } = namedItems(options);
       if (action !== "" && items.length === 0)
         throw new CliError(
           ExitCode.usage,
@@ -136,7 +147,7 @@ export function registerDeadLetter(program: Command, register: Register): void {
     }),
   );
 
-  const discard = addNaming(
+  const discard = addItems(
     program
       .command("discard")
       .summary("give up what is in the dead letters, for a reason that is kept")
@@ -147,7 +158,7 @@ export function registerDeadLetter(program: Command, register: Register): void {
   ).requiredOption("--reason <text>", "why; it stays in the run's history");
   register(discard, (context, [runId = ""], options: ChangeOptions) =>
     context.withAdmin(async (admin) => {
-      const { action, items } = named(options);
+      const { action, items } = namedItems(options);
       const { reason = "" } = options;
       if (reason.trim() === "")
         throw new CliError(ExitCode.usage, "Say why with --reason: it stays in the run's history.");
@@ -163,13 +174,4 @@ export function registerDeadLetter(program: Command, register: Register): void {
       return ExitCode.done;
     }),
   );
-}
-
-function named({ action = "", items = [] }: ChangeOptions): {
-  readonly action: string;
-  readonly items: number[];
-} {
-  if (action === "" && items.length > 0)
-    throw new CliError(ExitCode.usage, "Say with --action which action the items are of.");
-  return { action, items };
 }

@@ -18,20 +18,23 @@ import { renderRetryOutcome, renderRetryResult } from "../render/retry.js";
 import { runStatusWord } from "../render/status.js";
 import { countOf, safeText } from "../render/text.js";
 import { enumValue, listOf, wholeNumber } from "../values.js";
+import { addItems, namedItems } from "./item-names.js";
 import type { Register } from "./register.js";
 import { exitCodeOfRun, showRun } from "./show-run.js";
 import { addWaiting } from "./start.js";
 
-interface RetryOptions {
+export interface RetryOptions {
   readonly strategy?: RecoveryStrategy;
   readonly force?: boolean;
   readonly reason?: string;
   readonly wait?: boolean;
   readonly strict?: boolean;
   readonly timeout?: number;
+  readonly action?: string;
+  readonly items?: number[];
 }
 
-const addRetrying = (command: Command): Command =>
+export const addRetrying = (command: Command): Command =>
   command
     .option(
       "--strategy <strategy>",
@@ -45,29 +48,21 @@ export function registerRetry(program: Command, register: Register): void {
   const command = addRetrying(
     program
       .command("retry")
-      .summary("retry one run's failed parts")
-      .description("Runs again what failed in one run; what succeeded stays, and flows on.")
-      .argument("<id>", "the run's id"),
+      .summary("retry one run's failed parts, or single items of it")
+      .description(
+        "Runs again what failed in one run; what succeeded stays, and flows on. With --action and --items only those: what else failed stays as it is.",
+      ),
   );
-  register(addWaiting(command), (context, [runId = ""], options: RetryOptions) =>
+  register(addWaiting(addItems(command, "which")), (context, [runId = ""], options: RetryOptions) =>
     context.withAdmin(async (admin) => {
-      const answer = await admin.retryRun({
-        runId,
-        strategy: options.strategy ?? RecoveryStrategy.UNSPECIFIED,
-        force: options.force === true,
-        reason: options.reason ?? "",
-        // Of our own making, so that the same call sent again is the same retry.
-        requestId: randomUUID(),
-      });
-      if (!context.json) {
-        const what = [countOf(answer.items, "item"), countOf(answer.actions, "action")].join(" and ");
-        context.print([`Retrying ${what} of run ${safeText(runId)}: ${runStatusWord(answer.status)}`]);
-      }
-      if (options.wait !== true) {
-        if (context.json) context.printJson(RetryRunResponseSchema, answer);
-        else context.print([`Follow it: ${context.screen().command(`run ${runId} --watch`)}`]);
-        return ExitCode.done;
-      }
+      const { action, items } = namedItems(options);
+      if (action !== "" && items.length === 0)
+        throw new CliError(
+          ExitCode.usage,
+          "Say which with --items; to retry all that failed, retry the run: leave out --action.",
+        );
+      await retryOne(context, admin, { runId, action, items }, options);
+      if (options.wait !== true) return ExitCode.done;
       const timeoutMs = options.timeout === undefined ? undefined : options.timeout * 1_000;
       const run = await followWithProgress(context, admin, runId, {
         signal: context.io.interrupted,
@@ -78,6 +73,32 @@ export function registerRetry(program: Command, register: Register): void {
       return exitCodeOfRun(run, options.strict === true);
     }),
   );
+}
+
+/** Sends one retry, says what it set off, and where to look unless it is waited for. */
+export async function retryOne(
+  context: CommandContext,
+  admin: AdminClient,
+  which: { runId: string; action: string; items: number[]; deadLetters?: boolean },
+  options: RetryOptions,
+): Promise<void> {
+  const answer = await admin.retryRun({
+    ...which,
+    strategy: options.strategy ?? RecoveryStrategy.UNSPECIFIED,
+    force: options.force === true,
+    reason: options.reason ?? "",
+    // Of our own making, so that the same call sent again is the same retry.
+    requestId: randomUUID(),
+  });
+  const { runId, action } = which;
+  const counts = action === "" ? [countOf(answer.items, "item"), countOf(answer.actions, "action")] : [];
+  const what =
+    action === "" ? counts.join(" and ") : `${countOf(answer.items, "item")} of ${safeText(action)}`;
+  if (!context.json)
+    context.print([`Retrying ${what} of run ${safeText(runId)}: ${runStatusWord(answer.status)}`]);
+  if (options.wait === true) return;
+  if (context.json) context.printJson(RetryRunResponseSchema, answer);
+  else context.print([`Follow it: ${context.screen().command(`run ${runId} --watch`)}`]);
 }
 
 export interface RetryFailedOptions {

@@ -1,7 +1,7 @@
-/** RetryRun: an operator sets an ended run off again, wholly or in part. */
+/** RetryRun: an operator sets an ended run off again: what failed of it, all of it, or single items. */
 import { type Command, type RetryRun } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
-import { reopenByHand } from "../../actor/reopen.js";
+import { retryByHand } from "../../actor/retry-items.js";
 import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
@@ -19,8 +19,7 @@ export function retryRun(
       retry.runId,
     );
   }
-  const { strategy, force, who, reason } = retry;
-  const reopened = reopenByHand(actor, { strategy, force, who, reason });
+  const reopened = retryByHand(actor, retry);
   if (reopened.refused !== undefined) {
     return ctx.reject(
       command,
