@@ -98,7 +98,7 @@ it("single items are retried, and the others left as they are; items in the dead
     [{ action: "no way", items: [0] }, "INVALID_ARGUMENT", "action"],
     [{ action: "check", items: Array.from({ length: 1_001 }, (_, i) => i) }, "INVALID_ARGUMENT", "1,?000"],
     [{ action: "check", items: [9] }, "NOT_FOUND", "has no item 9"],
-    [{ action: "zz", items: [0] }, "NOT_FOUND", "has no action \"zz\""],
+    [{ action: "zz", items: [0] }, "NOT_FOUND", 'has no action "zz"'],
     [{ action: "check", items: [3] }, "FAILED_PRECONDITION", "is not failed: it is SUCCEEDED"],
     [
       { action: "check", items: [0], strategy: RecoveryStrategy.RETRY_ALL },

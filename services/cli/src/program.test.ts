@@ -370,18 +370,6 @@ describe("mending", () => {
     expect(out).toContain("Retrying 2 items and 3 actions of run import-1: RUNNING");
   });
 
-  it("retries single items", async () => {
-    const { out } = await holdfast("retry import-1 --action check --items 3,7");
-    expect(admin.asked).toEqual(["retryRun import-1 id check#3+7"]);
-    expect(out).toContain("Retrying 2 items of check of run import-1: RUNNING");
-    for (const args of [
-      "retry import-1 --items 3",
-      "retry import-1 --action check",
-      "retry import-1 --items x",
-    ])
-      expect([args, (await holdfast(args)).code]).toEqual([args, 2]);
-  });
-
   it("tells each result, then the outcome", async () => {
     const { code, out } = await holdfast("retry-failed --workflow films");
     expect(code).toBe(0);

@@ -200,8 +200,8 @@ function itemsRefusal(actor: Actor, action: ActionPlan, items: readonly number[]
       code: RejectCode.NOT_FAILED,
       message: `run ${runId} is recovered by itself at ${timeText(run.recoverAtNs)}, items and all: move them when it has failed again, or move the run, which calls that off`,
     };
-  const notFailed = notFailedItem(actor, action, items, "nothing was moved");
-  if (notFailed !== undefined) return notFailed;
+  const wrong = notFailedItem(actor, action, items, "nothing was moved");
+  if (wrong !== undefined) return wrong;
   const fresh = items.filter((item) => itemLetterAt(run, action.index, item) === undefined);
   if (fresh.length === 0) {
     const are = items.length === 1 ? "is" : "are";

@@ -87,6 +87,18 @@ test("retries what of a run is there, or some of it", async () => {
     expect([args, (await holdfast("dead-letters", ...args)).code]).toEqual([args, 2]);
 });
 
+test("retries single items of a run, wherever they are", async () => {
+  const { out } = await holdfast("retry", "import-1", "--action", "check", "--items", "3,7");
+  expect(admin.asked).toEqual(["retryRun import-1 id check#3+7"]);
+  expect(out).toContain("Retrying 2 items of check of run import-1: RUNNING");
+  for (const wrong of [
+    ["--items", "3"],
+    ["--action", "check"],
+    ["--action", "check", "--items", "x"],
+  ])
+    expect([wrong, (await holdfast("retry", "import-1", ...wrong)).code]).toEqual([wrong, 2]);
+});
+
 test("moves a run, or items of it", async () => {
   expect((await holdfast("dead-letter", "import-1", "--reason", "poison")).out).toBe(
     "Run import-1: in the dead letters until retried, discarded, or past dead-letter retention.\n",
