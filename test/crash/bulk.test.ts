@@ -1,6 +1,6 @@
 /**
- * Fifty times the node is killed in the middle of bulk operations, alone or two on the same runs, in waves or not, some aborted: each ends,
- * comes to each of its runs once, and a run that two of them mean is set off by one.
+ * Fifty times the node is killed in the middle of bulk operations of every kind, alone or two on the same runs, in waves or not, some limited,
+ * dry or aborted: each ends, comes to each of its runs once, and a run that two of them mean is taken by one.
  */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
@@ -8,8 +8,6 @@ import {
   BulkKind,
   type BulkOperationView,
   type BulkResult,
-  BulkResultKind,
-  type BulkSpec,
   BulkSpecSchema,
   BulkStatus,
   RunStatus,
@@ -24,12 +22,18 @@ import { Random } from "../support/random.js";
 import { viewProblems } from "../support/run-rules.js";
 import { PARTITIONS, System } from "../support/system.js";
 import { forEachOf, pause, until } from "../support/wait.js";
-import { mendable, waiting } from "./many-workflow.js";
+import {
+  type Ended,
+  Fates,
+  operationProblems,
+  type Planned,
+  type Round,
+  roundOf,
+  roundProblems,
+} from "./bulk-rounds.js";
+import { mendable, stubborn, waiting } from "./many-workflow.js";
 
 const ROUNDS = 50;
-/** More than one step of each partition. */
-const RUNS_MANY = 240;
-const RUNS_FEW = 40;
 const AT_ONCE = 100;
 /** How long after an operation is in the log the node is killed, at most. */
 const KILL_AFTER_MS_MAX = 60;
@@ -39,6 +43,7 @@ const ENDED_MS_MAX = 60_000;
 const TEST_MS_MAX = 600_000;
 const PAGE = 500;
 const KILLS_MIDWAY_MIN = 8;
+const DEFINITIONS = { mendable, stubborn, waiting };
 
 const IN_THE_MIDDLE: ReadonlySet<BulkStatus> = new Set([
   BulkStatus.MATCHING,
@@ -48,42 +53,6 @@ const IN_THE_MIDDLE: ReadonlySet<BulkStatus> = new Set([
 ]);
 const isInTheMiddle = (view: BulkOperationView | undefined): boolean =>
   view !== undefined && IN_THE_MIDDLE.has(view.status);
-
-interface Planned {
-  readonly operationId: string;
-  readonly spec: BulkSpec;
-  readonly runIds: readonly string[];
-  readonly aborted: boolean;
-}
-
-interface Round {
-  readonly workflow: "mendable" | "waiting";
-  readonly runIds: readonly string[];
-  readonly operations: readonly Planned[];
-}
-
-interface Ended {
-  readonly planned: Planned;
-  readonly view: BulkOperationView;
-  readonly results: readonly BulkResult[];
-}
-
-function roundOf(round: number, random: Random): Round {
-  const isRetry = random.next() < 0.75;
-  const runs = random.next() < 0.2 ? RUNS_MANY : RUNS_FEW;
-  const runIds = Array.from({ length: runs }, (_, n) => `run-${round}-${n}`);
-  const workflow = isRetry ? "mendable" : "waiting";
-  const operations = Array.from({ length: random.between(1, 2) }, (_, n): Planned => {
-    const byIds = random.next() < 0.3;
-    const waves = isRetry && random.next() < 0.5 ? { canaryFirst: 5, canaryThen: runs / 4 } : {};
-    const selector = byIds ? { byIds } : { workflow };
-    const kind = isRetry ? BulkKind.RETRY : BulkKind.CANCEL;
-    const spec = init(BulkSpecSchema, { kind, ...selector, ...waves, who: "a test", reason: "mended" });
-    const aborted = random.next() < 0.25;
-    return { operationId: `op-${round}-${n}`, spec, runIds: byIds ? runIds : [], aborted };
-  });
-  return { workflow, runIds, operations };
-}
 
 /** The same command however often. */
 const begin = (client: Holdfast, { operationId, spec, runIds }: Planned): Promise<number> =>
@@ -141,47 +110,6 @@ async function endOf(client: Holdfast, planned: Planned): Promise<Ended> {
   return { planned, view, results };
 }
 
-const ofKind = (results: readonly BulkResult[], kind: BulkResultKind): BulkResult[] =>
-  results.filter((result) => result.kind === kind);
-
-/** What an operation says of itself must agree with the results of its runs. */
-function operationProblems({ planned, view, results }: Ended): string[] {
-  const problems: string[] = [];
-  const say = (holds: boolean, problem: string): void => {
-    if (!holds) problems.push(`${planned.operationId}, ${BulkStatus[view.status]}: ${problem}`);
-  };
-  const counts = view.counts ?? { done: 0n, raced: 0n, refused: 0n, pruned: 0n };
-  const { done, raced, refused, pruned } = counts;
-  const cameTo = done + raced + refused + pruned;
-  const { status, total, left, ends } = view;
-  say(
-    status === BulkStatus.COMPLETED || (planned.aborted && status === BulkStatus.ABORTED),
-    `that is not how it was to end: ${view.detail}`,
-  );
-  if (status === BulkStatus.COMPLETED) say(cameTo === total, `it came to ${cameTo} of ${total}`);
-  else if (total > 0n) say(cameTo + left === total, `it came to ${cameTo} of ${total}, and ${left} are left`);
-  say(refused + pruned === 0n, `${refused} were refused, ${pruned} pruned`);
-  say(new Set(results.map(({ runId }) => runId)).size === results.length, "a run has two results");
-  say(BigInt(results.length) === cameTo, `it came to ${cameTo}, and has ${results.length} results`);
-  say(BigInt(ofKind(results, BulkResultKind.DONE).length) === done, `${done} are counted as done`);
-  say(BigInt(ofKind(results, BulkResultKind.RACED).length) === raced, `${raced} are counted as raced`);
-  if (planned.spec.kind === BulkKind.RETRY)
-    say((ends?.completed ?? 0n) === done, `it set ${done} off, of which ${ends?.completed} completed`);
-  return problems;
-}
-
-/** Of those of the same runs together: each run is done by one of them, or, where all that meant it were aborted, by none. */
-function roundProblems({ runIds, operations }: Round, ended: readonly Ended[]): string[] {
-  const done = ended.flatMap(({ results }) => ofKind(results, BulkResultKind.DONE).map(({ runId }) => runId));
-  const problems: string[] = [];
-  const once = new Set(done.filter((runId) => runIds.includes(runId)));
-  if (new Set(done).size !== done.length) problems.push("two operations have done the same run");
-  const isSure = operations.some(({ aborted }) => !aborted);
-  if (isSure && once.size !== runIds.length)
-    problems.push(`${once.size} of ${runIds.length} runs were done by ${operations.length} operations`);
-  return problems;
-}
-
 async function allRuns(client: Holdfast, workflow: string): Promise<RunSummary[]> {
   const runs: RunSummary[] = [];
   let pageToken = "";
@@ -191,6 +119,17 @@ async function allRuns(client: Holdfast, workflow: string): Promise<RunSummary[]
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
   return runs;
+}
+
+async function deadLetters(client: Holdfast): Promise<string[]> {
+  const runIds: string[] = [];
+  let pageToken = "";
+  do {
+    const page = await client.deadLetters({ workflow: "mendable", pageSize: PAGE, pageToken });
+    runIds.push(...page.letters.map(({ runId }) => runId));
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return runIds.toSorted();
 }
 
 let system: System | undefined;
@@ -215,8 +154,8 @@ test("bulk operations go on over kills of the node: none comes to a run twice, o
   });
   const client = await running.connect();
   const admin = await running.startAdmin();
-  const started = { mendable: 0, waiting: 0 };
-  const all: Ended[] = [];
+  const started = { mendable: 0, stubborn: 0, waiting: 0 };
+  const fates = new Fates();
   const killedIn = new Map<string, number>();
 
   const isReady = async ({ workflow }: Round): Promise<boolean> =>
@@ -224,10 +163,11 @@ test("bulk operations go on over kills of the node: none comes to a run twice, o
     (await client.list({ workflow, statuses: [RunStatus.RUNNING], pageSize: 1 })).runs.length === 0;
 
   for (let n = 0; n < ROUNDS; n++) {
-    const round = roundOf(n, random);
-    const definition = round.workflow === "mendable" ? mendable : waiting;
-    await forEachOf(round.runIds, AT_ONCE, (runId) => client.start(definition, undefined, { runId }));
-    started[round.workflow] += round.runIds.length;
+    const round = roundOf(n, random, fates);
+    const { fresh, workflow } = round;
+    await forEachOf(fresh, AT_ONCE, (runId) => client.start(DEFINITIONS[workflow], undefined, { runId }));
+    fates.started(round);
+    started[workflow] += fresh.length;
     await until("all runs of the round to fail", () => isReady(round), ENDED_MS_MAX);
 
     const { operations } = round;
@@ -249,27 +189,27 @@ test("bulk operations go on over kills of the node: none comes to a run twice, o
     await running.startNode();
 
     const ended = await Promise.all(operations.map((operation) => endOf(client, operation)));
-    expect(ended.flatMap(operationProblems)).toEqual([]);
+    expect(ended.flatMap((each) => operationProblems(workflow, each))).toEqual([]);
     expect(roundProblems(round, ended)).toEqual([]);
-    all.push(...ended);
+    expect(fates.ended(round, ended)).toEqual([]);
   }
+  expect(await deadLetters(client)).toEqual(fates.dead());
 
-  // What was aborted left some.
+  // What was aborted, limited or put aside left some.
   for (const [operationId, kind, workflow] of [
+    ["rest-discarded", BulkKind.DISCARD, "mendable"],
     ["rest-retried", BulkKind.RETRY, "mendable"],
     ["rest-cancelled", BulkKind.CANCEL, "waiting"],
   ] as const) {
-    const spec = init(BulkSpecSchema, { kind, workflow, who: "a test" });
+    const spec = init(BulkSpecSchema, { kind, workflow, who: "a test", reason: "the rest" });
     const rest: Planned = { operationId, spec, runIds: [], aborted: false };
     await begin(client, rest);
     const ended = await endOf(client, rest);
-    expect(operationProblems(ended)).toEqual([]);
-    all.push(ended);
+    expect(operationProblems(workflow, ended)).toEqual([]);
+    expect(fates.ended({ workflow }, [ended])).toEqual([]);
   }
+  expect(await deadLetters(client)).toEqual([]);
 
-  const done = all.flatMap(({ results }) => ofKind(results, BulkResultKind.DONE).map(({ runId }) => runId));
-  expect(new Set(done).size).toBe(done.length);
-  expect(done.length).toBe(started.mendable + started.waiting);
   const retried = await allRuns(client, "mendable");
   expect(retried.length).toBe(started.mendable);
   const wrong = retried.filter(
@@ -282,11 +222,17 @@ test("bulk operations go on over kills of the node: none comes to a run twice, o
     ({ status, generation }) => status !== RunStatus.CANCELLED || generation !== 1,
   );
   expect(open.map(({ runId }) => runId)).toEqual([]);
-  for (const { runId } of [...retried, ...cancelled].filter((_run, at) => at % 50 === 0))
+  const halted = await allRuns(client, "stubborn");
+  expect(halted.length).toBe(started.stubborn);
+  const other = halted.filter(
+    ({ runId, status, generation }) => status !== RunStatus.FAILED || generation !== fates.generation(runId),
+  );
+  expect(other.map(({ runId }) => runId)).toEqual([]);
+  for (const { runId } of [...retried, ...cancelled, ...halted].filter((_run, at) => at % 50 === 0))
     expect(viewProblems(await client.get(runId))).toEqual([]);
   // A handler may be asked again by a node that was killed, but never for an attempt beyond the retry.
   const attempts = new Set(effectsOf(effects).keys());
-  expect(attempts.size).toBe(started.mendable * 2);
+  expect(attempts.size).toBe(started.mendable + started.stubborn + fates.retriesInAll());
   expect([...attempts].filter((line) => !/ attempt [12]$/.test(line))).toEqual([]);
 
   const found: string[] = [];

@@ -1,4 +1,4 @@
-/** The workflows of the test of bulk operations: one whose runs fail until they are retried, and one whose runs nobody works on. */
+/** The workflows of the test of bulk operations: whose runs fail until they are retried, or always, or which nobody works on. */
 import { ActionError, workflow } from "@holdfast/sdk";
 import { effect } from "../support/effects.js";
 import { pause } from "../support/wait.js";
@@ -17,5 +17,10 @@ export const mendable = workflow("mendable").action(
     return "done";
   },
 );
+
+export const stubborn = workflow("stubborn").action("only", { retry: { maxAttempts: 1 } }, (_args, ctx) => {
+  effect(`${ctx.runId} attempt ${ctx.attempt}`);
+  throw new ActionError("VALIDATION", "nobody has mended its cause");
+});
 
 export const waiting = workflow("waiting", { queue: NOBODYS }).action("only", {}, () => "never");
