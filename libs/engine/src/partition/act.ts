@@ -10,7 +10,8 @@ import type { Processor } from "./processor.js";
 export interface ActingDeps {
   readonly processor: Processor;
   readonly deps: Pick<ProcessorDeps, "sink" | "metrics" | "logger">;
-  readonly owner: Owner;
+  /** The present one: each time of being owner has its own. */
+  readonly owner: () => Owner;
   readonly outbox: Outbox;
   /** The last log sequence that was folded. */
   readonly seq: () => bigint;
@@ -21,7 +22,7 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
   return (effect) => {
     switch (effect.kind) {
       case "dispatch":
-        if (sink.offer(processor, effect.task) === "full") owner.overflowed();
+        if (sink.offer(processor, effect.task) === "full") owner().overflowed();
         return;
       case "closed":
         sink.closed(processor, effect.runId, effect.action, effect.item, effect.attempt);
@@ -39,31 +40,31 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
         }
         return;
       case "load-items":
-        owner.loader.want(effect);
+        owner().loader.want(effect);
         return;
       case "timer":
-        owner.timerSet(effect.dueNs);
+        owner().timerSet(effect.dueNs);
         return;
       case "plan-schedule":
-        owner.planner.want(effect.name);
+        owner().planner.want(effect.name);
         return;
       case "bulk":
-        owner.bulk.want(effect.operationId);
+        owner().bulk.want(effect.operationId);
         return;
       case "messages":
-        owner.courier.wake(effect.to);
+        owner().courier.wake(effect.to);
         return;
       case "message-trouble":
-        owner.courier.note(effect);
+        owner().courier.note(effect);
         return;
       case "due-again":
-        owner.dueAgain(effect.runId);
+        owner().dueAgain(effect.runId);
         return;
       case "overdue":
         sink.overdue(processor, effect);
         return;
       case "attention":
-        owner.announcer.tell(effect.attention);
+        owner().announcer.tell(effect.attention);
         return;
       case "dead-letter":
         outbox.addDeadLetter(effect.letter);
@@ -73,10 +74,10 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
         tellTransition(deps.logger, effect);
         return;
       case "sweep":
-        owner.sweeper.wake();
+        owner().sweeper.wake();
         return;
       case "owner":
-        owner.folded(effect.node, effect.epoch);
+        owner().folded(effect.node, effect.epoch);
         return;
       case "stale-report":
         metrics.stale.inc();

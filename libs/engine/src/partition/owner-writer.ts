@@ -3,6 +3,7 @@
  *
  * 1. One entry at a time: `n` rises in log order.
  * 2. An unknown outcome is tried again with the same stamp until it is known.
+ * 3. For one time of being owner: once stopped it writes nothing more, and says so to whoever asks.
  */
 import {
   AnnounceOwnerSchema,
@@ -62,6 +63,7 @@ export class OwnerWriter {
 
   /** Resolves with its log sequence once the command is durable. Rejects with `closed` when the writer was stopped. */
   write(command: Command): Promise<number> {
+    if (this.stopped) return Promise.reject(stoppedError());
     return new Promise((done, failed) => {
       const bytes = encode(CommandSchema, command).length;
       this.queue.push({ command, bytes, done, failed });
@@ -115,4 +117,4 @@ export class OwnerWriter {
 }
 
 const stoppedError = (): PortError =>
-  new PortError("closed", "the partition was stopped before its owner's command was written");
+  new PortError("closed", "this node was the partition's owner no more before the command was written");

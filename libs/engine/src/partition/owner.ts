@@ -1,7 +1,8 @@
 /**
  * What only the owner of a partition does: announces itself, fires timers, loads items, has messages brought, finds due work again.
  *
- * 1. Acts only after its own announcement was folded, and stops when another's is.
+ * 1. Acts only after its own announcement was folded, and ends when another's is. Each time that a node becomes owner has an `Owner`
+ *    of its own, so that nothing of the time before is left over in it.
  * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
  */
 import { isPaused, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
@@ -45,6 +46,7 @@ export class Owner {
   readonly heldBack: HeldBack;
   readonly announcer: Announcer;
   private acting = false;
+  private ended = false;
   private announcing:
     | { readonly epoch: bigint; readonly resolve: () => void; readonly reject: (error: unknown) => void }
     | undefined;
@@ -105,7 +107,12 @@ export class Owner {
     return this.acting;
   }
 
-  /** Resolves once this node is the owner and has found all that is due. */
+  /** It was stopped, or another node became owner. */
+  get isOver(): boolean {
+    return this.ended;
+  }
+
+  /** Resolves once this node is the owner and has found all that is due; rejects with `unavailable` where another became owner meanwhile. */
   async announce(epoch: bigint): Promise<void> {
     const folded = new Promise<void>((resolve, reject) => {
       this.announcing = { epoch, resolve, reject };
@@ -113,13 +120,19 @@ export class Owner {
     folded.catch(() => undefined);
     await this.writer.announce(epoch);
     await folded;
-    await this.courier.begin();
-    await this.announcer.begin();
-    await this.planNextTimer();
-    await this.planner.begin();
-    await this.bulk.begin();
-    this.missed = true;
-    await this.findDuePages();
+    const begins = [
+      () => this.courier.begin(),
+      () => this.announcer.begin(),
+      () => this.planNextTimer(),
+      () => this.planner.begin(),
+      () => this.bulk.begin(),
+      () => this.findDuePages(),
+    ];
+    for (const begin of begins) {
+      await begin();
+      // What has begun was stopped; what has not must not begin after that.
+      if (this.ended) throw this.lostTo(this.applied().owner, this.applied().ownerEpoch);
+    }
     this.sweeper.begin();
     this.tellAgain();
   }
@@ -137,16 +150,21 @@ export class Owner {
     }
     // Who owned it before this node wanted to is history, met while catching up.
     if (!this.acting && announcing === undefined) return;
+    this.announcing = undefined;
     this.stop();
-    const error = new PortError(
-      "unavailable",
-      `partition ${this.deps.partition} is owned by ${node} since epoch ${epoch}`,
-    );
-    announcing?.reject(error);
+    announcing?.reject(this.lostTo(node, epoch));
+    this.processor.lost();
     this.deps.logger.warn("another node became owner of the partition", {
       partition: this.deps.partition,
       owner: node,
     });
+  }
+
+  private lostTo(node: string, epoch: bigint): PortError {
+    return new PortError(
+      "unavailable",
+      `partition ${this.deps.partition} is owned by ${node} since epoch ${epoch}`,
+    );
   }
 
   /** What went to the dead-letter set while nobody may have told of it. Work goes on meanwhile. */
@@ -163,6 +181,7 @@ export class Owner {
   }
 
   stop(): void {
+    this.ended = true;
     this.acting = false;
     this.announcing?.reject(new PortError("closed", "the partition was stopped"));
     this.announcing = undefined;

@@ -62,7 +62,9 @@ export class Processor {
   private commitPlanned = false;
   private readonly abort = new AbortController();
   private readonly outbox: Outbox;
-  private readonly owner: Owner;
+  private owner: Owner;
+  /** Workers may have tasks from this node. */
+  private hasDispatched = false;
   readonly notices: Notices;
   private readonly acting: (effect: FoldEffect) => void;
   private following: Promise<void> | undefined;
@@ -77,17 +79,11 @@ export class Processor {
       state: () => this.state,
       atNs: () => this.applied.atNs,
     });
-    this.owner = new Owner(
-      deps,
-      this,
-      () => this.state,
-      () => this.applied,
-      this.outbox,
-    );
+    this.owner = this.newOwner();
     this.acting = actingOn({
       processor: this,
       deps,
-      owner: this.owner,
+      owner: () => this.owner,
       outbox: this.outbox,
       seq: () => this.applied.seq,
     });
@@ -112,11 +108,28 @@ export class Processor {
     }
   }
 
-  /** Announces this node as owner and resolves once it acts. */
+  /** Announces this node as owner and resolves once it acts. Again after another node was the owner. */
   async own(): Promise<void> {
     if (this.phase !== "following") return;
+    if (this.owner.isOver) this.owner = this.newOwner();
+    this.hasDispatched = true;
     await this.owner.announce(this.applied.ownerEpoch + 1n);
     this.phase = "acting";
+  }
+
+  /** Another node is the owner: this one goes on following the log, and may own the partition again. */
+  lost(): void {
+    if (this.phase === "acting") this.phase = "following";
+  }
+
+  private newOwner(): Owner {
+    return new Owner(
+      this.deps,
+      this,
+      () => this.state,
+      () => this.applied,
+      this.outbox,
+    );
   }
 
   /** When the log was created that this state is of. */
@@ -312,7 +325,9 @@ export class Processor {
     metrics.entries.inc();
     for (const effect of effects) {
       // Until this node's own announcement is folded, nothing else is its business; what is due is then found in state.
-      if (this.owner.isActing || effect.kind === "owner") this.acting(effect);
+      // But an attempt that ended frees its place at the worker, whoever is the owner by then.
+      if (this.owner.isActing || effect.kind === "owner" || (effect.kind === "closed" && this.hasDispatched))
+        this.acting(effect);
     }
     this.afterEntry(entry);
   }
