@@ -195,6 +195,22 @@ describe("outcomes", () => {
     expect(ids).toEqual([[[1n, "startRun"]], [[1n, "startRun"]], [[1n, "startRun"]]]);
   });
 
+  it("of one command that is sent to all partitions come for each, while there is no room, too", async () => {
+    const { log, bus, client } = setUp({ maxQueued: 1 });
+    answer(log, bus, accept);
+    const command = Object.freeze(start("a"));
+    Object.freeze(command.kind);
+    Object.freeze(command.kind.value);
+    const outcomes = await Promise.all([0, 1, 2, 3].map((partition) => client.submit(partition, command)));
+    expect(outcomes.map(({ result }) => result.case)).toEqual(Array(4).fill("accepted"));
+    expect(new Set(outcomes.map(({ correlation }) => correlation)).size).toBe(4);
+    const ticket = client.submitStart(0, command);
+    expect((await ticket.accepted).result.case).toBe("accepted");
+    await client.send(1, Object.freeze({ ...command, correlation: 7n }));
+    expect(batches(log, 1).at(-1)?.commands[0]?.correlation).toBe(0n);
+    expect(command).toEqual(start("a"));
+  });
+
   it("that never come are given up, naming the partition", async () => {
     const { client } = setUp();
     await expect(client.submit(3, start("a"))).rejects.toMatchObject({

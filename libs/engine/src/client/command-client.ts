@@ -116,7 +116,8 @@ export class CommandClient {
   }
 
   /**
-   * Sends a command and resolves with what the fold said of it. Takes the command over (its `correlation` is set here).
+   * Sends a command and resolves with what the fold said of it. The command stays the caller's: nothing is set on it, and the same may be
+   * sent to other partitions. Until this has resolved the caller must not change it either.
    * Rejects with a `PortError`: `too-large` (this command alone is), `full`, `closed`, `timeout` (stored, but nobody
    * answered), `unknown-outcome` and others of the log. Sending the same again is safe after each of them.
    */
@@ -125,12 +126,12 @@ export class CommandClient {
   }
 
   /**
-   * As `submit`, for a `StartRun`: sets its `notify_end`, gives it an id where it has none (so that one sent again gets
+   * As `submit`, for a `StartRun`: asks for `notify_end`, sends it under an id where it has none (so that one sent again gets
    * its own answer), and listens for the run's end too.
    */
   submitStart(partition: number, command: Command): StartTicket {
-    if (command.kind.case === "startRun") command.kind.value.notifyEnd = true;
-    return new StartTicket((ticket) => this.#submit(partition, command, ticket));
+    const notifying = notifyingEnd(command);
+    return new StartTicket((ticket) => this.#submit(partition, notifying, ticket));
   }
 
   /** Sends a command nobody waits for; resolves with its log sequence once it is durable. Rejects as `submit` does. */
@@ -142,8 +143,8 @@ export class CommandClient {
 
   /** As `send`, without a promise for each command: for those who send very many. */
   deliver(partition: number, command: Command, receipt: Receipt): void {
-    command.correlation = 0n;
-    this.#admit(partition, command, receipt, undefined);
+    const unanswered = command.correlation === 0n ? command : { ...command, correlation: 0n };
+    this.#admit(partition, unanswered, receipt, undefined);
   }
 
   /**
@@ -165,12 +166,14 @@ export class CommandClient {
     this.#listen();
     return new Promise((resolve, reject) => {
       const correlation = ++this.#lastCorrelation;
-      command.correlation = BigInt(correlation);
+      const { $typeName, issuedAtNs, kind } = command;
       // Tells a start that is sent again from another that finds the run there.
-      if (ticket !== undefined && command.id === "")
-        command.id = `${this.producer}.${correlation.toString(36)}`;
+      const needsId = ticket !== undefined && command.id === "";
+      const id = needsId ? `${this.producer}.${correlation.toString(36)}` : command.id;
+      // An envelope of its own: while this one waits for room, the same command may be sent to another partition.
+      const sent: Command = { $typeName, id, issuedAtNs, correlation: BigInt(correlation), kind };
       const awaited = new AwaitedCommand(this.#awaited, partition, correlation, resolve, reject, ticket);
-      this.#admit(partition, command, awaited, awaited);
+      this.#admit(partition, sent, awaited, awaited);
     });
   }
 
@@ -265,4 +268,11 @@ export class CommandClient {
       `the command client of ${this.producer} is closed; what it had not confirmed by then may be stored or not: send the same again through a new one`,
     );
   }
+}
+
+/** Itself where it says so already: who starts very many makes them so. */
+function notifyingEnd(command: Command): Command {
+  const { kind } = command;
+  if (kind.case !== "startRun" || kind.value.notifyEnd) return command;
+  return { ...command, kind: { case: "startRun", value: { ...kind.value, notifyEnd: true } } };
 }

@@ -67,6 +67,8 @@ export interface StartRunFields {
   readonly onConflict?: OnConflict | undefined;
   /** Where it came from, for people. */
   readonly origin?: string | undefined;
+  /** Who starts it is told of its end. */
+  readonly notifyEnd?: boolean | undefined;
 }
 
 export function startRunCommand(fields: StartRunFields): Command {
@@ -81,7 +83,7 @@ export function startRunCommand(fields: StartRunFields): Command {
     startAtNs: startAtMs === undefined ? 0n : BigInt(Math.floor(startAtMs)) * NS_PER_MS,
     traceparent: fields.traceparent ?? "",
     onConflict: fields.onConflict ?? OnConflict.UNSPECIFIED,
-    notifyEnd: false,
+    notifyEnd: fields.notifyEnd ?? false,
     origin: fields.origin ?? "",
   };
   return command({ case: "startRun", value });

@@ -358,6 +358,7 @@ export class Holdfast implements RunHost {
       traceparent: options.traceparent,
       onConflict: CONFLICTS[options.onConflict ?? "return"],
       origin: this.#origin,
+      notifyEnd: true,
     });
     return this.commands.submitStart(partitionOf(runId, this.ports.log.partitions), command);
   }
