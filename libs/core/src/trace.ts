@@ -14,9 +14,15 @@ export function traceparentOf(given: string, runId: string, seq: number): string
   const name = `${runId}#${seq}`;
   const first = fnv1a(name);
   const second = fnv1a(name, SECOND_SEED);
-  const word = (n: number): string => hex(mix32((n % 2 === 0 ? first : second) + Math.imul(n, GOLDEN)));
-  return `00-${word(0)}${word(1)}${word(2)}${hex(mix32(first ^ second) | 1)}-${word(4)}${hex(mix32(second + 5) | 1)}-${SAMPLED}`;
+  const traceId =
+    hex(word(first, 0)) + hex(word(second, 1)) + hex(word(first, 2)) + hex(mix32(first ^ second) | 1);
+  return `00-${traceId}-${hex(word(first, 4))}${hex(mix32(second + 5) | 1)}-${SAMPLED}`;
 }
 
+const word = (half: number, n: number): number => mix32(half + Math.imul(n, GOLDEN));
+
+const BYTES_IN_HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** Eight digits. Odd words keep an id from being all zero. */
-const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
+const hex = (bits: number): string =>
+  `${BYTES_IN_HEX[bits >>> 24]}${BYTES_IN_HEX[(bits >>> 16) & 0xff]}${BYTES_IN_HEX[(bits >>> 8) & 0xff]}${BYTES_IN_HEX[bits & 0xff]}`;

@@ -4,7 +4,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { mix32 } from "@holdfast/core";
-import { setRetentionCommand } from "@holdfast/engine";
+import { DEFAULT_ENGINE_LIMITS, setRetentionCommand } from "@holdfast/engine";
 import {
   CommandBatchSchema,
   CommandSchema,
@@ -26,8 +26,8 @@ const RETENTION_H = 24;
 const REST_AT_H = 20;
 const RUNS_AN_ENTRY = 200;
 const RATIO_MAX = 1.5;
-/** A commit follows within a fraction of this. */
-const COMMIT_MS = 400;
+/** A commit follows within half of this. */
+const COMMIT_MS = 2 * DEFAULT_ENGINE_LIMITS.commitIntervalMs;
 /** Of a run's record: the field that says where its row in the expiry index is. */
 const EXPIRY_FIELD_BYTES = 10;
 

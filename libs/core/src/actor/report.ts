@@ -56,24 +56,32 @@ export interface Reporter {
 
 /** The outcome as it counts. */
 export function checkedOutcome(ctx: FoldContext, outcome: Outcome, by: Reporter, ofItem: boolean): Outcome {
-  const stamped = (failure: Init<Failure>, source: Source): Outcome => ({
-    case: "failure",
-    value: makeFailure(failure, { atNs: ctx.atNs, source, ...by }),
-  });
-  const failed = (message: string): Outcome =>
-    stamped({ mode: FailureMode.HANDLER_BUG, message, rawClass: "Report" }, Source.ENGINE);
-  if (outcome.case === undefined) return failed("the worker's report says neither success nor failure");
-  if (outcome.case === "success") {
-    const problem = payloadProblem(outcome.value.output);
-    if (problem !== undefined) return failed(`the output can't be kept: ${problem.message}`);
+  const problem = outcomeProblem(outcome, ofItem);
+  if (problem !== undefined) {
+    const failure = { mode: FailureMode.HANDLER_BUG, message: problem, rawClass: "Report" };
+    return stamped(ctx, by, failure, Source.ENGINE);
   }
-  if (outcome.case === "skip" && !ofItem) return failed("only an item can be skipped by its handler");
   if (outcome.case !== "failure") return outcome;
   // Only the owner may say that a worker was lost or a time-out passed without it.
   const source = ctx.batch.owner === undefined ? Source.WORKER : outcome.value.source || Source.ENGINE;
   // Counts by mode are the fold's own to make: a worker's could hide a terminal mode.
-  return stamped({ ...outcome.value, modes: [] }, source);
+  return stamped(ctx, by, { ...outcome.value, modes: [] }, source);
 }
+
+/** Why an outcome can't count as it was said. */
+function outcomeProblem(outcome: Outcome, ofItem: boolean): string | undefined {
+  if (outcome.case === undefined) return "the worker's report says neither success nor failure";
+  if (outcome.case === "success") {
+    const problem = payloadProblem(outcome.value.output);
+    return problem === undefined ? undefined : `the output can't be kept: ${problem.message}`;
+  }
+  return outcome.case === "skip" && !ofItem ? "only an item can be skipped by its handler" : undefined;
+}
+
+const stamped = (ctx: FoldContext, by: Reporter, failure: Init<Failure>, source: Source): Outcome => ({
+  case: "failure",
+  value: makeFailure(failure, { atNs: ctx.atNs, source, ...by }),
+});
 
 /** What a success did, also where its worker did not say: a value did something, nothing at all is silent. */
 function effectOf({ effect, output }: TaskSuccess): Effect {

@@ -148,8 +148,12 @@ export function u32(value: number): string {
   );
 }
 
+const words = new DataView(new ArrayBuffer(8));
+
+/** Without arithmetic on bigints, each of which would make a new one. */
 export function u64(value: bigint): string {
-  return u32(Number(value >> 32n)) + u32(Number(value & 0xffff_ffffn));
+  words.setBigUint64(0, value);
+  return u32(words.getUint32(0)) + u32(words.getUint32(4));
 }
 
 export function readU32(key: string, at: number): number {
@@ -167,10 +171,23 @@ export function readU64(key: string, at: number): bigint {
 }
 
 export const appliedKey: Key<AppliedRecord> = "A";
-export const definitionKey = (hash: string): Key<DefinitionRecord> => `d${hash}`;
-export const latestKey = (workflow: string): Key<LatestRecord> => `l${workflow}`;
-export const runKey = (runId: string): Key<RunRecord> => `r${runId}`;
-export const countsKey = (workflow: string): Key<CountsRecord> => `w${workflow}`;
+/** For keys that are asked for several times for each command: the last one is kept, so that it is put together and hashed once. */
+function keyOf<M>(table: string): (id: string) => Key<M> {
+  let lastId = "";
+  let lastKey: Key<M> = table;
+  return (id) => {
+    if (id !== lastId) {
+      lastId = id;
+      lastKey = table + id;
+    }
+    return lastKey;
+  };
+}
+
+export const definitionKey = keyOf<DefinitionRecord>("d");
+export const latestKey = keyOf<LatestRecord>("l");
+export const runKey = keyOf<RunRecord>("r");
+export const countsKey = keyOf<CountsRecord>("w");
 export const outcomeKey = (commandId: string): Key<OutcomeRecord> => `k${commandId}`;
 
 export const chunkOf = (item: number): number => Math.floor(item / ITEMS_A_CHUNK);

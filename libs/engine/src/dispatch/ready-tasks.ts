@@ -68,7 +68,22 @@ export class ReadyTasks {
     if (own * 2 >= leftByOthers) return false;
     load.ready += 1;
     load.byWorkflow.set(due.workflow, own + 1);
-    const task: ReadyTask = { ...due, key, partition, foundMs: this.nowMs };
+    const { runId, action, item, attempt, workflow, queue, priority, startToCloseMs, sinceNs } = due;
+    // Field by field: a spread costs more than all the rest.
+    const task: ReadyTask = {
+      runId,
+      action,
+      item,
+      attempt,
+      workflow,
+      queue,
+      priority,
+      startToCloseMs,
+      sinceNs,
+      key,
+      partition,
+      foundMs: this.nowMs,
+    };
     this.waiting.set(key, task);
     this.queueOf(due.queue).push(task);
     return true;

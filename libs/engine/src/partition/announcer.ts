@@ -138,9 +138,9 @@ export class Announcer {
   /** Since when, by the log's time, a task waits for a worker and for nothing else; undefined: it does not. */
   dueSince(due: DueTask): bigint | undefined {
     const { state, applied, heldBack } = this.deps;
-    const run = pinned(state(), due.runId)?.run;
-    if (run?.status !== RunStatus.RUNNING || isPaused(applied(), due.workflow)) return undefined;
-    return heldBack.holds(due) ? undefined : dueSinceNs(state(), run, due.action);
+    const found = pinned(state(), due.runId);
+    if (found?.run.status !== RunStatus.RUNNING || isPaused(applied(), due.workflow)) return undefined;
+    return heldBack.holds(due, found) ? undefined : dueSinceNs(state(), found.run, due.action);
   }
 
   /** What needs a person now, the newest first. */

@@ -83,13 +83,16 @@ export interface ComposeDeps {
 const FIRST_ATTEMPT = { attempt: 1, attemptBase: 0, steps: 0, recover: undefined };
 
 /** Undefined where the attempt is over or was never begun. A promise only where outputs of many items have to be gathered. */
-export function composeTask(deps: ComposeDeps, due: DueTask): Task | undefined | Promise<Task> {
+export function composeTask(
+  deps: ComposeDeps,
+  due: DueTask,
+  found: Pinned,
+): Task | undefined | Promise<Task> {
   const { view } = deps;
-  const found = pinned(view, due.runId);
-  const action = found?.plan.actions[due.action];
-  const state = found?.run.actions[due.action];
-  if (found === undefined || action === undefined || state === undefined) return undefined;
   const { run, plan } = found;
+  const action = plan.actions[due.action];
+  const state = run.actions[due.action];
+  if (action === undefined || state === undefined) return undefined;
   const undo = due.item < 0 && state.undo?.status === UndoStatus.RUNNING ? state.undo : undefined;
   const job = due.item < 0 && action.batch !== undefined ? jobTask(state, due.attempt) : undefined;
   // Nothing waits for a job to be cancelled: it is, whatever became of the run.

@@ -14,7 +14,7 @@ import {
   UndoStatus,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { pinned } from "./compose.js";
+import type { Pinned } from "./compose.js";
 
 export class HeldBack {
   private tasks: HeldTask[] = [];
@@ -25,16 +25,14 @@ export class HeldBack {
   ) {}
 
   /** Whether the breaker of a due task keeps it; then it is told to the log. Costs actions without a breaker nothing but the look. */
-  holds(due: DueTask): boolean {
-    const found = pinned(this.view(), due.runId);
-    const action = found?.plan.actions[due.action];
-    if (found === undefined || action?.breaker === undefined) return false;
+  holds(due: DueTask, { run, plan }: Pinned): boolean {
+    const action = plan.actions[due.action];
+    if (action?.breaker === undefined) return false;
     const item = due.item < 0 ? undefined : due.item;
-    if (item === undefined && found.run.actions[due.action]?.undo?.status === UndoStatus.RUNNING)
-      return false;
+    if (item === undefined && run.actions[due.action]?.undo?.status === UndoStatus.RUNNING) return false;
     const { runId, attempt } = due;
     const task = { runId, action: due.action, item, attempt };
-    if (isLetOut(this.view(), found.run, action, task)) return false;
+    if (isLetOut(this.view(), run, action, task)) return false;
     if (this.tasks.length === 0) queueMicrotask(() => this.flush());
     this.tasks.push(init(HeldTaskSchema, task));
     return true;

@@ -46,7 +46,7 @@ export interface EngineLimits {
 export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
   cacheRecords: 32_768,
   dirtyRecordsMax: 20_000,
-  commitIntervalMs: 100,
+  commitIntervalMs: 500,
   syncReadsMax: 8,
   readyTasksMax: 40_000,
   tasksABatch: 512,

@@ -44,7 +44,7 @@ import { Notices } from "./notices.js";
 import { Outbox } from "./outbox.js";
 import { Owner } from "./owner.js";
 import { answerQuery } from "./queries.js";
-import { withRows } from "./read-rows.js";
+import { settleRows, withRows } from "./read-rows.js";
 import { PartitionState } from "./state.js";
 import { type PendingTimer, pendingTimers } from "./timers.js";
 
@@ -194,7 +194,9 @@ export class Processor {
 
   /** What a worker is sent for a due task; undefined where it is due no more. */
   compose(due: DueTask): Task | undefined | Promise<Task> {
-    if (!this.owner.isActing || this.owner.heldBack.holds(due)) return undefined;
+    if (!this.owner.isActing) return undefined;
+    const found = pinned(this.state, due.runId);
+    if (found === undefined || this.owner.heldBack.holds(due, found)) return undefined;
     return composeTask(
       {
         view: this.state,
@@ -204,6 +206,7 @@ export class Processor {
         applied: this.applied,
       },
       due,
+      found,
     );
   }
 
@@ -320,7 +323,9 @@ export class Processor {
     prefetch(batch, this.applied, keys);
     const missing = this.state.missing(keys);
     if (missing.length > limits.syncReadsMax) await this.state.load(missing);
-    const effects = foldEntry(this.state, this.applied, await withRows(this.state, entry, batch));
+    const whole = await withRows(this.state, entry, batch);
+    settleRows(this.state, whole);
+    const effects = foldEntry(this.state, this.applied, whole);
     metrics.commands.inc(batch.commands.length);
     metrics.entries.inc();
     for (const effect of effects) {

@@ -16,6 +16,12 @@ export async function withRows(
   return { seq, atNs, batch, scanned };
 }
 
+/** To be called right before rows that were read are folded, as records are changed in place and a commit may have begun since. */
+export function settleRows(state: PartitionState, { scanned }: Entry): void {
+  if (scanned === undefined) return;
+  for (const rows of scanned.values()) for (const [key] of rows) state.settle(key);
+}
+
 async function rowsOf(state: PartitionState, scans: readonly Scan[]): Promise<Row[]> {
   const rows: Row[] = [];
   for (const { from, to, limit, reads } of scans) {

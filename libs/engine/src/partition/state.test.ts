@@ -1,7 +1,9 @@
-import { countsKey, type Key, runKey, timerKey } from "@holdfast/core";
+import { appliedKey, countsKey, type Key, type Row, runKey, timerKey } from "@holdfast/core";
 import {
   ActionStateSchema,
   ActionStatus,
+  AppliedRecordSchema,
+  CommandBatchSchema,
   type CountsRecord,
   CountsRecordSchema,
   RunRecordSchema,
@@ -12,6 +14,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MemoryStateStore } from "../memory/index.js";
 import type { PartitionStore } from "../ports/state-store.js";
+import { settleRows } from "./read-rows.js";
 import { PartitionState } from "./state.js";
 
 const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
@@ -135,6 +138,78 @@ describe("a partition's state", () => {
     expect(state.missing(["busy", "waiting", "ended"].map(runKey))).toEqual([runKey("waiting")]);
     expect(state.get(runKey("waiting"))?.actions[0]?.status).toBe(ActionStatus.RETRYING);
     expect(state.unforeseenReads).toBe(1);
+  });
+
+  test("a commit of many stores each record as it was when the commit began, whatever is asked for and changed meanwhile", async () => {
+    const MANY = 3_000;
+    const nameOf = (n: number): string => `n${String(n).padStart(4, "0")}`;
+    const touch = fc.record({
+      n: fc.nat(MANY - 1),
+      how: fc.constantFrom("change", "del", "range", "replace"),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(touch, { maxLength: 40 }), fc.nat(4), async (touches, cacheExponent) => {
+        const db = await new MemoryStateStore().open(0);
+        const state = new PartitionState(db, 10 ** cacheExponent);
+        for (let n = 0; n < MANY; n++) state.put(countsKey(nameOf(n)), counts(n));
+        const model = new Map(Array.from({ length: MANY }, (_, n) => [nameOf(n), n]));
+        const under = state.commit(() => undefined);
+        for (const { n, how } of touches) {
+          const key = countsKey(nameOf(n));
+          const record = state.get(key);
+          expect(record?.active).toBe(model.get(nameOf(n)));
+          if (how === "range") {
+            const [row] = await state.range(key, "x", 1);
+            const found = row?.[1] as CountsRecord | undefined;
+            if (found !== undefined) state.put(row?.[0] as Key<CountsRecord>, found);
+          } else if (how === "del") {
+            state.del(key);
+            model.delete(nameOf(n));
+          } else if (how === "replace" || record === undefined) {
+            state.put(key, counts(MANY * 2 + n));
+            model.set(nameOf(n), MANY * 2 + n);
+          } else {
+            record.active += MANY;
+            state.put(key, record);
+            model.set(nameOf(n), record.active);
+          }
+          if (n % 3 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+        }
+        await under;
+        const first = new PartitionState(db, 10);
+        for (let n = 0; n < MANY; n++) expect(first.get(countsKey(nameOf(n)))?.active).toBe(n);
+        await state.commit(() => undefined);
+        const second = new PartitionState(db, 10);
+        for (let n = 0; n < MANY; n++)
+          expect(second.get(countsKey(nameOf(n)))?.active).toBe(model.get(nameOf(n)));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("the applied record is stored as it was when the commit began, though nobody asks for it before it changes", async () => {
+    const db = await new MemoryStateStore().open(0);
+    const state = new PartitionState(db, 100);
+    const applied = init(AppliedRecordSchema, { seq: 1n });
+    for (let n = 0; n < 2_000; n++) state.put(countsKey(`n${n}`), counts(n));
+    const under = state.commit(() => state.put(appliedKey, applied));
+    applied.seq = 2n;
+    await under;
+    expect(new PartitionState(db, 10).get(appliedKey)?.seq).toBe(1n);
+  });
+
+  test("rows that were read before a commit began, and are changed while it is under way, are stored as they were", async () => {
+    const db = await new MemoryStateStore().open(0);
+    const state = new PartitionState(db, 100);
+    for (let n = 0; n < 2_000; n++) state.put(countsKey(`n${n}`), counts(n));
+    const rows = await state.range("w", "x", 2_000);
+    const under = state.commit(() => undefined);
+    const batch = init(CommandBatchSchema, {});
+    settleRows(state, { seq: 1, atNs: 1n, batch, scanned: new Map([[0, rows as Row[]]]) });
+    for (const [, record] of rows) (record as CountsRecord).active = 7_777;
+    await under;
+    const again = new PartitionState(db, 10);
+    for (let n = 0; n < 2_000; n++) expect(again.get(countsKey(`n${n}`))?.active).toBe(n);
   });
 
   test("a commit that fails is not forgotten", async () => {

@@ -5,9 +5,11 @@
  * 2. A commit holds all changes up to one log entry, and the applied record with them: never half an entry.
  * 3. The cache is bounded; a changed record stays until it is stored.
  * 4. At most one commit is under way. Folding goes on meanwhile: the log is the truth, the store catches up.
+ * 5. A commit's records are encoded as they were when it began, in slices between which others have the thread: one that is asked
+ *    for before its turn, and so may be changed, is encoded first.
  */
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { type Key, prefixEnd, schemaOf, type View } from "@holdfast/core";
+import { appliedKey, type Key, prefixEnd, schemaOf, type View } from "@holdfast/core";
 import { ActionStatus, type RunRecord } from "@holdfast/proto";
 import { decode, encode } from "@holdfast/proto/codec";
 import type { PartitionStore } from "../ports/state-store.js";
@@ -20,7 +22,12 @@ type Slot = Stored | null;
  * Rows of these tables are only ever put where none is: one made and deleted between two commits never reaches the store. They
  * are read in ranges or soon after they were put, so they take no room in the cache.
  */
-const isWriteOnce = (key: string): boolean => "xtoyjGK".includes(key.charAt(0));
+const isWriteOnce = (key: string): boolean => WRITE_ONCE[key.charCodeAt(0)] === 1;
+const WRITE_ONCE = new Uint8Array(256);
+for (const table of "xtoyjGK") WRITE_ONCE[table.charCodeAt(0)] = 1;
+
+/** Records that a commit encodes before it lets others have the thread: about two milliseconds. */
+const ENCODED_A_SLICE = 512;
 
 /**
  * A run of which nothing is running has ended, or waits for a timer: it is seldom asked for soon. Kept in the cache, ten thousand
@@ -34,14 +41,18 @@ export class PartitionState implements View {
   private young = new Map<string, Slot>();
   private old = new Map<string, Slot>();
   private dirty = new Map<string, Slot>();
-  private committing = new Map<string, Slot>();
+  /** What the commit under way has still to encode, and what it has encoded. */
+  private frozen = new Map<string, Slot>();
+  private writing = new Map<string, Slot>();
+  private puts: [string, Uint8Array][] = [];
+  private dels: string[] = [];
   private readonly born = new Set<string>();
   private commitUnderWay: Promise<void> | undefined;
   /** Reads that the prefetch did not foresee, for the metrics. */
   unforeseenReads = 0;
 
   constructor(
-    private readonly store: PartitionStore,
+    private readonly db: PartitionStore,
     private readonly cacheRecords: number,
   ) {}
 
@@ -53,7 +64,7 @@ export class PartitionState implements View {
     const slot = this.lookUp(key);
     if (slot !== undefined) return (slot ?? undefined) as M | undefined;
     this.unforeseenReads += 1;
-    const bytes = this.store.getSync(key);
+    const bytes = this.db.getSync(key);
     const record = bytes === undefined ? null : decode(schemaOf(key), bytes);
     this.remember(key, record);
     return (record ?? undefined) as M | undefined;
@@ -61,7 +72,9 @@ export class PartitionState implements View {
 
   put<M>(key: Key<M>, record: M): void {
     const slot = record as Stored;
-    if (isWriteOnce(key) && !this.dirty.has(key)) this.born.add(key);
+    const before = this.dirty.get(key);
+    if (before === slot) return;
+    if (before === undefined && isWriteOnce(key)) this.born.add(key);
     this.dirty.set(key, slot);
     this.remember(key, slot);
   }
@@ -80,7 +93,7 @@ export class PartitionState implements View {
   }
 
   async load(keys: readonly string[]): Promise<void> {
-    const values = await this.store.getMany(keys);
+    const values = await this.db.getMany(keys);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as string;
       // Something may have been put meanwhile.
@@ -94,7 +107,7 @@ export class PartitionState implements View {
   async range(from: string, to: string, limit: number, reverse = false): Promise<[string, Stored][]> {
     const changes = this.changesIn(from, to);
     const deleted = [...changes.values()].filter((slot) => slot === null).length;
-    const rows = await this.store.range({ from, to, limit: limit + deleted, reverse });
+    const rows = await this.db.range({ from, to, limit: limit + deleted, reverse });
     const merged = new Map<string, Stored>();
     for (const [key, bytes] of rows) if (!changes.has(key)) merged.set(key, decode(schemaOf(key), bytes));
     const horizon = rows.length === limit + deleted ? rows.at(-1)?.[0] : undefined;
@@ -115,7 +128,7 @@ export class PartitionState implements View {
     const changed = [...changes].flatMap(([key, slot]): [string, Uint8Array][] =>
       slot === null ? [] : [[key, encode(schemaOf(key), slot)]],
     );
-    const rows = await this.store.range({ from, to, limit: limit + deleted });
+    const rows = await this.db.range({ from, to, limit: limit + deleted });
     const horizon = rows.length === limit + deleted ? rows.at(-1)?.[0] : undefined;
     const merged = [
       ...rows.filter(([key]) => !changes.has(key)),
@@ -126,26 +139,24 @@ export class PartitionState implements View {
 
   private changesIn(from: string, to: string): Map<string, Slot> {
     const changes = new Map<string, Slot>();
-    for (const source of [this.committing, this.dirty]) {
+    for (const source of [this.writing, this.frozen, this.dirty]) {
       for (const [key, slot] of source) if (key >= from && key < to) changes.set(key, slot);
     }
+    for (const key of changes.keys()) this.settle(key);
     return changes;
   }
 
   /** How many records there are under a prefix, as things stand at the call. */
   async count(prefix: string): Promise<number> {
     const to = prefixEnd(prefix);
-    const changed = new Map<string, Slot>();
-    for (const source of [this.committing, this.dirty]) {
-      for (const [key, slot] of source) if (key >= prefix && key < to) changed.set(key, slot);
-    }
+    const changed = this.changesIn(prefix, to);
     // Asked for in the same moment as the count, so that both are of one state of the store.
     let more = 0;
     for (const [key, slot] of changed) {
-      const stored = this.store.getSync(key) !== undefined;
+      const stored = this.db.getSync(key) !== undefined;
       more += (slot === null ? 0 : 1) - (stored ? 1 : 0);
     }
-    return (await this.store.count({ from: prefix, to })) + more;
+    return (await this.db.count({ from: prefix, to })) + more;
   }
 
   /**
@@ -156,37 +167,57 @@ export class PartitionState implements View {
     while (this.commitUnderWay !== undefined) await this.commitUnderWay;
     if (this.dirty.size === 0) return;
     before();
-    this.committing = this.dirty;
+    this.frozen = this.dirty;
     this.dirty = new Map();
     this.born.clear();
-    const puts: [string, Uint8Array][] = [];
-    const dels: string[] = [];
-    for (const [key, slot] of this.committing) {
-      if (slot === null) dels.push(key);
-      else puts.push([key, encode(schemaOf(key), slot)]);
-      if (isIdle(slot)) {
-        this.young.delete(key);
-        this.old.delete(key);
-      }
-    }
-    this.commitUnderWay = this.write(puts, dels);
+    // It is changed by every entry, without being asked for.
+    this.settle(appliedKey);
+    this.commitUnderWay = this.store();
     await this.commitUnderWay;
   }
 
-  private async write(puts: [string, Uint8Array][], dels: string[]): Promise<void> {
+  /** Encodes a record of the commit under way, as it is, before it is changed. */
+  settle(key: string): void {
+    if (this.frozen.size === 0) return;
+    const slot = this.frozen.get(key);
+    if (slot !== undefined) this.encode(key, slot);
+  }
+
+  private encode(key: string, slot: Slot): void {
+    this.frozen.delete(key);
+    this.writing.set(key, slot);
+    if (slot === null) this.dels.push(key);
+    else this.puts.push([key, encode(schemaOf(key), slot)]);
+  }
+
+  private async store(): Promise<void> {
     try {
-      await this.store.write({ puts, dels });
-      this.committing = new Map();
+      let left = ENCODED_A_SLICE;
+      for (const [key, slot] of this.frozen) {
+        this.encode(key, slot);
+        if (isIdle(slot)) {
+          this.young.delete(key);
+          this.old.delete(key);
+        }
+        if (--left > 0) continue;
+        left = ENCODED_A_SLICE;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      await this.db.write({ puts: this.puts, dels: this.dels });
+      this.writing = new Map();
+      this.puts = [];
+      this.dels = [];
     } finally {
       this.commitUnderWay = undefined;
     }
   }
 
   private lookUp(key: string): Slot | undefined {
+    this.settle(key);
     let slot = this.young.get(key);
     if (slot !== undefined) return slot;
     slot = this.dirty.get(key);
-    if (slot === undefined) slot = this.committing.get(key);
+    if (slot === undefined) slot = this.writing.get(key);
     if (slot === undefined) slot = this.old.get(key);
     if (slot !== undefined) this.remember(key, slot);
     return slot;

