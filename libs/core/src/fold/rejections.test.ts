@@ -3,16 +3,25 @@
  * answer. What handlers can refuse with is read from their sources, so that a new one without a case here fails.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { type Command, CommandSchema, RejectCode } from "@holdfast/proto";
+import {
+  type Command,
+  CommandSchema,
+  type PartitionMessage,
+  PartitionMessageSchema,
+  RejectCode,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { describe, expect, test } from "vitest";
 import { command } from "../testing/build.js";
 import { differences } from "../testing/memory-view.js";
+import type { TestPartition } from "../testing/partition.js";
+import { type MessageKind, REFUSED_MESSAGES, tell } from "../testing/refused-messages.js";
 import { REFUSED_OF_DEAD_LETTERS } from "../testing/refused-of-dead-letters.js";
 import { REFUSED_OF_MANY } from "../testing/refused-of-many.js";
 import { REFUSED_OF_OTHERS } from "../testing/refused-of-others.js";
 import { REFUSED_OF_RUNS } from "../testing/refused-of-runs.js";
 import { type Kind, scene } from "../testing/refused-scene.js";
+import type { outboxKey } from "../state/tables.js";
 
 const CASES = [...REFUSED_OF_RUNS, ...REFUSED_OF_DEAD_LETTERS, ...REFUSED_OF_OTHERS, ...REFUSED_OF_MANY];
 
@@ -29,6 +38,11 @@ const OUT_OF_REACH: Readonly<Partial<Record<Kind, readonly (keyof typeof RejectC
   startRun: ["UNSUPPORTED", "NOT_RECOVERABLE", "NOT_FAILED"],
   // An input that can't be kept fails the action that the child run is of.
   itemsLoaded: ["MALFORMED", "TOO_LARGE"],
+};
+
+/** Of messages; what could not be refused otherwise is answered by the end that the run has had, or starts another child. */
+const MESSAGES_OUT_OF_REACH: Readonly<Partial<Record<MessageKind, readonly (keyof typeof RejectCode)[]>>> = {
+  retryRequested: ["NOT_FAILED", "NOT_RECOVERABLE", "TERMINAL_MODE", "UNSUPPORTED"],
 };
 
 describe.each([...new Set(CASES.map(([kind]) => kind))])("%s is refused:", (kind) => {
@@ -62,6 +76,78 @@ const SHARED: Readonly<Record<string, string | readonly string[]>> = {
   discardedLetters: "../actor/discard-dead-letters.ts",
 };
 
+/** That a file refuses with, itself or by a shared function. */
+function codesOfFile(path: string): ReadonlySet<string> {
+  const text = source(path);
+  const shared = Object.keys(SHARED).filter((name) => new RegExp(`\\b${name}\\(`).test(text));
+  const paths = shared.flatMap((name) => SHARED[name] ?? []);
+  return new Set([text, ...paths.map(source)].flatMap(codesIn));
+}
+
+describe.each([...new Set(REFUSED_MESSAGES.map(([kind]) => kind))])(
+  "the message %s changes nothing",
+  (kind) => {
+    test.each(
+      REFUSED_MESSAGES.filter((each) => each[0] === kind).map(
+        ([, verdict, what, told]) => [what, verdict, told] as const,
+      ),
+    )("%s: %s", (_what, verdict, told) => {
+      const partition = scene();
+      const message = told(partition);
+      expect(message.case).toBe(kind);
+      const sentBefore = sentOf(partition).length;
+      tell(partition, message);
+      // The place in the log, and how far messages have come.
+      const changed = differences(partition.before, partition.view.dump()).filter(
+        (key) => !/^[Am]/.test(key),
+      );
+      const sent = sentOf(partition).slice(sentBefore);
+      expect(changed.filter((key) => !key.startsWith("o"))).toEqual([]);
+      if (verdict === "IGNORED") {
+        expect(sent).toEqual([]);
+        expect(partition.effects.filter(({ kind: effect }) => effect !== "reply")).toEqual([]);
+        return;
+      }
+      expect(sent).toHaveLength(1);
+      const answer = sent[0];
+      if (verdict === "ENDED") {
+        expect(answer?.case).toBe("requestEnded");
+        return;
+      }
+      if (answer?.case !== "requestRefused") throw new Error(`it was answered with ${answer?.case}`);
+      expect(RejectCode[answer.value.code]).toBe(verdict);
+      expect(answer.value.message.length).toBeGreaterThan(10);
+    });
+  },
+);
+
+/** What the partition has sent, in order. */
+const sentOf = ({ view }: TestPartition): PartitionMessage["kind"][] =>
+  view
+    .keysOf("o")
+    .toSorted()
+    .map(
+      (key) => (view.get(key as ReturnType<typeof outboxKey>)?.message ?? init(PartitionMessageSchema)).kind,
+    );
+
+test("every message between partitions has a case above, and every code that it can be refused with", () => {
+  const all = source("messages/messages.ts");
+  const kinds = Array.from(all.matchAll(/case "(\w+)":/g), ([, kind = ""]) => kind as MessageKind);
+  const missing: string[] = [];
+  for (const kind of kinds) {
+    const reached = REFUSED_MESSAGES.filter(([of]) => of === kind).map(([, verdict]) => verdict as string);
+    if (!reached.includes("IGNORED")) missing.push(`${kind}: passed over`);
+    const imported = new RegExp(`import \\{[^}]*\\b${kind}\\b[^}]*\\} from "([^"]+)\\.js"`).exec(all)?.[1];
+    if (imported === undefined) throw new Error(`it can't be seen where messages.ts has ${kind} from`);
+    const codes = codesOfFile(`messages/${imported}.ts`);
+    const unreachable: readonly string[] = MESSAGES_OUT_OF_REACH[kind] ?? [];
+    for (const code of codes)
+      if (!reached.includes(code) && !unreachable.includes(code)) missing.push(`${kind}: ${code}`);
+  }
+  expect(missing).toEqual([]);
+  expect(kinds.length).toBeGreaterThan(10);
+});
+
 test("every code that a handler can refuse with has a case above", () => {
   const missing: string[] = [];
   const files = readdirSync(`${HERE}/commands`).filter(
@@ -69,13 +155,11 @@ test("every code that a handler can refuse with has a case above", () => {
   );
   for (const file of files) {
     const text = source(`commands/${file}`);
+    const codes = codesOfFile(`commands/${file}`);
     const kinds = Array.from(
       text.matchAll(/export function (\w+)\(\s*ctx: FoldContext,/g),
       ([, name = ""]) => name,
     );
-    const shared = Object.keys(SHARED).filter((name) => new RegExp(`\\b${name}\\(`).test(text));
-    const paths = shared.flatMap((name) => SHARED[name] ?? []);
-    const codes = new Set([text, ...paths.map(source)].flatMap(codesIn));
     for (const kind of kinds) {
       const covered = CASES.filter(([of]) => of === kind);
       if (covered.length === 0 && NEVER_REFUSED[kind as Kind] === undefined)

@@ -166,6 +166,8 @@ export function requestingSchedule(ctx: FoldContext, requester: Requester | unde
 }
 
 export function scheduledRunEnded(schedule: Schedule, runId: string, status: RunStatus): void {
+  const { live, history } = schedule.record;
+  if (!live.some((run) => run.runId === runId) && !history.some((at) => at.runId === runId)) return;
   heard(schedule, runId, status);
   leave(schedule, runId);
 }
