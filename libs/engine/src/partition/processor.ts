@@ -38,6 +38,7 @@ import { actingOn } from "./act.js";
 import type { StuckWork } from "./announcer.js";
 import { composeTask, pinned } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";
+import { FoldWaiters } from "./fold-waiters.js";
 import { migrate } from "./migrate.js";
 import { digestOf, openStore, verifyLog } from "./open.js";
 import { Notices } from "./notices.js";
@@ -68,11 +69,12 @@ export class Processor {
   readonly notices: Notices;
   private readonly acting: (effect: FoldEffect) => void;
   private following: Promise<void> | undefined;
-  private readonly waiters = new Set<{ readonly seq: number; readonly resolve: () => void }>();
+  private readonly waiters: FoldWaiters;
 
   constructor(private readonly deps: ProcessorDeps) {
     this.partition = deps.partition;
     this.outbox = new Outbox(deps.bus, deps.partition);
+    this.waiters = new FoldWaiters(deps.clock, () => Number(this.applied.seq));
     this.notices = new Notices({
       deps,
       outbox: this.outbox,
@@ -97,7 +99,7 @@ export class Processor {
     try {
       const target = await this.open();
       this.phase = "catching-up";
-      const caughtUp = this.waitFor(target);
+      const caughtUp = this.waiters.until(target);
       this.following = this.follow();
       await Promise.race([caughtUp, this.following]);
       if (this.problem !== "") throw new PortError("log-gap", this.problem);
@@ -189,7 +191,7 @@ export class Processor {
 
   /** Resolves once the entry `seq` has been folded. */
   folded(seq: number): Promise<void> {
-    return this.waitFor(seq);
+    return this.waiters.until(seq);
   }
 
   /** What a worker is sent for a due task; undefined where it is due no more. */
@@ -244,7 +246,7 @@ export class Processor {
         applied: () => this.applied,
         phase: () => this.phase,
         problem: () => this.problem,
-        foldedInTime: (seq) => this.foldedInTime(seq),
+        foldedInTime: (seq) => this.waiters.inTime(seq, this.deps.limits.readYourWritesMs),
         onBreaches: (breaches) => this.notices.breaches(breaches),
         serving: (queue, workflow) => this.deps.sink.serving(queue, workflow),
         attention: (query) => this.owner.announcer.list(query),
@@ -340,11 +342,7 @@ export class Processor {
   private afterEntry(entry: LogEntry): void {
     this.lastEntry = entry.data;
     if (entry.seq > this.lastSeq) this.lastSeq = entry.seq;
-    for (const waiter of this.waiters) {
-      if (waiter.seq > entry.seq) continue;
-      this.waiters.delete(waiter);
-      waiter.resolve();
-    }
+    this.waiters.folded(entry.seq);
   }
 
   private endTurn(): void {
@@ -367,31 +365,6 @@ export class Processor {
       this.state.put(appliedKey, this.applied);
     });
     this.deps.metrics.commits.inc();
-  }
-
-  /** Resolves once `seq` has been folded. */
-  private waitFor(seq: number): Promise<void> {
-    if (Number(this.applied.seq) >= seq) return Promise.resolve();
-    return new Promise((resolve) => this.waiters.add({ seq, resolve }));
-  }
-
-  /** Whether `seq` was folded within the time that a reader waits for its own write. */
-  private foldedInTime(seq: number): Promise<boolean> {
-    if (Number(this.applied.seq) >= seq) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const waiter = {
-        seq,
-        resolve: () => {
-          cancel();
-          resolve(true);
-        },
-      };
-      this.waiters.add(waiter);
-      const cancel = this.deps.clock.after(this.deps.limits.readYourWritesMs, () => {
-        this.waiters.delete(waiter);
-        resolve(false);
-      });
-    });
   }
 
   private stopWith(error: unknown): void {
