@@ -40,6 +40,7 @@ export { hourOf, hoursUpTo } from "./failure/signature-books.js";
 export { bindMessage } from "./failure/message.js";
 export { type ModeTraits, modeNamed, modeName, traitsOf } from "./failure/modes.js";
 export { type Entry, foldEntry, prefetch, SEMANTICS, skipEntry } from "./fold/fold.js";
+export { breachAttention, isWithin } from "./fold/commands/breaches-found.js";
 export { type Row, type Scan, type ScannedRows, scansOf } from "./fold/scans.js";
 export * from "./limits.js";
 export {

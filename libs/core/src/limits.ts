@@ -142,6 +142,8 @@ export const PAUSED_WORKFLOWS_MAX = 1_000;
 export const USAGE_NAMES_MAX = 32;
 /** The most that is counted under a name, in millionths: sums stop there. */
 export const USAGE_MICRO_MAX = 0x7fff_ffff_ffff_ffffn;
+/** Broken rules that a partition keeps in its state until they are mended; the rest is told as it is found. */
+export const BREACHES_KEPT_MAX = 100;
 /** After how many distinct fingerprints a handler that comes back to one is stuck. */
 export const STUCK_REVISIT_GAP_DEFAULT = 5;
 export const STUCK_REVISIT_GAP_MAX = 50;

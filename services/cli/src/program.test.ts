@@ -163,6 +163,7 @@ describe("a check", () => {
         action: "check",
         rule: "I4",
         message: "5 items are counted as failed, 4 are",
+        of: "",
       },
     ];
     const { code, out } = await holdfast("check");

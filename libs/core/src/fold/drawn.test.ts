@@ -121,7 +121,14 @@ const UNANSWERED = new Set(["timersFired", "announceOwner", "prune"]);
 /** Sent once, before the sequence begins. */
 const BEFORE = "defineWorkflow";
 /** Always taken, or refused only of what the moves do not make. */
-const NEVER_REFUSED = new Set(["bulkStep", "messagesDelivered", "tasksHeld", "prune", "attentionTold"]);
+const NEVER_REFUSED = new Set([
+  "bulkStep",
+  "messagesDelivered",
+  "tasksHeld",
+  "prune",
+  "attentionTold",
+  "breachesFound",
+]);
 const KINDS = CommandSchema.fields
   .filter(({ oneof }) => oneof?.localName === "kind")
   .map(({ localName }) => localName);

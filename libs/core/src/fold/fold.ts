@@ -35,6 +35,7 @@ import {
 } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { attentionTold } from "./commands/attention-told.js";
+import { breachesFound } from "./commands/breaches-found.js";
 import { batchResults } from "./commands/batch-results.js";
 import { abortBulk } from "./commands/abort-bulk.js";
 import { bulkStep } from "./commands/bulk-step.js";
@@ -196,6 +197,9 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
       return once(ctx, command, () => changeBreaker(ctx, command, kind.value));
     case "prune":
       return ownersOnly(ctx, command) ? prune(ctx, command, kind.value, rows) : undefined;
+    case "breachesFound":
+      if (ownersOnly(ctx, command)) breachesFound(ctx, command, kind.value);
+      return;
     case "attentionTold":
       if (ownersOnly(ctx, command)) attentionTold(ctx, command, kind.value);
       return;

@@ -32,6 +32,7 @@ import {
   refused,
   saveSchedule,
   type Schedule,
+  settleBefore,
   skipped,
   unplan,
 } from "./schedule.js";
@@ -169,6 +170,7 @@ export function scheduledRunEnded(schedule: Schedule, runId: string, status: Run
   const { live, history } = schedule.record;
   if (!live.some((run) => run.runId === runId) && !history.some((at) => at.runId === runId)) return;
   heard(schedule, runId, status);
+  settleBefore(schedule, runId);
   leave(schedule, runId);
 }
 

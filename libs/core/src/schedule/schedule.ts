@@ -3,10 +3,13 @@
  *
  * 1. Its next instant is computed by the owner, once, and kept: folding the log again never computes one (I2).
  * 2. It has one timer exactly while it has a next instant.
- * 3. Every instant is counted once: started, skipped, missed, refused, or waiting in the buffer (I7).
+ * 3. What needs a person has a row for as long as it does: a new owner tells what the last one may not have told.
+ * 4. Every instant is counted once: started, skipped, missed, refused, or waiting in the buffer (I7).
  */
 import {
+  type Attention,
   AttentionKind,
+  AttentionRecordSchema,
   AttentionSchema,
   RunStatus,
   type ScheduledInstant,
@@ -20,7 +23,7 @@ import { type Init, init } from "@holdfast/proto/codec";
 import type { FoldContext } from "../fold/context.js";
 import { DETAIL_CHARS_MAX, SCHEDULE_HISTORY_MAX } from "../limits.js";
 import { isName } from "../names.js";
-import { scheduleKey, timerKey } from "../state/tables.js";
+import { scheduleAttentionKey, scheduleKey, timerKey } from "../state/tables.js";
 import { cutText, timeText } from "../text.js";
 
 export interface Schedule {
@@ -127,15 +130,43 @@ export function refused(schedule: Schedule, runId: string, reason: string): void
   if (!again) tellOperators(schedule, `could not begin run ${runId}: ${reason}`);
 }
 
-/** A person should look at it. Told once where the same goes on. */
-export function tellOperators({ ctx, name, record }: Schedule, what: string): void {
+/**
+ * A person should look at it. Told once where the same goes on, and kept until it is settled. What the last row said goes on in the next
+ * one, unless that it was told is in the log.
+ */
+export function tellOperators(schedule: Schedule, what: string): void {
+  const { ctx, name, record } = schedule;
   const { SCHEDULE: kind } = AttentionKind;
   const message = cutText(`schedule "${name}" ${what}`, DETAIL_CHARS_MAX);
-  const attention = init(AttentionSchema, {
-    kind,
-    workflow: record.spec?.workflow ?? "",
-    message,
-    atNs: ctx.atNs,
+  const workflow = record.spec?.workflow ?? "";
+  const attention = init(AttentionSchema, { kind, workflow, message, atNs: ctx.atNs });
+  const before = record.attentionSeq > ctx.applied.attentionToldSeq ? attentionOf(schedule) : undefined;
+  settleAttention(schedule);
+  record.attentionSeq = BigInt(ctx.seq);
+  const kept = before === undefined ? message : cutText(`${message}; ${before.message}`, DETAIL_CHARS_MAX);
+  const row = init(AttentionRecordSchema, {
+    attention: init(AttentionSchema, { ...attention, message: kept }),
   });
+  ctx.view.put(scheduleAttentionKey(record.attentionSeq, name), row);
   ctx.emit({ kind: "attention", attention });
+}
+
+const attentionOf = ({ ctx, name, record }: Schedule): Attention | undefined =>
+  record.attentionSeq === 0n
+    ? undefined
+    : ctx.view.get(scheduleAttentionKey(record.attentionSeq, name))?.attention;
+
+/** Somebody has seen to it, or it goes on by itself. The caller saves it. */
+export function settleAttention({ ctx, name, record }: Schedule): void {
+  if (record.attentionSeq === 0n) return;
+  ctx.view.del(scheduleAttentionKey(record.attentionSeq, name));
+  record.attentionSeq = 0n;
+}
+
+/** A run of it has ended: what was the matter before that began is over. */
+export function settleBefore(schedule: Schedule, runId: string): void {
+  const attention = attentionOf(schedule);
+  const begun = entryOf(schedule, runId);
+  if (attention !== undefined && begun !== undefined && begun.atNs > attention.atNs)
+    settleAttention(schedule);
 }

@@ -22,6 +22,8 @@ import {
   DefinitionRecordSchema,
   type EventChunkRecord,
   EventChunkRecordSchema,
+  type BreachListRecord,
+  BreachListRecordSchema,
   type ExpiryRecord,
   ExpiryRecordSchema,
   type ForgetRecord,
@@ -121,6 +123,7 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   G: LatestRecordSchema,
   D: DeadLetterRecordSchema,
   K: AttentionRecordSchema,
+  F: BreachListRecordSchema,
 };
 
 /** Tables whose keys go on with a run id and NUL: what a run consists of beside its own record. */
@@ -325,8 +328,13 @@ export function readBreakerKey(key: string): Pick<BreakerName, "workflow" | "act
 export const heldKey = (name: Pick<BreakerName, "workflow" | "action" | "key">, n: bigint): Key<HeldRecord> =>
   `H${breakerPart(name)}\0${u64(n)}`;
 
-/** Runs that need a person, by the log sequence since which they do. */
+/** Runs and schedules that need a person, by the log sequence since which they do. */
 export const attentionKey = (seq: bigint, runId: string): Key<AttentionRecord> => `K${u64(seq)}${runId}`;
+/** A schedule's row in the same table; no run id begins so. */
+export const scheduleAttentionKey = (seq: bigint, name: string): Key<AttentionRecord> =>
+  attentionKey(seq, `\0${name}`);
+/** What checks have found broken. */
+export const breachesKey: Key<BreachListRecord> = "F";
 /** The first key after those of runs that needed a person by `seq`. */
 export const attentionsAfter = (seq: bigint): string => `K${u64(seq + 1n)}`;
 export const readAttentionSeq = (key: string): bigint => readU64(key, 1);

@@ -1,7 +1,15 @@
 /** What must hold of the runs that need a person: each is told of for as long as it does, and nothing else is. */
-import { type AttentionRecord, RecoveryStrategy } from "@holdfast/proto";
+import { AttentionKind, type AttentionRecord, RecoveryStrategy, type ScheduleRecord } from "@holdfast/proto";
 import { recommendForRun } from "../recovery/recommend-run.js";
-import { appliedKey, attentionKey, readAttentionSeq } from "../state/tables.js";
+import {
+  appliedKey,
+  breachesKey,
+  attentionKey,
+  readAttentionSeq,
+  scheduleAttentionKey,
+  scheduleKey,
+} from "../state/tables.js";
+import { BREACHES_KEPT_MAX } from "../limits.js";
 import { isRunRetryable } from "../status.js";
 import { must, type RunUnderTest } from "./invariants.js";
 import type { MemoryView } from "./memory-view.js";
@@ -30,10 +38,26 @@ export function checkAttention(view: MemoryView, runs: readonly RunUnderTest[]):
     must(attention.message.includes(runId), `run ${runId}: its row says what is the matter`);
     must(rows.delete(key), `run ${runId}: its row is its own`);
   }
+  for (const key of view.keysOf("e")) {
+    const name = key.slice(1);
+    const { attentionSeq, spec } = view.get(scheduleKey(name)) as ScheduleRecord;
+    if (attentionSeq === 0n) continue;
+    const row = scheduleAttentionKey(attentionSeq, name);
+    const attention = view.get(row)?.attention;
+    must(attention?.kind === AttentionKind.SCHEDULE, `schedule ${name}: its row is of a schedule`);
+    must(attention.message.includes(name) && spec !== undefined, `schedule ${name}: its row names it`);
+    must(rows.delete(row), `schedule ${name}: its row is its own`);
+  }
   must(rows.size === 0, `what needs a person is there: ${rows.size} rows are nobody's`);
   const applied = view.get(appliedKey);
   if (applied === undefined) return;
   must(applied.attentionToldSeq <= applied.seq, "nothing is told before it is in the log");
+  const kept = view.get(breachesKey)?.kept ?? [];
+  must(kept.length <= BREACHES_KEPT_MAX, "I14: broken rules that are kept are bounded");
+  must(
+    kept.every(({ seq, attention }) => seq <= applied.seq && attention?.kind === AttentionKind.BREACH),
+    "what is kept of broken rules was found",
+  );
   for (const key of view.keysOf("K"))
     must(readAttentionSeq(key) <= applied.seq, "what needs a person is in the log");
 }

@@ -55,6 +55,7 @@ import {
 } from "./control-moves.js";
 import { appliedKey, runKey } from "../state/tables.js";
 import { arbitraryDefinition, SIGNAL } from "./arbitrary-definition.js";
+import { breachMove } from "./breach-move.js";
 import { MS, type TestPartition } from "./partition.js";
 
 export {
@@ -224,6 +225,7 @@ export class Mover {
       case "instant":
         return instantMove(partition, pick);
       case "told":
+        if (pick % 3 === 0) return breachMove(this.known(), pick, how);
         return command({
           case: "attentionTold",
           value: init(AttentionToldSchema, {
@@ -356,6 +358,7 @@ const OWNERS = new Set<string | undefined>([
   "timersFired",
   "prune",
   "attentionTold",
+  "breachesFound",
   "messagesDelivered",
   "schedulePlanned",
   "bulkStep",

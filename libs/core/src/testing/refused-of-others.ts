@@ -1,6 +1,8 @@
 /** How commands about workflows, breakers, schedules and messages are refused. */
 import {
   AttentionToldSchema,
+  BreachesFoundSchema,
+  BreachSchema,
   DefineWorkflowSchema,
   HeldTaskSchema,
   PausedWorkflowSchema,
@@ -10,7 +12,13 @@ import {
   TasksHeldSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { PAUSED_WORKFLOWS_MAX, SCHEDULE_LIVE_MAX, SCHEDULES_MAX, TASKS_HELD_MAX } from "../limits.js";
+import {
+  BREACHES_KEPT_MAX,
+  PAUSED_WORKFLOWS_MAX,
+  SCHEDULE_LIVE_MAX,
+  SCHEDULES_MAX,
+  TASKS_HELD_MAX,
+} from "../limits.js";
 import { action, command, define, delivered, delivery, workflow } from "./build.js";
 import { changeSchedule, plan, putSchedule, schedulePlanned, specOf } from "./schedule-build.js";
 import {
@@ -58,6 +66,17 @@ export const REFUSED_OF_OTHERS: readonly Case[] = [
     "beyond the log",
     (p) =>
       asOwner(p, command({ case: "attentionTold", value: init(AttentionToldSchema, { upToSeq: 1_000n }) })),
+  ],
+  [
+    "breachesFound",
+    "TOO_LARGE",
+    "more than are kept",
+    (p) => {
+      const breaches = Array.from({ length: BREACHES_KEPT_MAX + 1 }, () =>
+        init(BreachSchema, { rule: "I4" }),
+      );
+      return asOwner(p, command({ case: "breachesFound", value: init(BreachesFoundSchema, { breaches }) }));
+    },
   ],
   [
     "tasksHeld",

@@ -6,6 +6,7 @@
  */
 import {
   attentionsAfter,
+  breachesKey,
   dueSinceNs,
   isPaused,
   openAttention,
@@ -92,6 +93,11 @@ export class Announcer {
       from = rows.length < PAGE || last === undefined ? undefined : `${last}\0`;
       outbox.flush();
     }
+    for (const { attention, seq: foundSeq } of state().get(breachesKey)?.kept ?? []) {
+      if (attention === undefined || foundSeq <= told) continue;
+      outbox.addAttention(attention);
+      found += 1;
+    }
     if ((breakers?.open ?? 0) > 0)
       for (const { attention, record } of await this.openBreakers("")) {
         if (record.openedSeq <= told) continue;
@@ -150,6 +156,8 @@ export class Announcer {
     const found = [...this.stuckNow.values()];
     if ((this.deps.applied().breakers?.open ?? 0) > 0)
       found.push(...(await this.openBreakers(workflow)).map(({ attention }) => attention));
+    for (const { attention } of this.deps.state().get(breachesKey)?.kept ?? [])
+      if (attention !== undefined) found.push(attention);
     const stalled = this.deps.stalled();
     if (stalled !== undefined) found.push(stalled);
     const runs = await this.runs(workflow, limit);

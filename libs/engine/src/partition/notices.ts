@@ -1,13 +1,16 @@
 /** What a partition tells people by itself, beside what its fold has told: broken rules, a sweep that is behind, dead letters anew. */
+import { breachAttention, BREACHES_KEPT_MAX, breachesKey, isWithin } from "@holdfast/core";
 import {
   type Attention,
   AttentionKind,
   AttentionSchema,
-  type Breach,
+  type BreachesFound,
+  BreachesFoundSchema,
+  type Command,
+  CommandSchema,
   type DeadLetter,
 } from "@holdfast/proto";
-import { type Init, init } from "@holdfast/proto/codec";
-import { pinned } from "./compose.js";
+import { init } from "@holdfast/proto/codec";
 import type { ProcessorDeps } from "./deps.js";
 import type { Outbox } from "./outbox.js";
 import type { PartitionState } from "./state.js";
@@ -17,6 +20,7 @@ export interface NoticesDeps {
   readonly outbox: Outbox;
   readonly state: () => PartitionState;
   readonly atNs: () => bigint;
+  readonly write: (command: Command) => void;
 }
 
 export class Notices {
@@ -35,26 +39,29 @@ export class Notices {
     return init(AttentionSchema, { kind: AttentionKind.SWEEP_STALLED, message, atNs: this.from.atNs() });
   }
 
-  /** Rules that must always hold and do not. */
-  breaches(breaches: readonly Breach[]): void {
-    const { deps, outbox, state } = this.from;
+  /** What a check of some places has found. Goes through the log, which tells and keeps it, where there is anything to keep or to mend. */
+  checked(found: BreachesFound): void {
+    const { deps, state, write, outbox, atNs } = this.from;
+    const { breaches } = found;
     deps.metrics.breaches.inc(breaches.length);
-    for (const { runId, action, rule, message: found } of breaches) {
-      deps.logger.error("a rule that must always hold is broken", { run: runId, action, rule, found });
-      const workflow = runId === "" ? "" : (pinned(state(), runId)?.run.workflow ?? "");
-      const message = `${rule} is broken: ${found}`;
-      this.say({ kind: AttentionKind.BREACH, workflow, runId, action, message });
-    }
-    outbox.flush();
+    for (const { runId, action, rule, message } of breaches)
+      deps.logger.error("a rule that must always hold is broken", {
+        run: runId,
+        action,
+        rule,
+        found: message,
+      });
+    for (const breach of breaches.slice(BREACHES_KEPT_MAX))
+      outbox.addAttention(breachAttention(state(), atNs(), breach));
+    const known = state().get(breachesKey)?.kept ?? [];
+    if (breaches.length === 0 && !known.some((kept) => isWithin(kept, found))) return;
+    const value = init(BreachesFoundSchema, { ...found, breaches: breaches.slice(0, BREACHES_KEPT_MAX) });
+    write(init(CommandSchema, { kind: { case: "breachesFound", value } }));
   }
 
   /** Says again that these went to the dead-letter set. */
   deadLetters(letters: readonly DeadLetter[]): void {
     for (const letter of letters) this.from.outbox.addDeadLetter(letter);
     this.from.outbox.flush();
-  }
-
-  private say(fields: Init<Attention>): void {
-    this.from.outbox.addAttention(init(AttentionSchema, { ...fields, atNs: this.from.atNs() }));
   }
 }

@@ -80,6 +80,7 @@ export class Processor {
       outbox: this.outbox,
       state: () => this.state,
       atNs: () => this.applied.atNs,
+      write: (command) => this.owner.write(command),
     });
     this.owner = this.newOwner();
     this.acting = actingOn({
@@ -247,7 +248,7 @@ export class Processor {
         phase: () => this.phase,
         problem: () => this.problem,
         foldedInTime: (seq) => this.waiters.inTime(seq, this.deps.limits.readYourWritesMs),
-        onBreaches: (breaches) => this.notices.breaches(breaches),
+        onChecked: (found) => this.notices.checked(found),
         serving: (queue, workflow) => this.deps.sink.serving(queue, workflow),
         attention: (query) => this.owner.announcer.list(query),
       },

@@ -30,7 +30,8 @@ import {
   ActionStatus,
   type ActionState,
   type AppliedRecord,
-  type Breach,
+  type BreachesFound,
+  BreachesFoundSchema,
   type CountsRecord,
   type GetPayloadQuery,
   type GetRunQuery,
@@ -76,8 +77,8 @@ export interface QueryDeps {
   readonly applied: () => AppliedRecord;
   readonly phase: () => string;
   readonly problem: () => string;
-  /** A check found these. */
-  readonly onBreaches: (breaches: readonly Breach[]) => void;
+  /** What a check found, of which places. */
+  readonly onChecked: (found: BreachesFound) => void;
   /** False where that takes too long. */
   readonly foldedInTime: (seq: number) => Promise<boolean>;
   /** How many workers take tasks of a workflow from a queue. */
@@ -133,7 +134,9 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
       return getCounts(deps.view(), kind.value.workflow);
     case "check": {
       const value = await checkRuns(deps.view(), deps.partition, kind.value);
-      deps.onBreaches(value.breaches);
+      const { section, afterRunId: after } = kind.value;
+      const { breaches, nextAfter: upTo } = value;
+      deps.onChecked(init(BreachesFoundSchema, { section, after, upTo, breaches }));
       return { case: "check", value };
     }
     case "references":

@@ -13,7 +13,14 @@ import { SCHEDULE_LIVE_MAX, WHO_CHARS_MAX } from "../../limits.js";
 import { nameProblem } from "../../names.js";
 import { begin, beginBuffered, meetBefore } from "../../schedule/fire.js";
 import { triggeredRunId } from "../../schedule/run-id.js";
-import { findSchedule, planAnew, saveSchedule, type Schedule, unplan } from "../../schedule/schedule.js";
+import {
+  findSchedule,
+  planAnew,
+  saveSchedule,
+  type Schedule,
+  settleAttention,
+  unplan,
+} from "../../schedule/schedule.js";
 import { scheduleInputKey, scheduleKey } from "../../state/tables.js";
 import { cutText } from "../../text.js";
 import { noScheduleText, schedulePausedText } from "../../views/schedule-view.js";
@@ -51,6 +58,7 @@ function pause(schedule: Schedule, command: Command, who: string, reason: string
   }
   meetBefore(schedule);
   unplan(schedule);
+  settleAttention(schedule);
   record.pause = init(PauseRequestSchema, {
     who,
     reason: cutText(reason || "no reason given", 512),
@@ -84,6 +92,7 @@ function remove(schedule: Schedule, command: Command): Outcome {
   const { ctx, name } = schedule;
   meetBefore(schedule);
   unplan(schedule);
+  settleAttention(schedule);
   ctx.view.del(scheduleKey(name));
   ctx.view.del(scheduleInputKey(name));
   ctx.applied.schedules -= 1;

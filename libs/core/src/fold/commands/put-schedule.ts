@@ -22,7 +22,13 @@ import { payloadProblem } from "../../actor/actor.js";
 import { EMBEDDED_PAYLOAD_BYTES_MAX, PRIORITY_MAX, SCHEDULES_MAX, WHO_CHARS_MAX } from "../../limits.js";
 import { nameProblem, partitionOf } from "../../names.js";
 import { beginBuffered, dropBuffered, meetBefore } from "../../schedule/fire.js";
-import { findSchedule, planAnew, saveSchedule, type Schedule } from "../../schedule/schedule.js";
+import {
+  findSchedule,
+  planAnew,
+  saveSchedule,
+  type Schedule,
+  settleAttention,
+} from "../../schedule/schedule.js";
 import { resolveSchedule, scheduleProblem } from "../../schedule/validate.js";
 import { scheduleInputKey } from "../../state/tables.js";
 import { cutText } from "../../text.js";
@@ -56,6 +62,7 @@ export function putSchedule(ctx: FoldContext, command: Command, put: PutSchedule
   }
   const schedule = there ?? made(ctx, name);
   if (there !== undefined) meetBefore(schedule);
+  settleAttention(schedule);
   const { record } = schedule;
   record.changedAtNs = ctx.atNs;
   record.changedBy = cutText(put.who, WHO_CHARS_MAX);

@@ -21,6 +21,7 @@ import {
   note,
   planNext,
   saveSchedule,
+  settleAttention,
   type Schedule,
   takesPlan,
   tellOperators,
@@ -48,6 +49,7 @@ export function schedulePlanned(ctx: FoldContext, command: Command, plan: Schedu
     const message = `the plan of schedule ${quoted(plan.name)} can't be: ${wrong}`;
     return ctx.reject(command, RejectCode.MALFORMED, message);
   }
+  if (plan.error === "" && record.invalid !== "") settleAttention(schedule);
   if (plan.error !== "") invalid(schedule, cutText(plan.error, DETAIL_CHARS_MAX));
   else if (plan.passed > 0) passOver(schedule, plan);
   else if (plan.nextNs > 0n) planNext(schedule, plan.nextNs);
