@@ -41,11 +41,9 @@ export class PartitionState implements View {
   private young = new Map<string, Slot>();
   private old = new Map<string, Slot>();
   private dirty = new Map<string, Slot>();
-  /** What the commit under way has still to encode, and what it has encoded. */
-  private frozen = new Map<string, Slot>();
-  private writing = new Map<string, Slot>();
-  private puts: [string, Uint8Array][] = [];
-  private dels: string[] = [];
+  private committing = new Map<string, Slot>();
+  /** While the commit under way has records to encode: those that were encoded before their turn, or once more after it. */
+  private early: Map<string, Uint8Array> | undefined;
   private readonly born = new Set<string>();
   private commitUnderWay: Promise<void> | undefined;
   /** Reads that the prefetch did not foresee, for the metrics. */
@@ -139,7 +137,7 @@ export class PartitionState implements View {
 
   private changesIn(from: string, to: string): Map<string, Slot> {
     const changes = new Map<string, Slot>();
-    for (const source of [this.writing, this.frozen, this.dirty]) {
+    for (const source of [this.committing, this.dirty]) {
       for (const [key, slot] of source) if (key >= from && key < to) changes.set(key, slot);
     }
     for (const key of changes.keys()) this.settle(key);
@@ -167,47 +165,49 @@ export class PartitionState implements View {
     while (this.commitUnderWay !== undefined) await this.commitUnderWay;
     if (this.dirty.size === 0) return;
     before();
-    this.frozen = this.dirty;
+    this.committing = this.dirty;
     this.dirty = new Map();
     this.born.clear();
-    // It is changed by every entry, without being asked for.
-    this.settle(appliedKey);
     this.commitUnderWay = this.store();
     await this.commitUnderWay;
   }
 
   /** Encodes a record of the commit under way, as it is, before it is changed. */
   settle(key: string): void {
-    if (this.frozen.size === 0) return;
-    const slot = this.frozen.get(key);
-    if (slot !== undefined) this.encode(key, slot);
-  }
-
-  private encode(key: string, slot: Slot): void {
-    this.frozen.delete(key);
-    this.writing.set(key, slot);
-    if (slot === null) this.dels.push(key);
-    else this.puts.push([key, encode(schemaOf(key), slot)]);
+    const { early } = this;
+    if (early === undefined) return;
+    const slot = this.committing.get(key);
+    if (slot !== undefined && slot !== null && !early.has(key)) early.set(key, encode(schemaOf(key), slot));
   }
 
   private async store(): Promise<void> {
     try {
+      const early = new Map<string, Uint8Array>();
+      this.early = early;
+      // It is changed by every entry, without being asked for.
+      this.settle(appliedKey);
+      const puts: [string, Uint8Array][] = [];
+      const dels: string[] = [];
       let left = ENCODED_A_SLICE;
-      for (const [key, slot] of this.frozen) {
-        this.encode(key, slot);
-        if (isIdle(slot)) {
-          this.young.delete(key);
-          this.old.delete(key);
+      for (const [key, slot] of this.committing) {
+        if (slot === null) dels.push(key);
+        else {
+          const bytes = early.get(key);
+          puts.push([key, bytes ?? encode(schemaOf(key), slot)]);
+          if (bytes === undefined && isIdle(slot)) {
+            this.young.delete(key);
+            this.old.delete(key);
+          }
         }
         if (--left > 0) continue;
         left = ENCODED_A_SLICE;
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
-      await this.db.write({ puts: this.puts, dels: this.dels });
-      this.writing = new Map();
-      this.puts = [];
-      this.dels = [];
+      this.early = undefined;
+      await this.db.write({ puts, dels });
+      this.committing = new Map();
     } finally {
+      this.early = undefined;
       this.commitUnderWay = undefined;
     }
   }
@@ -217,7 +217,7 @@ export class PartitionState implements View {
     let slot = this.young.get(key);
     if (slot !== undefined) return slot;
     slot = this.dirty.get(key);
-    if (slot === undefined) slot = this.writing.get(key);
+    if (slot === undefined) slot = this.committing.get(key);
     if (slot === undefined) slot = this.old.get(key);
     if (slot !== undefined) this.remember(key, slot);
     return slot;
