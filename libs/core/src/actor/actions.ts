@@ -37,7 +37,7 @@ import {
 } from "./actor.js";
 import { cancelOpenItems } from "./cancel-items.js";
 import { askChild, startChild } from "./child.js";
-import { leaveJob, startBatch, submitting } from "./batch.js";
+import { close, leaveJob, startBatch, submitting } from "./batch.js";
 import {
   addItems,
   dropItems,
@@ -126,6 +126,10 @@ function refuseAttempt(actor: Actor, action: ActionPlan, gate: Exclude<Gate, "go
   }
   const failure = refusal(actor, action);
   const state = stateOf(actor, action);
+  if (state.items !== undefined) {
+    close(actor, action, failure, { final: true });
+    return;
+  }
   state.detail = makeDetail(failure.message, Source.BREAKER, actor.ctx.atNs);
   if (gate === "fail" && isRecoverable(action, failure)) {
     state.status = ActionStatus.RUNNING;

@@ -20,6 +20,8 @@ import {
   TaskSuccessSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { tellBreaker } from "../breaker/gate.js";
+import { jobAnswered, jobTaken, jobUnanswered, noteResult } from "../breaker/job.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { BATCH_HANDLE_BYTES_MAX, BATCH_PROGRESS_CHARS_MAX, BATCH_RESULTS_A_COMMAND_MAX } from "../limits.js";
 import { isTerminal } from "../status.js";
@@ -52,8 +54,10 @@ export function batchReported(
   else state.status = ActionStatus.WAITING;
   if (failure !== undefined) {
     if (isCheck) checkFailed(actor, action, failure);
-    else submitFailed(actor, action, by.worker, failure);
+    else submitFailed(actor, action, by, failure);
   } else if (said?.step.case === "submitted") {
+    tellBreaker(actor, action, by, TAKEN);
+    jobTaken(actor, action);
     submitted(actor, action, said.step.value);
     addEvent(actor, RunEventType.BATCH_SUBMITTED, {
       action: action.index,
@@ -64,6 +68,9 @@ export function batchReported(
     });
   } else if (said?.step.case === "checked") answered(actor, action, by.worker, said.step.value);
 }
+
+/** What a submit comes to that was not in vain. */
+const TAKEN: Outcome = { case: "success", value: init(TaskSuccessSchema) };
 
 const bug = (actor: Actor, { worker, attempt }: ItemReporter, message: string): Failure =>
   makeFailure(
@@ -106,9 +113,10 @@ function handleProblem({ body }: Payload): string | undefined {
 }
 
 /** As the action's attempts are retried; the job's number stays, so that the outside system can tell the same submit again. */
-function submitFailed(actor: Actor, action: ActionPlan, worker: string, failure: Failure): void {
+function submitFailed(actor: Actor, action: ActionPlan, { worker, attempt }: ItemReporter, failure: Failure): void {
   const batch = batchOf(actor, action);
-  batch.tries += 1;
+  // A probe is not spent.
+  if (!tellBreaker(actor, action, { attempt }, { case: "failure", value: failure })) batch.tries += 1;
   if (action.forEach === undefined) {
     reportAction(actor, action, worker, { case: "failure", value: failure }, batch.jobs - 1 + batch.tries);
     return;
@@ -121,6 +129,11 @@ function submitFailed(actor: Actor, action: ActionPlan, worker: string, failure:
 function checkFailed(actor: Actor, action: ActionPlan, failure: Failure): void {
   const state = stateOf(actor, action);
   const batch = batchOf(actor, action);
+  const why = `; the last check failed: ${failedText(failure)}`;
+  if (jobUnanswered(actor, action, failure)) {
+    waitForCheck(actor, action, undefined, why);
+    return;
+  }
   batch.tries += 1;
   const pauseMs = pauseAfter(actor, action, failure, batch.tries, -1);
   addEvent(actor, RunEventType.ATTEMPT_FAILED, {
@@ -130,7 +143,7 @@ function checkFailed(actor: Actor, action: ActionPlan, failure: Failure): void {
     detail: `check of ${jobText(state)}: ${failedText(failure)}`,
   });
   if (pauseMs !== undefined) {
-    waitForCheck(actor, action, pauseMs, `; the last check failed: ${failedText(failure)}`);
+    waitForCheck(actor, action, pauseMs, why);
     return;
   }
   leaveJob(actor, action, "it could not be checked");
@@ -151,6 +164,7 @@ function answered(actor: Actor, action: ActionPlan, worker: string, check: Batch
   batch.checkedAtNs = actor.ctx.atNs;
   if (check.progress !== "") batch.progress = cutText(check.progress, BATCH_PROGRESS_CHARS_MAX);
   batch.done = check.done;
+  jobAnswered(actor, action);
   if (state.items === undefined) {
     if (check.done) endJob(actor, action, worker, check);
     else waitForCheck(actor, action);
@@ -169,7 +183,9 @@ function answered(actor: Actor, action: ActionPlan, worker: string, check: Batch
   }
   const message = `batch job ${handleText(batch.handle)} ended without a result for this item`;
   const lost = { mode: FailureMode.PARTIAL_TOOL_FAILURES, message, rawClass: "NoResult" };
-  close(actor, action, jobFailure(actor, worker, check) ?? stamped(actor, worker, lost), {});
+  const failure = jobFailure(actor, worker, check) ?? stamped(actor, worker, lost);
+  noteResult(actor, action, { case: "failure", value: failure });
+  close(actor, action, failure, {});
 }
 
 const stamped = (actor: Actor, worker: string, failure: Parameters<typeof makeFailure>[0]): Failure =>
@@ -185,11 +201,12 @@ function endJob(actor: Actor, action: ActionPlan, worker: string, check: BatchCh
   const state = stateOf(actor, action);
   const { jobs } = batchOf(actor, action);
   const { error, success } = check;
-  leaveJob(actor, action);
-  state.detail = undefined;
   let outcome: Outcome = { case: "success", value: success ?? init(TaskSuccessSchema) };
   if (error !== undefined) outcome = { case: "failure", value: error };
   const counted = checkedOutcome(ctx, outcome, { worker, attempt: state.attempt }, false);
+  noteResult(actor, action, counted);
+  leaveJob(actor, action);
+  state.detail = undefined;
   reportAction(actor, action, worker, counted, jobs);
 }
 
@@ -210,7 +227,9 @@ export function applyResults(
     }
     const attempt = recordOf(actor, action, index)?.attempt ?? 1;
     const by = { worker, attempt, startedAtNs: batch.submittedAtNs };
-    reportItem(actor, action, index, by, checkedOutcome(actor.ctx, outcome, by, true));
+    const counted = checkedOutcome(actor.ctx, outcome, by, true);
+    noteResult(actor, action, counted);
+    reportItem(actor, action, index, by, counted);
     applied += 1;
     if (isTerminal(state.status)) break;
   }

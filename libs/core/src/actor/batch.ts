@@ -8,6 +8,7 @@
  * 4. Work that grows with a job's size is done in pieces; a timer that is due at once goes on with it.
  */
 import {
+  type ActionState,
   ActionStatus,
   type BatchState,
   BatchStateSchema,
@@ -23,6 +24,8 @@ import {
   TimerRecordSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { refusal, tellBreaker, unhold } from "../breaker/gate.js";
+import { noteResult, tellJobOver } from "../breaker/job.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { BATCH_CLOSED_AT_ONCE_MAX, BATCH_HANDLE_SHOWN_CHARS } from "../limits.js";
 import type { ResolvedBatch } from "../policy/batch.js";
@@ -33,6 +36,7 @@ import { cutText, fromUtf8, spanText } from "../text.js";
 import { beginAttempt, endAction, settleItems } from "./actions.js";
 import { type Actor, addEvent, makeDetail, makeFailure, stateOf } from "./actor.js";
 import { addCancel } from "./batch-cancel.js";
+import { mayGo, refuseItem } from "./held-items.js";
 import {
   emitDispatch,
   itemsOf,
@@ -91,6 +95,7 @@ export function beginJob(actor: Actor, action: ActionPlan): void {
   if (counts.pending === 0 || beyondTolerance(action.tolerate, counts.failed, counts.total)) return;
   // What backs off after the last job goes with the next one, unless that is full without it.
   if (counts.retrying > 0 && counts.pending < itemsAJob) return;
+  if (action.breaker !== undefined && !mayGo(actor, action)) return;
   while (counts.running < itemsAJob && takePending(actor, action) !== undefined);
   beginAttempt(actor, action);
 }
@@ -112,6 +117,10 @@ export function submitting(actor: Actor, action: ActionPlan): void {
   batch.ignored = 0;
   batch.progress = "";
   batch.done = false;
+  batch.countedAtNs = 0n;
+  batch.countedBad = false;
+  batch.answered = false;
+  batch.unanswered = false;
   batch.size = state.items?.counts?.running ?? 0;
 }
 
@@ -191,10 +200,13 @@ function timeOut(actor: Actor, action: ActionPlan): void {
   const state = stateOf(actor, action);
   const message = `the outside system gave no result within ${spanText(policyOf(action).timeoutMs)}`;
   const job = batchOf(actor, action).handle === undefined ? "" : ` (${jobText(state)})`;
+  const held = state.breaker?.held === true ? `; ${refusal(actor, action).message}` : "";
   const failure = makeFailure(
-    { mode: FailureMode.TIMEOUT, message: message + job, rawClass: "Timeout" },
+    { mode: FailureMode.TIMEOUT, message: message + job + held, rawClass: "Timeout" },
     { atNs: ctx.atNs, source: Source.TIMEOUT },
   );
+  unhold(actor, action);
+  noteResult(actor, action, { case: "failure", value: failure });
   leaveJob(actor, action, "its time was over");
   if (state.items !== undefined) {
     close(actor, action, failure, { final: true, all: true });
@@ -219,6 +231,7 @@ export function leaveJob(actor: Actor, action: ActionPlan, why?: string): void {
     const ref = init(TaskRefSchema, { runId, action: action.index, attempt: state.attempt });
     ctx.emit({ kind: "cancel-tasks", tasks: [ref], reason, graceMs: 0 });
     ctx.emit({ kind: "closed", runId, action: action.index, item: -1, attempt: state.attempt });
+    if (phase === BatchPhase.SUBMITTING) tellBreaker(actor, action, { attempt: state.attempt });
   }
   // What was said of the job is no more so.
   if (state.status === ActionStatus.WAITING && phase > BatchPhase.SUBMITTING) state.detail = undefined;
@@ -227,6 +240,7 @@ export function leaveJob(actor: Actor, action: ActionPlan, why?: string): void {
   batch.closing = undefined;
   if (phase !== BatchPhase.SUBMITTED && phase !== BatchPhase.CHECKING) return;
   addJobEnded(actor, action, handle);
+  tellJobOver(actor, action);
   if (why !== undefined && !batch.done && policyOf(action).cancellable)
     addCancel(actor, action, { job, handle, reason });
 }
@@ -250,6 +264,10 @@ function addJobEnded(actor: Actor, action: ActionPlan, handle: Payload | undefin
 export const isAttemptAtJob = ({ status, batch }: ReturnType<typeof stateOf>): boolean =>
   batch?.phase === BatchPhase.CHECKING ||
   (batch?.phase === BatchPhase.SUBMITTING && status === ActionStatus.RUNNING);
+
+/** Its job is one that is to be submitted, or is being: what a breaker may hold of it. */
+export const isAtSubmit = ({ batch }: Pick<ActionState, "batch">): boolean =>
+  batch?.phase === BatchPhase.SUBMITTING;
 
 /** Fails what has no result: of the job that is over, or of all. `final`: whatever the retry policy says. */
 export function close(
@@ -280,14 +298,9 @@ function closeSome(actor: Actor, action: ActionPlan): void {
   let item = nextItemWhere(actor, action, batch.closingFrom, wanted);
   for (let left = BATCH_CLOSED_AT_ONCE_MAX; item !== undefined && left > 0; left--) {
     const attempt = recordOf(actor, action, item)?.attempt ?? 1;
-    failItem(
-      actor,
-      action,
-      item,
-      { worker: state.worker, attempt, startedAtNs: submittedAtNs },
-      failure,
-      closingFinal,
-    );
+    const by = { worker: state.worker, attempt, startedAtNs: submittedAtNs };
+    if (failure.source === Source.BREAKER) refuseItem(actor, action, { item, attempt }, failure);
+    else failItem(actor, action, item, by, failure, closingFinal);
     settleItems(actor, action);
     if (isTerminal(state.status)) return;
     item = nextItemWhere(actor, action, item + 1, wanted);

@@ -1,5 +1,13 @@
 /** Items and the breaker of their action: whether the next one may begin, and how one is taken back before a worker had it. */
-import { ItemRecordSchema, ItemStatus, OnOpen, Source, TimerKind, TimerRecordSchema } from "@holdfast/proto";
+import {
+  type Failure,
+  ItemRecordSchema,
+  ItemStatus,
+  OnOpen,
+  Source,
+  TimerKind,
+  TimerRecordSchema,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { askGate, hold, refusal, unhold } from "../breaker/gate.js";
 import type { ActionPlan } from "../definition/plan.js";
@@ -26,7 +34,6 @@ function refuseItems(actor: Actor, action: ActionPlan): void {
   const { ctx, runId } = actor;
   const items = itemsOf(actor, action);
   const failure = refusal(actor, action);
-  const skips = action.breaker?.onOpen === OnOpen.SKIP;
   for (let left = REFUSED_AT_ONCE_MAX; left > 0; left--) {
     const { failed = 0, total = 0 } = items.counts ?? {};
     // Recoveries take room in the window.
@@ -34,16 +41,28 @@ function refuseItems(actor: Actor, action: ActionPlan): void {
     if (items.loaded && beyondTolerance(action.tolerate, failed, total)) return;
     const taken = takePending(actor, action);
     if (taken === undefined) return;
-    const { item, attempt } = taken;
-    if (skips) {
-      const detail = makeDetail(failure.message, Source.BREAKER, ctx.atNs);
-      endAttempt(actor, action, item, { attempt, endedAtNs: ctx.atNs, detail });
-      setStatus(actor, action, item, ItemStatus.SKIPPED);
-    } else failItem(actor, action, item, { worker: "", attempt, startedAtNs: 0n }, failure, true);
+    refuseItem(actor, action, taken, failure);
   }
   if ((items.counts?.pending ?? 0) === 0) return;
   const timer = init(TimerRecordSchema, { kind: TimerKind.BREAKER, runId, action: action.index });
   ctx.setTimer(ctx.atNs, timer);
+}
+
+/** Ends a RUNNING item that its breaker does not let out, as its policy has it. */
+export function refuseItem(
+  actor: Actor,
+  action: ActionPlan,
+  { item, attempt }: { readonly item: number; readonly attempt: number },
+  failure: Failure,
+): void {
+  const { atNs } = actor.ctx;
+  if (action.breaker?.onOpen !== OnOpen.SKIP) {
+    failItem(actor, action, item, { worker: "", attempt, startedAtNs: 0n }, failure, true);
+    return;
+  }
+  const detail = makeDetail(failure.message, Source.BREAKER, atNs);
+  endAttempt(actor, action, item, { attempt, endedAtNs: atNs, detail });
+  setStatus(actor, action, item, ItemStatus.SKIPPED);
 }
 
 /** The current attempt counts for no retry policy. */

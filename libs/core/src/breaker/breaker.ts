@@ -30,7 +30,7 @@ import { BREAKER_HISTORY_NS, BREAKER_TRANSITIONS_MAX, BREAKER_WAVE_MAX } from ".
 import { openForMs, type ResolvedBreaker, resolveBreaker, type Sign } from "../policy/breaker.js";
 import { breakerKey } from "../state/tables.js";
 import { cutText, timeText } from "../text.js";
-import { addToWindow, clearWindow, rateBp, windowCounts } from "./window.js";
+import { addToWindow, clearWindow, rateBp, takeFromWindow, windowCounts } from "./window.js";
 
 const MS = 1_000_000n;
 /** How long after an attempt's start-to-close nothing may be heard of it before its place is looked at. */
@@ -192,6 +192,22 @@ export function heard(breaker: OpenBreaker, probe: Probe, sign: Sign): void {
       return;
     default:
   }
+}
+
+/** What is heard of a job takes the place of what was heard of it before. It is no probe, and none of a wave: its submit was. */
+export function heardOfJob(
+  breaker: OpenBreaker,
+  bad: boolean,
+  before: { readonly atNs: bigint; readonly bad: boolean },
+): void {
+  const { ctx, record, policy } = breaker;
+  record.lastAtNs = ctx.atNs;
+  if (before.atNs > 0n) takeFromWindow(record, policy.windowMs, before.atNs, before.bad);
+  addToWindow(record, policy.windowMs, ctx.atNs, bad);
+  if (!bad) return;
+  if (record.status === BreakerStatus.CLOSED) tripWhere(breaker, policy.minSamples);
+  else if (record.status === BreakerStatus.RECOVERING)
+    tripWhere(breaker, Math.min(policy.minSamples, record.waveSize));
 }
 
 function tripWhere(breaker: OpenBreaker, samples: number): boolean {

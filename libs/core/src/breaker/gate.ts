@@ -21,8 +21,10 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { type Actor, makeDetail, makeFailure, stateOf } from "../actor/actor.js";
 import { failedText, isRecovering } from "../actor/attempt.js";
+import { isAtSubmit } from "../actor/batch.js";
 import type { ActionPlan } from "../definition/plan.js";
-import { type Sign, signOf } from "../policy/breaker.js";
+import type { FoldContext } from "../fold/context.js";
+import { type ResolvedBreaker, type Sign, signOf } from "../policy/breaker.js";
 import type { Outcome } from "../actor/report.js";
 import { NEVER_BEGUN } from "../actor/start-deadline.js";
 import { breakerKey, heldKey } from "../state/tables.js";
@@ -32,6 +34,7 @@ import {
   holdText,
   isProbe,
   makeBreaker,
+  type Name,
   type OpenBreaker,
   placesOf,
   type Probe,
@@ -107,7 +110,7 @@ export function hold(actor: Actor, action: ActionPlan): void {
     const before = state.failure === undefined ? "" : `${LAST}${failedText(state.failure)}`;
     state.detail = makeDetail(holdText(record) + before, Source.BREAKER, ctx.atNs);
   }
-  if (state.items === undefined) {
+  if (state.items === undefined || isAtSubmit(state)) {
     state.status = ActionStatus.WAITING;
     state.retryAtNs = 0n;
   } else if (state.items.loaded && state.items.counts?.running === 0) state.status = ActionStatus.WAITING;
@@ -164,27 +167,29 @@ export function tellBreaker(
   // A recovery is not held either: it need not ask the dependency.
   if (policy === undefined || isRecovering(actor, action, at.item)) return false;
   const { ctx, runId } = actor;
-  const sign: Sign =
-    outcome === undefined
-      ? "nothing"
-      : outcome.case === "failure"
-        ? outcome.value.source === Source.TIMEOUT && outcome.value.code === NEVER_BEGUN
-          ? "nothing"
-          : signOf(policy, outcome.value.mode)
-        : "good";
+  const sign = outcome === undefined ? "nothing" : signOfOutcome(policy, outcome);
   const name = nameOf(actor, action);
-  let breaker: OpenBreaker | undefined = findBreaker(ctx, name);
-  if (breaker === undefined) {
-    if (sign === "nothing") return false;
-    breaker = makeBreaker(ctx, name, policy);
-  }
-  // The policy of whoever was last heard of counts.
-  breaker.record.policy = policy.definition;
+  if (sign === "nothing" && findBreaker(ctx, name) === undefined) return false;
+  const breaker = breakerThatHears(ctx, name, policy);
   const probe: Probe = { runId, action: action.index, item: at.item, attempt: at.attempt };
   const wasProbe = isProbe(breaker.record, probe);
-  heard({ ...breaker, policy }, probe, sign);
+  heard(breaker, probe, sign);
   saveBreaker(breaker);
   const { status } = breaker.record;
   if (status === BreakerStatus.HALF_OPEN || status === BreakerStatus.RECOVERING) ctx.touchBreaker(name);
   return wasProbe && sign === "bad" && policy.onOpen === OnOpen.UNSPECIFIED;
+}
+
+/** What the end of an attempt says of the dependency. */
+export function signOfOutcome(policy: ResolvedBreaker, outcome: Outcome): Sign {
+  if (outcome.case !== "failure") return "good";
+  const { source, code, mode } = outcome.value;
+  return source === Source.TIMEOUT && code === NEVER_BEGUN ? "nothing" : signOf(policy, mode);
+}
+
+/** The policy of whoever was last heard of counts. */
+export function breakerThatHears(ctx: FoldContext, name: Name, policy: ResolvedBreaker): OpenBreaker {
+  const breaker = findBreaker(ctx, name) ?? makeBreaker(ctx, name, policy);
+  breaker.record.policy = policy.definition;
+  return { ...breaker, policy };
 }

@@ -12,6 +12,7 @@ import { beginAttempt, settleItems } from "../actor/actions.js";
 import { type Actor, isCancelling, loadActor, saveActor, stateOf } from "../actor/actor.js";
 import { advance } from "../actor/advance.js";
 import { isCurrentAttempt } from "../actor/attempt.js";
+import { isAtSubmit } from "../actor/batch.js";
 import { releaseItems } from "../actor/items.js";
 import type { ActionPlan } from "../definition/plan.js";
 import type { FoldContext } from "../fold/context.js";
@@ -85,7 +86,7 @@ function letGo(actor: Actor, action: ActionPlan): void {
 export function askAgain(actor: Actor, action: ActionPlan): void {
   unhold(actor, action);
   const state = stateOf(actor, action);
-  if (state.items === undefined) beginAttempt(actor, action);
+  if (state.items === undefined || isAtSubmit(state)) beginAttempt(actor, action);
   else {
     releaseItems(actor, action);
     settleItems(actor, action);

@@ -44,6 +44,24 @@ export function addToWindow(record: BreakerRecord, windowMs: number, atNs: bigin
   if (failed) record.failed[at] = (record.failed[at] ?? 0) + 1;
 }
 
+/** What was added at a time is taken back, as far as the window still has it. */
+export function takeFromWindow(
+  record: BreakerRecord,
+  windowMs: number,
+  addedAtNs: bigint,
+  failed: boolean,
+): void {
+  const bucket = bucketOf(windowMs, addedAtNs);
+  if (record.ended.length !== BREAKER_BUCKETS || bucket > record.bucket) return;
+  if (record.bucket - bucket >= BigInt(BREAKER_BUCKETS)) return;
+  const at = Number(bucket % BigInt(BREAKER_BUCKETS));
+  const [ended = 0, bad = 0] = [record.ended[at], record.failed[at]];
+  // It was cleared since, if there is none of its kind.
+  if (failed ? bad === 0 : ended === bad) return;
+  record.ended[at] = ended - 1;
+  if (failed) record.failed[at] = bad - 1;
+}
+
 /** Changes nothing. */
 export function windowCounts(record: BreakerRecord, windowMs: number, atNs: bigint): WindowCounts {
   const now = bucketOf(windowMs, atNs);

@@ -137,9 +137,9 @@ function actionProblems(
     if (action.batch.poll !== undefined) retryProblems(action.name, action.batch.poll, say);
   }
   if (action.breaker !== undefined) {
-    if (action.wait !== undefined || action.child !== undefined || action.batch !== undefined)
+    if (action.wait !== undefined || action.child !== undefined)
       say(
-        `action ${quoted(action.name)} waits, is a child run or an external batch: it makes no attempts that a breaker could hold; declare the breaker on an action with a handler`,
+        `action ${quoted(action.name)} waits or is a child run: it makes no attempts that a breaker could hold; declare the breaker on an action with a handler`,
       );
     for (const problem of breakerProblems(action.breaker)) say(`action ${quoted(action.name)}: ${problem}`);
   }

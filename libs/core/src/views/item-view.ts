@@ -26,7 +26,7 @@ export interface ItemViewInput {
   readonly input: Uint8Array | undefined;
   /** What an item without a detail of its own is told of: why its action ended. */
   readonly actionDetail: string;
-  /** What the breaker of its action says now, where it holds what is PENDING. */
+  /** What the breaker of its action says now, where it holds what is PENDING, or the job that is to be submitted. */
   readonly heldText?: string | undefined;
   readonly action: ActionPlan;
   readonly run: RunRecord;
@@ -37,14 +37,16 @@ export interface ItemViewInput {
 export function itemView(shown: ItemViewInput): ItemView {
   const { index, byte, record, input, actionDetail, action, run, steps } = shown;
   const status: ItemStatus = byte & STATUS_MASK;
+  // What its job is to be submitted with is held with it.
+  const isHeld =
+    status === ItemStatus.PENDING || (status === ItemStatus.RUNNING && action.batch !== undefined);
   const running = status === ItemStatus.RUNNING && record === undefined ? 1 : 0;
   return init(ItemViewSchema, {
     index,
     status,
     attempts: record?.attempt ?? running,
     failure: record?.failure,
-    detail:
-      (status === ItemStatus.PENDING ? shown.heldText : undefined) ?? detailOf(status, record, actionDetail),
+    detail: (isHeld ? shown.heldText : undefined) ?? detailOf(status, record, actionDetail),
     startedAt: timestamp(record?.startedAtNs ?? 0n),
     endedAt: timestamp(record?.endedAtNs ?? 0n),
     worker: record?.worker ?? "",

@@ -77,9 +77,12 @@ function apply(actor: Actor, action: ActionPlan, report: TaskReport): boolean {
     undoReported(actor, action, outcome, worker);
     return false;
   }
+  if (action.batch !== undefined) {
+    batchReported(actor, action, by, report.outcome, outcome);
+    return isTerminal(state.status);
+  }
   if (tellBreaker(actor, action, report, outcome)) spareAttempt(actor, action, report);
-  if (action.batch !== undefined) batchReported(actor, action, by, report.outcome, outcome);
-  else if (report.item !== undefined) reportItem(actor, action, report.item, by, outcome);
+  if (report.item !== undefined) reportItem(actor, action, report.item, by, outcome);
   else reportAction(actor, action, worker, outcome);
   return isTerminal(state.status);
 }
