@@ -127,6 +127,9 @@ function refuseAttempt(actor: Actor, action: ActionPlan, gate: Exclude<Gate, "go
   const failure = refusal(actor, action);
   const state = stateOf(actor, action);
   if (state.items !== undefined) {
+    // They are of a job that is not submitted again: what its last submit failed with is not what they end with.
+    state.failure = undefined;
+    state.detail = undefined;
     close(actor, action, failure, { final: true });
     return;
   }

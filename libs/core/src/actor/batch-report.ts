@@ -113,7 +113,12 @@ function handleProblem({ body }: Payload): string | undefined {
 }
 
 /** As the action's attempts are retried; the job's number stays, so that the outside system can tell the same submit again. */
-function submitFailed(actor: Actor, action: ActionPlan, { worker, attempt }: ItemReporter, failure: Failure): void {
+function submitFailed(
+  actor: Actor,
+  action: ActionPlan,
+  { worker, attempt }: ItemReporter,
+  failure: Failure,
+): void {
   const batch = batchOf(actor, action);
   // A probe is not spent.
   if (!tellBreaker(actor, action, { attempt }, { case: "failure", value: failure })) batch.tries += 1;

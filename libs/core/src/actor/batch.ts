@@ -208,11 +208,11 @@ function timeOut(actor: Actor, action: ActionPlan): void {
   unhold(actor, action);
   noteResult(actor, action, { case: "failure", value: failure });
   leaveJob(actor, action, "its time was over");
+  state.detail = undefined;
   if (state.items !== undefined) {
     close(actor, action, failure, { final: true, all: true });
     return;
   }
-  state.detail = undefined;
   endAction(actor, action, ActionStatus.FAILED, failure);
 }
 

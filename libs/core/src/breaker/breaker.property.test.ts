@@ -2,7 +2,14 @@
  * Breakers under any sequence of commands: the invariants hold after every entry (I9 among them), replicas agree, and no attempt that
  * was taken back is spent.
  */
-import { BreakerSchema, BreakerStatus, type CommandBatch, CommandBatchSchema } from "@holdfast/proto";
+import {
+  BatchPhase,
+  BatchSchema,
+  BreakerSchema,
+  BreakerStatus,
+  type CommandBatch,
+  CommandBatchSchema,
+} from "@holdfast/proto";
 import { decode, init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
@@ -12,6 +19,7 @@ import { MemoryView } from "../testing/memory-view.js";
 import { breakerMove as drawn, type Move, Mover } from "../testing/moves.js";
 import { foldLogEntry, type LogEntry, TestPartition } from "../testing/partition.js";
 import { checkStep, mustBeSame } from "../testing/transitions.js";
+import { breakerKey, runKey } from "../state/tables.js";
 
 const SEQUENCES = Number(process.env.HOLDFAST_SEQUENCES ?? 3000);
 const seed =
@@ -28,17 +36,57 @@ const policy = fc.record({
   key: fc.constantFrom("", "", "/rows/0"),
 });
 
-const definitions = fc.tuple(policy, policy, fc.integer({ min: 1, max: 4 })).map(([own, over, window]) => {
-  const breaker = (fields: typeof own) =>
-    init(BreakerSchema, { ...fields, failureRateBp: 3_000, windowMs: 1_000, maxOpenForMs: 80 });
-  const retry = retryPolicy({ maxAttempts: 3, initialBackoffMs: 5, maxBackoffMs: 20 });
-  return ["first", "second"].map((name) =>
-    workflow(name, [
-      action("a0", { breaker: breaker(own), retry }),
-      action("a1", { breaker: breaker(over), forEach: overInput("/rows", window), retry }),
-    ]),
-  );
-});
+const kinds = fc.constantFrom(...(["inline", "inline", "job", "jobs", "hasty jobs"] as const));
+
+/** The jobs of an external batch action are checked soon. */
+const jobs = (kind: string, itemsAJob: number) =>
+  init(BatchSchema, {
+    poll: retryPolicy({ initialBackoffMs: 5, maxBackoffMs: 20 }),
+    itemsAJob,
+    timeoutMs: kind === "hasty jobs" ? 120n : 0n,
+    cancellable: true,
+  });
+
+const definitions = fc
+  .tuple(policy, policy, fc.integer({ min: 1, max: 4 }), kinds)
+  .map(([own, over, window, kind]) => {
+    const breaker = (fields: typeof own) =>
+      init(BreakerSchema, { ...fields, failureRateBp: 3_000, windowMs: 1_000, maxOpenForMs: 80 });
+    const retry = retryPolicy({ maxAttempts: 3, initialBackoffMs: 5, maxBackoffMs: 20 });
+    const isOver = kind.endsWith("jobs");
+    return ["first", "second"].map((name) =>
+      workflow(name, [
+        action("a0", {
+          breaker: breaker(own),
+          batch: kind === "job" ? jobs(kind, 0) : undefined,
+          retry,
+        }),
+        action("a1", {
+          breaker: breaker(over),
+          forEach: overInput("/rows", isOver ? 0 : window),
+          batch: isOver ? jobs(kind, window) : undefined,
+          retry,
+        }),
+      ]),
+    );
+  });
+
+/** Jobs that are held before they are submitted at all, or again; and those that are checked while no other may begin. */
+function noteJobs(
+  { view }: TestPartition,
+  seenJobs: { before: number; again: number; checked: number },
+): void {
+  for (const runId of RUNS) {
+    const run = view.get(runKey(runId));
+    run?.actions.forEach(({ batch: job, breaker }, index) => {
+      if (job === undefined) return;
+      if (breaker?.held === true) seenJobs[job.phase === BatchPhase.SUBMITTING ? "again" : "before"] += 1;
+      if (job.phase !== BatchPhase.CHECKING) return;
+      const name = { workflow: run.workflow, action: `a${index}`, key: breaker?.key ?? "" };
+      if (view.get(breakerKey(name))?.status === BreakerStatus.OPEN) seenJobs.checked += 1;
+    });
+  }
+}
 
 const moves = fc
   .array(drawn, { minLength: 20, maxLength: 120, size: "max" })
@@ -54,6 +102,7 @@ test(`the invariants hold where breakers open, hold and let go (HOLDFAST_SEED=${
 }, () => {
   const seen = new Map<string, number>();
   let held = 0;
+  const heldJobs = { before: 0, again: 0, checked: 0 };
   fc.assert(
     fc.property(definitions, moves, (defined, played) => {
       const partition = new TestPartition();
@@ -73,6 +122,7 @@ test(`the invariants hold where breakers open, hold and let go (HOLDFAST_SEED=${
         checkPartition(partition);
         before = after;
         held += partition.view.keysOf("H").length;
+        noteJobs(partition, heldJobs);
         for (const effect of partition.effects) {
           if (effect.kind !== "breaker") continue;
           const step = `${BreakerStatus[effect.from]} ${BreakerStatus[effect.to]}${effect.who === "" ? "" : " asked"}`;
@@ -99,4 +149,5 @@ test(`the invariants hold where breakers open, hold and let go (HOLDFAST_SEED=${
   const least = Math.floor(SEQUENCES / 1000);
   expect(wanted.filter((step) => (seen.get(step) ?? 0) < least)).toEqual([]);
   expect(held).toBeGreaterThan(least);
+  expect(Object.entries(heldJobs).filter(([, times]) => times < least)).toEqual([]);
 });

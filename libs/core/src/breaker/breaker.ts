@@ -202,13 +202,19 @@ export function heardOfJob(
 ): void {
   const { ctx, record, policy } = breaker;
   record.lastAtNs = ctx.atNs;
-  if (before.atNs > 0n) takeFromWindow(record, policy.windowMs, before.atNs, before.bad);
+  if (before.atNs > clearedAtNs(record)) takeFromWindow(record, policy.windowMs, before.atNs, before.bad);
   addToWindow(record, policy.windowMs, ctx.atNs, bad);
   if (!bad) return;
   if (record.status === BreakerStatus.CLOSED) tripWhere(breaker, policy.minSamples);
   else if (record.status === BreakerStatus.RECOVERING)
     tripWhere(breaker, Math.min(policy.minSamples, record.waveSize));
 }
+
+/** When what was in its window was last forgotten: as it recovered. 0: never, as far as is known. */
+const clearedAtNs = ({ transitions }: BreakerRecord): bigint =>
+  transitions.findLast(({ from, to }) => RECOVERED.has(to) && from !== BreakerStatus.RECOVERING)?.atNs ?? 0n;
+
+const RECOVERED: ReadonlySet<BreakerStatus> = new Set([BreakerStatus.RECOVERING, BreakerStatus.CLOSED]);
 
 function tripWhere(breaker: OpenBreaker, samples: number): boolean {
   const { ctx, record, policy } = breaker;

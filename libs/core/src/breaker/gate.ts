@@ -123,7 +123,9 @@ export function unhold(actor: Actor, action: ActionPlan): void {
   leaveQueue(actor, action);
   state.breaker.held = false;
   if (state.detail?.source === Source.BREAKER) state.detail = undefined;
-  if (state.items !== undefined && state.status === ActionStatus.WAITING) state.status = ActionStatus.RUNNING;
+  // One that is to submit is RUNNING once its attempt begins.
+  if (state.items !== undefined && state.status === ActionStatus.WAITING && !isAtSubmit(state))
+    state.status = ActionStatus.RUNNING;
 }
 
 /** Gives its row up; it stays held until its run asks again. */

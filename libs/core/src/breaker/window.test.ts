@@ -4,7 +4,7 @@ import { encode, init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { BREAKER_BUCKETS } from "../limits.js";
-import { addToWindow, clearWindow, windowCounts } from "./window.js";
+import { addToWindow, clearWindow, takeFromWindow, windowCounts } from "./window.js";
 
 const WINDOW_MS = 10_000;
 const NS = 1_000_000n;
@@ -50,4 +50,33 @@ test("whatever ended within nine tenths of the window counts, and nothing from b
       expect(failed).toBeLessThanOrEqual(most.filter((one) => one.failed).length);
     }),
   );
+});
+
+test("what is taken back is as if it had not been added, as long as the window has it; else nothing changes", () => {
+  const added = fc.record({ gapMs: fc.nat(4_000), failed: fc.boolean(), takenBack: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(added, { maxLength: 30 }), fc.nat(20_000), (drawn, laterMs) => {
+      const [with_, without] = [fresh(), fresh()];
+      let atNs = START_NS;
+      const back: { readonly atNs: bigint; readonly failed: boolean }[] = [];
+      for (const { gapMs, failed, takenBack } of drawn) {
+        atNs += BigInt(gapMs) * NS;
+        addToWindow(with_, WINDOW_MS, atNs, failed);
+        if (takenBack) back.push({ atNs, failed });
+        else addToWindow(without, WINDOW_MS, atNs, failed);
+      }
+      for (const one of back) takeFromWindow(with_, WINDOW_MS, one.atNs, one.failed);
+      const laterNs = atNs + BigInt(laterMs) * NS;
+      expect(windowCounts(with_, WINDOW_MS, laterNs)).toEqual(windowCounts(without, WINDOW_MS, laterNs));
+    }),
+  );
+});
+
+test("a window that was cleared has nothing to give back", () => {
+  const record = fresh();
+  addToWindow(record, WINDOW_MS, START_NS, true);
+  clearWindow(record);
+  takeFromWindow(record, WINDOW_MS, START_NS, true);
+  takeFromWindow(record, WINDOW_MS, START_NS + 60_000n * NS, false);
+  expect(windowCounts(record, WINDOW_MS, START_NS)).toEqual({ ended: 0, failed: 0 });
 });

@@ -56,7 +56,7 @@ export function takeFromWindow(
   if (record.bucket - bucket >= BigInt(BREAKER_BUCKETS)) return;
   const at = Number(bucket % BigInt(BREAKER_BUCKETS));
   const [ended = 0, bad = 0] = [record.ended[at], record.failed[at]];
-  // It was cleared since, if there is none of its kind.
+  // None of its kind is left where the window was cleared since.
   if (failed ? bad === 0 : ended === bad) return;
   record.ended[at] = ended - 1;
   if (failed) record.failed[at] = bad - 1;

@@ -1,5 +1,6 @@
 import {
   BatchSchema,
+  BreakerSchema,
   FailureMode,
   OutputSourceSchema,
   TimeoutsSchema,
@@ -156,6 +157,26 @@ describe("a definition is refused with what is wrong with it", () => {
       "a child that is a batch",
       workflow("w", [action("a", { child: childRun("c"), batch: init(BatchSchema) })]),
       /it can be one of them only/,
+    ],
+    [
+      "a wait with a breaker",
+      workflow("w", [
+        action("a", {
+          wait: init(WaitSchema, { for: { case: "sleepMs", value: 5n } }),
+          breaker: init(BreakerSchema),
+        }),
+      ]),
+      /"a" waits or is a child run: it makes no attempts that a breaker could hold/,
+    ],
+    [
+      "a child with a breaker",
+      workflow("w", [action("a", { child: childRun("c"), breaker: init(BreakerSchema) })]),
+      /"a" waits or is a child run: it makes no attempts that a breaker could hold/,
+    ],
+    [
+      "a batch with a breaker of nonsense",
+      workflow("w", [action("a", { batch: BATCH, breaker: init(BreakerSchema, { factorMilli: 500 }) })]),
+      /"a": breaker.factor_milli is below 1000/,
     ],
     [
       "a child with a heartbeat",

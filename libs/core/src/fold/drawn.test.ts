@@ -100,6 +100,7 @@ function partsOf({ forEach, wait, child, batch: job, breaker, undo, ...action }:
     breaker: breaker !== undefined,
     recover: action.recover,
     batch: job !== undefined && forEach === undefined,
+    "batch with a breaker": job !== undefined && breaker !== undefined,
     "batch over items": job !== undefined && forEach !== undefined,
     optional: action.optional,
     tolerate: action.tolerate?.limit.case !== undefined,
@@ -149,7 +150,15 @@ const WANTED: Readonly<Record<string, readonly string[]>> = {
   "undos come to every status": namesOf(UndoStatus).map((name) => `undo ${name}`),
   "every kind of timer is set": namesOf(TimerKind).map((name) => `timer ${name}`),
   "definitions have every part": ["guardrails", "recovery", "undo", "recover", "breaker", "batch"]
-    .concat(["batch over items", "optional", "tolerate", "time-out", "wait sleepMs", "wait signal"])
+    .concat([
+      "batch over items",
+      "batch with a breaker",
+      "optional",
+      "tolerate",
+      "time-out",
+      "wait sleepMs",
+      "wait signal",
+    ])
     .concat(["wait approval", "child inputPointer", "child outputOf", "child undefined"])
     .concat([
       "items inputPointer",

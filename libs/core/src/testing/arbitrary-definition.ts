@@ -233,7 +233,7 @@ function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string
     wait,
     child,
     batch,
-    breaker: isWorked ? breakerOf(from) : undefined,
+    breaker: isWorked && (batch === undefined || from.place % 2 === 0) ? breakerOf(from) : undefined,
     undo: from.undo && isWorked ? UNDO : undefined,
     recover: from.recover && isWorked && batch === undefined,
     timeouts: timeoutsOf(from, child !== undefined, isWorked),

@@ -54,10 +54,16 @@ export function checkBatch({ run }: RunUnderTest, action: ActionPlan): void {
   if (batch.phase === UNSPECIFIED) {
     must(running === 0, `${what}: no item is at work without a job`);
     must(batch.handle === undefined, `${what}: nothing is known of a job that is over`);
-    must(state.status !== ActionStatus.WAITING || isHeld, `${what}: nothing waits for a job that is not there`);
+    must(
+      state.status !== ActionStatus.WAITING || isHeld,
+      `${what}: nothing waits for a job that is not there`,
+    );
   } else {
     const atGate = isHeld && batch.phase === SUBMITTING && state.status === ActionStatus.WAITING;
-    must(atGate || (!isHeld && STATUSES[batch.phase].includes(state.status)), `${what}: phase and status agree`);
+    must(
+      atGate || (!isHeld && STATUSES[batch.phase].includes(state.status)),
+      `${what}: phase and status agree`,
+    );
     must(batch.job > 0 && batch.jobs > 0 && batch.jobs <= batch.job, `${what}: jobs are counted`);
     must(running <= batch.size, `${what}: no item comes to a job that has begun`);
   }

@@ -68,6 +68,7 @@ export function jobOutcome(partition: TestPartition, task: DueTask, how: number)
   const state = partition.run(task.runId).actions[task.action];
   if (task.item >= 0 || state?.batch === undefined || state.attempt !== task.attempt) return undefined;
   if (state.batch.phase === BatchPhase.SUBMITTING) {
+    if (how % 16 === 9) return undefined;
     if (how % 4 !== 3) return submittedJob({ id: how });
     return [
       () => submittedJob("x".repeat(5_000)),

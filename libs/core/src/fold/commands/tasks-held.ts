@@ -4,7 +4,7 @@
  * 1. An attempt that is taken back is not spent: its number is never used again, and counts for no retry policy.
  * 2. What may go by now is looked up again instead, so that nothing the owner put aside is forgotten.
  */
-import { type Command, type HeldTask, RejectCode, type TasksHeld } from "@holdfast/proto";
+import { ActionStatus, type Command, type HeldTask, RejectCode, type TasksHeld } from "@holdfast/proto";
 import { beginAttempt, settleItems } from "../../actor/actions.js";
 import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
@@ -56,6 +56,8 @@ function takeBack(actor: Actor, action: ActionPlan, task: HeldTask): void {
   tellBreaker(actor, action, task);
   if (item === undefined) {
     spareAttempt(actor, action, task);
+    // Of a job: no attempt at it is under way now, whatever comes of it.
+    if (action.batch !== undefined) state.status = ActionStatus.WAITING;
     beginAttempt(actor, action);
   } else {
     returnItem(actor, action, item, attempt);
