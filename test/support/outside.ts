@@ -14,12 +14,18 @@ interface Job {
   cancelled: boolean;
 }
 
+const DOWN = { down: true };
+
 export class Outside {
   readonly jobs: Job[] = [];
   /** Of each job, how many of its items have a score by now. */
   progress: (job: Job) => number = () => 0;
   /** Ids that can't be scored. */
   readonly bad = new Set<number>();
+  /** It answers 503, and does nothing that it is asked to. */
+  isDown = false;
+  /** Paths that were asked for while it was down. */
+  readonly inVain: string[] = [];
   /** Requests are not answered while it is set. */
   hold: (path: string) => Promise<void> = () => Promise.resolve();
   private readonly server: Server;
@@ -42,7 +48,7 @@ export class Outside {
 
   private async respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = await this.answer(request);
-    response.statusCode = answer === undefined ? 404 : 200;
+    response.statusCode = answer === DOWN ? 503 : answer === undefined ? 404 : 200;
     response.end(JSON.stringify(answer ?? {}));
   }
 
@@ -51,7 +57,8 @@ export class Outside {
     for await (const part of request) parts.push(part as Buffer);
     const body = JSON.parse(Buffer.concat(parts).toString()) as { key?: string; items?: Job["items"] };
     const path = request.url ?? "";
-    const answer = this.answerTo(path, body);
+    if (this.isDown) this.inVain.push(path);
+    const answer = this.isDown ? DOWN : this.answerTo(path, body);
     await this.hold(path);
     return answer;
   }

@@ -29,7 +29,7 @@ const scenario = fc.record({
   checks: fc.integer({ min: 1, max: 4 }),
   probes: fc.integer({ min: 1, max: 3 }),
   openForMs: fc.constantFrom(1_000, 4_000),
-  modes: fc.constantFrom(FailureMode.UNAVAILABLE, FailureMode.NETWORK, FailureMode.RATE_LIMITED),
+  mode: fc.constantFrom(FailureMode.UNAVAILABLE, FailureMode.NETWORK, FailureMode.RATE_LIMITED),
 });
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
 
@@ -62,7 +62,7 @@ class Outside {
       if (isSubmit) this.submits += 1;
       const tries = state?.batch?.tries ?? 0;
       const outcome = isDown
-        ? failed(this.drawn.modes, "down")
+        ? failed(this.drawn.mode, "down")
         : isSubmit
           ? submittedJob(attempt)
           : this.checkOf(task);
@@ -90,7 +90,14 @@ test(`jobs outlast outages (HOLDFAST_SEED=${seed} repeats this)`, {
   fc.assert(
     fc.property(scenario, (drawn) => {
       const partition = scene(
-        { ...drawn, failureRateBp: 1, minSamples: 1, windowMs: 5_000, maxOpenForMs: drawn.openForMs },
+        {
+          probes: drawn.probes,
+          openForMs: drawn.openForMs,
+          failureRateBp: 1,
+          minSamples: 1,
+          windowMs: 5_000,
+          maxOpenForMs: drawn.openForMs,
+        },
         {
           forEach: drawn.items === 0 ? undefined : overInput("/rows"),
           batch: { ...BATCH, itemsAJob: drawn.items === 0 ? 0 : drawn.itemsAJob },
