@@ -152,7 +152,7 @@ function batchOf({ batch, window }: Draft, overItems: boolean): Batch | undefine
     poll: retryPolicy({ initialBackoffMs: 15, factorMilli: 1500, maxBackoffMs: 60, jitterMilli: 0 }),
     timeoutMs: batch === "hasty" ? 150n : 0n,
     itemsAJob: overItems ? window : 0,
-    cancellable: window % 2 === 0,
+    cancellable: window > 1,
   });
 }
 
