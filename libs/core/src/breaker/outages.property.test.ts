@@ -11,7 +11,7 @@ import { BATCH, failed, json, overInput, report, retryPolicy, succeeded } from "
 import { checkPartition } from "../testing/invariants.js";
 import type { TestPartition } from "../testing/partition.js";
 
-const SCENARIOS = Math.ceil(Number(process.env.HOLDFAST_SEQUENCES ?? 3000) / 30);
+const SCENARIOS = Math.max(40, Math.ceil(Number(process.env.HOLDFAST_SEQUENCES ?? 3000) / 100));
 const seed =
   process.env.HOLDFAST_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.HOLDFAST_SEED);
 const STEP_MS = 500;
