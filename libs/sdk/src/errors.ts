@@ -32,6 +32,9 @@ export type HoldfastErrorCode =
   /** Was to be moved to the dead letters, but is there; was to be taken out, but is not. */
   | "DEAD_LETTER"
   | "NOT_DEAD_LETTER"
+  | "OPERATION_NOT_FOUND"
+  | "OPERATION_ENDED"
+  | "TOO_MANY_OPERATIONS"
   /** Nothing of the run waits for this. */
   | "NOT_WAITING"
   | "SCHEDULE_NOT_FOUND"
@@ -167,6 +170,9 @@ const REJECT_CODES: Readonly<Partial<Record<RejectCode, HoldfastErrorCode>>> = {
   [RejectCode.NO_SUCH_ITEM]: "NO_SUCH_ITEM",
   [RejectCode.DEAD_LETTER]: "DEAD_LETTER",
   [RejectCode.NOT_DEAD_LETTER]: "NOT_DEAD_LETTER",
+  [RejectCode.NO_SUCH_OPERATION]: "OPERATION_NOT_FOUND",
+  [RejectCode.OPERATION_ENDED]: "OPERATION_ENDED",
+  [RejectCode.TOO_MANY_OPERATIONS]: "TOO_MANY_OPERATIONS",
   [RejectCode.NOT_WAITING]: "NOT_WAITING",
 };
 

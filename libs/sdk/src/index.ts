@@ -48,6 +48,20 @@ export type {
   RetryOptions as RetryRunOptions,
   StartOptions,
 } from "./client/options.js";
+export type { Bulk, BulkOperation, BulkOutcome } from "./client/bulk.js";
+export type {
+  BulkCancelOptions,
+  BulkDiscardOptions,
+  BulkMoveOptions,
+  BulkRetryOptions,
+} from "./client/bulk-options.js";
+export type {
+  BulkKindName,
+  BulkProgress,
+  BulkResultName,
+  BulkRunResult,
+  BulkStatusName,
+} from "./client/bulk-progress.js";
 export type { ScheduleOptions, Schedules } from "./client/schedules.js";
 export type { RunHandle } from "./client/run-handle.js";
 export type { Duration } from "./duration.js";

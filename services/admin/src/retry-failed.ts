@@ -5,8 +5,8 @@
  * 2. The operation is the partitions' own: when this call ends early, by its caller or by an error, it goes on, and the error says so.
  * 3. A dry run changes nothing; its results say what a real one would have done at that moment.
  */
-import { isBulkEnded, isRunRetryable } from "@holdfast/core";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { isBulkEnded } from "@holdfast/core";
+import { prunedFailed } from "@holdfast/engine";
 import {
   type BulkOperationView,
   BulkResultKind,
@@ -90,25 +90,13 @@ function outcomeOf(operation: BulkOperationView) {
   };
 }
 
-/** How many failed runs of the workflow, or of the queue, were pruned past their retention, and between when they had ended. */
+/** What of the workflow, or of the queue, was pruned past its retention. */
 async function prunedOf(parts: AdminParts, { workflow, queue }: RetryFailedRequest, context: CallContext) {
-  const { workflows } = await parts.queries.retention(workflow, 0, withinDeadline(context, parts.clock));
-  let prunedPastRetention = 0n;
-  let prunedFrom: Timestamp | undefined;
-  let prunedUntil: Timestamp | undefined;
-  for (const { queue: of, counts, firstEndedAt, lastEndedAt } of workflows.flatMap(({ pruned }) => pruned)) {
-    if (queue !== "" && of !== queue) continue;
-    const failed = counts.filter(({ status }) => isRunRetryable(status));
-    if (failed.length === 0) continue;
-    for (const { runs } of failed) prunedPastRetention += runs;
-    if (prunedFrom === undefined || (firstEndedAt?.seconds ?? 0n) < prunedFrom.seconds)
-      prunedFrom = firstEndedAt;
-    if (prunedUntil === undefined || (lastEndedAt?.seconds ?? 0n) > prunedUntil.seconds)
-      prunedUntil = lastEndedAt;
-  }
+  const retention = await parts.queries.retention(workflow, 0, withinDeadline(context, parts.clock));
+  const { runs: prunedPastRetention, from, until } = prunedFailed(retention, queue);
   return {
     prunedPastRetention,
-    ...(prunedFrom === undefined ? {} : { prunedFrom }),
-    ...(prunedUntil === undefined ? {} : { prunedUntil }),
+    ...(from === undefined ? {} : { prunedFrom: from }),
+    ...(until === undefined ? {} : { prunedUntil: until }),
   };
 }

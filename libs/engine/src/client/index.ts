@@ -23,6 +23,7 @@ export {
   startRunCommand,
   taskReportCommand,
 } from "./commands.js";
+export { prunedFailed } from "./retention.js";
 export {
   type AbortBulkFields,
   abortBulkCommand,

@@ -1,4 +1,5 @@
 /** Puts together what each partition says of retention. */
+import { isRunRetryable } from "@holdfast/core";
 import {
   type PrunedCount,
   PrunedCountSchema,
@@ -55,3 +56,26 @@ function addCount(list: PrunedCount[], more: PrunedCount): void {
 const isBefore = (a: RollupView["firstEndedAt"], b: RollupView["firstEndedAt"]): boolean =>
   a !== undefined &&
   (b === undefined || a.seconds < b.seconds || (a.seconds === b.seconds && a.nanos < b.nanos));
+
+/** How many failed runs were pruned past their retention (of the queue, where one is named), and between when they had ended. */
+export function prunedFailed(
+  { workflows }: RetentionAnswer,
+  queue: string,
+): {
+  readonly runs: bigint;
+  readonly from?: NonNullable<RollupView["firstEndedAt"]>;
+  readonly until?: NonNullable<RollupView["lastEndedAt"]>;
+} {
+  let runs = 0n;
+  let from: RollupView["firstEndedAt"];
+  let until: RollupView["lastEndedAt"];
+  for (const { queue: of, counts, firstEndedAt, lastEndedAt } of workflows.flatMap(({ pruned }) => pruned)) {
+    if (queue !== "" && of !== queue) continue;
+    const failed = counts.filter(({ status }) => isRunRetryable(status));
+    if (failed.length === 0) continue;
+    for (const count of failed) runs += count.runs;
+    if (isBefore(firstEndedAt, from)) from = firstEndedAt;
+    if (until === undefined || isBefore(until, lastEndedAt)) until = lastEndedAt;
+  }
+  return { runs, ...(from === undefined ? {} : { from }), ...(until === undefined ? {} : { until }) };
+}

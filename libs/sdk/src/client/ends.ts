@@ -39,7 +39,7 @@ interface Waiting {
   told: boolean;
   pauseMs: number;
   askAtMs: number;
-  asking: boolean;
+  asking: Promise<void> | undefined;
 }
 
 export class Ends {
@@ -75,7 +75,7 @@ export class Ends {
         told: ticket !== undefined,
         pauseMs,
         askAtMs: this.#clock.monotonicMs() + (ticket === undefined ? 0 : pauseMs),
-        asking: false,
+        asking: undefined,
       };
       this.#waiting.add(waiting);
       this.#earliestMs = Math.min(this.#earliestMs, waiting.askAtMs);
@@ -93,6 +93,12 @@ export class Ends {
   /** How many are waited for. */
   get size(): number {
     return this.#waiting.size;
+  }
+
+  /** Asks at once after each run that nobody promised to tell of. Resolves when all of that is answered. */
+  async askNow(): Promise<void> {
+    const untold = [...this.#waiting].filter(({ told }) => !told);
+    await Promise.all(untold.map((waiting) => this.#ask(waiting)));
   }
 
   /** Whoever still waits gets `error`. */
@@ -125,15 +131,19 @@ export class Ends {
   #askAll(nowMs: number): void {
     this.#earliestMs = Number.POSITIVE_INFINITY;
     for (const waiting of this.#waiting) {
-      if (waiting.asking) continue;
+      if (waiting.asking !== undefined) continue;
       if (waiting.askAtMs > nowMs || this.#asking >= this.#limits.maxAsking) {
         this.#earliestMs = Math.min(this.#earliestMs, waiting.askAtMs);
       } else void this.#ask(waiting);
     }
   }
 
-  async #ask(waiting: Waiting): Promise<void> {
-    waiting.asking = true;
+  #ask(waiting: Waiting): Promise<void> {
+    waiting.asking ??= this.#askOnce(waiting);
+    return waiting.asking;
+  }
+
+  async #askOnce(waiting: Waiting): Promise<void> {
     this.#asking++;
     try {
       const view = await this.#queries.getRun(waiting.runId);
@@ -144,7 +154,7 @@ export class Ends {
       if (!comesBack && this.#waiting.delete(waiting)) waiting.reject(error);
     }
     this.#asking--;
-    waiting.asking = false;
+    waiting.asking = undefined;
     const { askMsMax, untoldAskMsMax } = this.#limits;
     waiting.pauseMs = Math.min(waiting.pauseMs * 2, waiting.told ? askMsMax : untoldAskMsMax);
     waiting.askAtMs = this.#clock.monotonicMs() + waiting.pauseMs;

@@ -57,6 +57,7 @@ import { freshId, RunIds } from "../ids.js";
 import type { Jsonified } from "../workflow/types.js";
 import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
 import { acceptedOf } from "./accepted.js";
+import { Bulk } from "./bulk.js";
 import { checkedRunId, checkedTime, guard, isUnknownWorkflow } from "./boundary.js";
 import { connectPorts } from "./connect.js";
 import type {
@@ -93,6 +94,8 @@ export class Holdfast implements RunHost {
   readonly commands: CommandClient;
   /** Runs that begin by themselves. */
   readonly schedules: Schedules;
+  /** Operations on many runs at once. */
+  readonly bulk: Bulk;
   readonly #origin: string;
   readonly #registry: WorkflowRegistry;
   readonly #inputs: InputChecker;
@@ -117,15 +120,10 @@ export class Holdfast implements RunHost {
     });
     this.#inputs = new InputChecker(this.#registry);
     this.#ends = new Ends(this.queries, this.clock);
-    this.schedules = new Schedules({
-      commands: this.commands,
-      queries: this.queries,
-      payloads: this.payloads,
-      registry: this.#registry,
-      inputs: this.#inputs,
-      clock: this.clock,
-      who: this.#origin,
-    });
+    const { commands, queries, payloads, clock } = this;
+    const deps = { commands, queries, registry: this.#registry, clock, who: this.#origin };
+    this.schedules = new Schedules({ ...deps, payloads, inputs: this.#inputs });
+    this.bulk = new Bulk(deps);
   }
 
   /** Connects to a cluster over NATS. */
@@ -138,9 +136,9 @@ export class Holdfast implements RunHost {
     return new Holdfast(ports, options);
   }
 
-  /** How many ends of runs somebody waits for, through this client. */
+  /** How many ends of runs, and news of bulk operations, somebody waits for through this client. */
   get awaitedEnds(): number {
-    return this.#ends.size;
+    return this.#ends.size + this.bulk.awaited;
   }
 
   /** Makes a workflow's definition the latest of its name, on every partition. Idempotent; workers do it by themselves. */
@@ -286,14 +284,20 @@ export class Holdfast implements RunHost {
 
   /** Sees what was sent into the log, then closes the connection. Stop workers first. */
   async close(): Promise<void> {
-    this.#ends.close(
+    const error = (what: string): HoldfastError =>
       new HoldfastError(
         "CLOSED",
-        "the client was closed while the run was waited for; ask again through another",
-      ),
-    );
+        `the client was closed while the ${what} was waited for; ask again through another`,
+      );
+    this.#ends.close(error("run"));
+    this.bulk.close(error("operation"));
     await this.commands.close();
     await guard(() => this.ports.close());
+  }
+
+  /** For tests whose time skips: has all asked at once that is asked for now and then. */
+  async askNow(): Promise<void> {
+    await Promise.all([this.#ends.askNow(), this.bulk.askNow()]);
   }
 
   /** For handles. */

@@ -72,6 +72,21 @@ describe("time that skips", () => {
     expect(test.now().getTime() - beganMs).toBeGreaterThanOrEqual(DAY_MS);
   });
 
+  it("does not leap for what has ended, though nobody told of it", async () => {
+    const plain = workflow("plain").action("a", { retry: { maxAttempts: 1 } }, () => {
+      throw new ActionError("NETWORK", "away");
+    });
+    const test = await begin([plain]);
+    const runId = "p-1";
+    await test.run(plain, {}, { runId });
+    // Its answer is kept for a while, which is a timer.
+    await test.holdfast.retry(runId);
+    await (await test.holdfast.start(plain, {}, { runId })).ended();
+    const beganMs = test.now().getTime();
+    for (let i = 0; i < 20; i++) await test.client().wait(runId);
+    expect(test.now().getTime() - beganMs).toBeLessThan(HOUR_MS);
+  });
+
   it("goes as far as it is told to, stopping at each timer", async () => {
     const at: number[] = [];
     const waits = workflow("waits")

@@ -2,7 +2,7 @@
  * A whole Holdfast in this process and in memory, for tests of workflows: the real engine, without a server and without a disk.
  * Nothing of it outlives the process, and it says nothing about speed or durability.
  *
- * Time skips: while a test waits for the end of a run and nothing is under way, the clock leaps to the next timer.
+ * Time skips: while a test waits for the end of a run, or for a bulk operation, and nothing is under way, the clock leaps to the next timer.
  */
 import { isRunCompleted, isRunTerminal } from "@holdfast/core";
 import { type Clock, Node, soleOwner, systemClock } from "@holdfast/engine";
@@ -123,13 +123,16 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   };
   let node: Node | undefined = await startNode();
   const awaited = (): number => clients.reduce((sum, one) => sum + one.awaitedEnds, 0);
+  const askNow = async (): Promise<void> => {
+    await Promise.all(clients.map((one) => one.askNow()));
+  };
   const holdfast = client();
   const handlerLimitMs = durationMs(options.handlerLimit ?? HANDLER_LIMIT, "handlerLimit");
   const heldUp = (): Promise<Error> => heldUpError(holdfast, handlerLimitMs);
   const skipper =
     skipping === undefined
       ? undefined
-      : new TimeSkipper({ clock: skipping, node: () => node, awaited, handlerLimitMs, heldUp });
+      : new TimeSkipper({ clock: skipping, node: () => node, awaited, askNow, handlerLimitMs, heldUp });
   return {
     holdfast,
     client,

@@ -4,7 +4,8 @@
  * 1. Under way is: a task with a worker, an entry that is not folded, a task that a worker could take. While a handler awaits anything, time goes on
  *    at its usual pace.
  * 2. Time never leaps over a timer.
- * 3. A handler that never ends would hold up time for ever: whoever lets time pass is told so once nothing was folded for a while.
+ * 3. Whoever asks now and then, since nobody tells, asks before each leap: what has ended is not waited for any more.
+ * 4. A handler that never ends would hold up time for ever: whoever lets time pass is told so once nothing was folded for a while.
  */
 import type { Node } from "@holdfast/engine";
 import type { SkippingClock } from "@holdfast/engine/memory";
@@ -14,6 +15,8 @@ export interface SkipDeps {
   readonly node: () => Node | undefined;
   /** How many ends are waited for. */
   readonly awaited: () => number;
+  /** Has whoever asks now and then, since nobody tells, ask at once. */
+  readonly askNow: () => Promise<void>;
   /** Real milliseconds without anything new, though tasks are with workers, after which that is said. */
   readonly handlerLimitMs: number;
   /** Why nothing goes on, naming what is with workers. */
@@ -88,7 +91,7 @@ export class TimeSkipper {
   }
 
   private async look(): Promise<void> {
-    const { awaited, node, clock } = this.deps;
+    const { awaited, askNow, node, clock } = this.deps;
     if (awaited() === 0 || this.held > 0 || !(await this.isQuiet()) || awaited() === 0) {
       this.stuckSinceMs = undefined;
       return;
@@ -101,6 +104,10 @@ export class TimeSkipper {
     this.stuckSinceMs = undefined;
     const byMs = nextMs + 1 - clock.nowMs();
     if (byMs <= 0) return;
+    // What is there already must not be missed by a leap that is for what is to come.
+    const at = this.state();
+    await askNow();
+    if (awaited() === 0 || this.held > 0 || !(await this.isQuiet()) || this.state() !== at) return;
     this.leapt += 1;
     clock.leap(byMs);
   }
