@@ -21,11 +21,17 @@ export class BulkWaits {
   readonly #queries: QueryClient;
   readonly #clock: Clock;
   readonly #waiting = new Set<Waiting>();
+  #begun = 0;
   #closed: Error | undefined;
 
   constructor(queries: QueryClient, clock: Clock) {
     this.#queries = queries;
     this.#clock = clock;
+  }
+
+  /** How many ever began to wait. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** How many wait. */
@@ -79,6 +85,7 @@ export class BulkWaits {
         pauseMs = Math.min(pauseMs * 1.5, PAUSE_MS_MAX);
       };
       this.#waiting.add(waiting);
+      this.#begun++;
       void goOn();
     });
   }

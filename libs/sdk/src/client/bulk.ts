@@ -143,9 +143,13 @@ export class Bulk {
     });
   }
 
-  /** For tests whose time skips: how many wait for news, and having them all ask at once. */
+  /** For tests whose time skips: how many wait for news, how many ever began to, and having them all ask at once. */
   get awaited(): number {
     return this.#waits.size;
+  }
+
+  get waitsBegun(): number {
+    return this.#waits.begun;
   }
 
   askNow(): Promise<void> {

@@ -48,6 +48,7 @@ export class Ends {
   readonly #limits: EndsLimits;
   readonly #waiting = new Set<Waiting>();
   #asking = 0;
+  #begun = 0;
   /** Nobody is to be asked after before this. */
   #earliestMs = Number.POSITIVE_INFINITY;
   #cancelSweep: (() => void) | undefined;
@@ -78,6 +79,7 @@ export class Ends {
         asking: undefined,
       };
       this.#waiting.add(waiting);
+      this.#begun++;
       this.#earliestMs = Math.min(this.#earliestMs, waiting.askAtMs);
       ticket?.ended.then(
         (ended) => this.#settle(waiting, ended),
@@ -88,6 +90,11 @@ export class Ends {
         this.#sweep(),
       );
     });
+  }
+
+  /** How many waits ever began. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** How many are waited for. */

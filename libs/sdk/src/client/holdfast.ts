@@ -295,6 +295,11 @@ export class Holdfast implements RunHost {
     await guard(() => this.ports.close());
   }
 
+  /** For tests whose time skips: how many waits ever began. */
+  get waitsBegun(): number {
+    return this.#ends.begun + this.bulk.waitsBegun;
+  }
+
   /** For tests whose time skips: has all asked at once that is asked for now and then. */
   async askNow(): Promise<void> {
     await Promise.all([this.#ends.askNow(), this.bulk.askNow()]);

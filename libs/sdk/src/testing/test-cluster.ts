@@ -123,6 +123,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   };
   let node: Node | undefined = await startNode();
   const awaited = (): number => clients.reduce((sum, one) => sum + one.awaitedEnds, 0);
+  const waitsBegun = (): number => clients.reduce((sum, one) => sum + one.waitsBegun, 0);
   const askNow = async (): Promise<void> => {
     await Promise.all(clients.map((one) => one.askNow()));
   };
@@ -132,7 +133,15 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const skipper =
     skipping === undefined
       ? undefined
-      : new TimeSkipper({ clock: skipping, node: () => node, awaited, askNow, handlerLimitMs, heldUp });
+      : new TimeSkipper({
+          clock: skipping,
+          node: () => node,
+          awaited,
+          waitsBegun,
+          askNow,
+          handlerLimitMs,
+          heldUp,
+        });
   return {
     holdfast,
     client,

@@ -15,6 +15,8 @@ export interface SkipDeps {
   readonly node: () => Node | undefined;
   /** How many ends are waited for. */
   readonly awaited: () => number;
+  /** How many waits ever began: one that has not asked yet may be for what has ended. */
+  readonly waitsBegun: () => number;
   /** Has whoever asks now and then, since nobody tells, ask at once. */
   readonly askNow: () => Promise<void>;
   /** Real milliseconds without anything new, though tasks are with workers, after which that is said. */
@@ -91,7 +93,7 @@ export class TimeSkipper {
   }
 
   private async look(): Promise<void> {
-    const { awaited, askNow, node, clock } = this.deps;
+    const { awaited, waitsBegun, askNow, node, clock } = this.deps;
     if (awaited() === 0 || this.held > 0 || !(await this.isQuiet()) || awaited() === 0) {
       this.stuckSinceMs = undefined;
       return;
@@ -105,9 +107,10 @@ export class TimeSkipper {
     const byMs = nextMs + 1 - clock.nowMs();
     if (byMs <= 0) return;
     // What is there already must not be missed by a leap that is for what is to come.
-    const at = this.state();
+    const [at, begun] = [this.state(), waitsBegun()];
     await askNow();
-    if (awaited() === 0 || this.held > 0 || !(await this.isQuiet()) || this.state() !== at) return;
+    if (!(await this.isQuiet()) || this.state() !== at || this.held > 0) return;
+    if (awaited() === 0 || waitsBegun() !== begun) return;
     this.leapt += 1;
     clock.leap(byMs);
   }
