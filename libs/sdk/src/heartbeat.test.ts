@@ -1,25 +1,59 @@
 /** Heartbeats as handlers send them, against the real engine in memory. */
+import { Node, soleOwner } from "@holdfast/engine";
+import {
+  ManualClock,
+  MemoryCommandLog,
+  MemoryDefinitions,
+  MemoryNetwork,
+  MemoryPayloads,
+  MemoryStateStore,
+} from "@holdfast/engine/memory";
 import { FailureMode, RunStatus } from "@holdfast/proto";
+import { createRegistry, silentLogger } from "@holdfast/telemetry";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createWorker, type Holdfast, typed, type Worker, workflow } from "./index.js";
-import { startTestCluster, type TestCluster } from "./testing/index.js";
+import { createWorker, Holdfast, typed, type Worker, workflow } from "./index.js";
 
-let cluster: TestCluster;
+const HEARTBEAT_MS = 1_500;
+const STEP_MS = 50;
+const STEPS_MAX = 2_000;
+
+let clock: ManualClock;
+let node: Node;
 let holdfast: Holdfast;
 let worker: Worker | undefined;
 beforeEach(async () => {
-  cluster = await startTestCluster();
-  holdfast = cluster.holdfast;
+  clock = new ManualClock();
+  const log = new MemoryCommandLog({ partitions: 2, nowNs: () => BigInt(clock.nowMs()) * 1_000_000n });
+  const network = new MemoryNetwork({ clock });
+  const payloads = new MemoryPayloads(undefined, undefined, clock);
+  node = new Node({
+    ...{ node: "node-1", log, payloads, clock, bus: network.bus(), store: new MemoryStateStore() },
+    ...{ ownership: soleOwner, logger: silentLogger, registry: createRegistry() },
+  });
+  await until(node.start());
+  const ports = { log, payloads, bus: network.bus(), definitions: new MemoryDefinitions() };
+  holdfast = Holdfast.over({ ...ports, close: () => Promise.resolve() }, { logger: silentLogger, clock });
 });
 afterEach(async () => {
-  await worker?.stop();
+  if (worker !== undefined) await until(worker.stop());
   worker = undefined;
-  await cluster.close();
+  await until(holdfast.close());
+  await until(node.stop());
 });
 
-/** Long enough for a busy machine to keep to a sixth of it. */
-const HEARTBEAT_MS = 1_500;
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** Lets time pass, which stands still otherwise, until a promise is settled. */
+async function until<T>(promise: Promise<T>): Promise<T> {
+  let settled = false;
+  const done = promise.finally(() => {
+    settled = true;
+  });
+  done.catch(() => undefined);
+  for (let step = 0; step < STEPS_MAX && !settled; step++) await clock.advance(STEP_MS);
+  if (!settled) throw new Error(`nothing came of it in ${STEPS_MAX * STEP_MS} ms of the test's time`);
+  return await done;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => clock.after(ms, resolve));
 
 it("a handler that goes on saying so may take longer than the heartbeat; one that falls silent is given up, with its last progress", async () => {
   const aborted: string[] = [];
@@ -36,11 +70,13 @@ it("a handler that goes on saying so may take longer than the heartbeat; one tha
       return await new Promise<never>(() => undefined);
     },
   );
-  worker = await createWorker({ connection: holdfast, workflows: [beating], stopTimeout: 10 });
-  const lively = await holdfast.start(beating, { beats: 8 }, { runId: "lively" });
-  expect(await lively.result()).toBe("done");
-  const silent = await holdfast.start(beating, { beats: 2 }, { runId: "silent" });
-  const { status, failure } = await silent.ended();
+  worker = await until(createWorker({ connection: holdfast, workflows: [beating], stopTimeout: 10 }));
+  const beganMs = clock.nowMs();
+  const lively = await until(holdfast.start(beating, { beats: 8 }, { runId: "lively" }));
+  expect(await until(lively.result())).toBe("done");
+  expect(clock.nowMs() - beganMs).toBeGreaterThan(HEARTBEAT_MS);
+  const silent = await until(holdfast.start(beating, { beats: 2 }, { runId: "silent" }));
+  const { status, failure } = await until(silent.ended());
   expect(status).toBe(RunStatus.FAILED);
   expect(failure?.mode).toBe(FailureMode.TIMEOUT);
   expect(failure?.message).toBe(
@@ -58,6 +94,7 @@ it("a progress that is no JSON fails nothing", async () => {
     ctx.heartbeat();
     return 1;
   });
-  worker = await createWorker({ connection: holdfast, workflows: [odd] });
-  expect(await (await holdfast.start(odd, {})).result()).toBe(1);
+  worker = await until(createWorker({ connection: holdfast, workflows: [odd] }));
+  const run = await until(holdfast.start(odd, {}));
+  expect(await until(run.result())).toBe(1);
 });
