@@ -2,7 +2,7 @@
 import { type Command, FailureMode, RejectCode, RunStatus } from "@holdfast/proto";
 import { beforeEach, expect, test } from "vitest";
 import { DEAD_LETTER_ITEMS_MAX } from "../limits.js";
-import { cancel, failed, inline, json, start, succeeded } from "../testing/build.js";
+import { batch, cancel, failed, inline, json, report, start, succeeded } from "../testing/build.js";
 import { DeadLetterScene, moveOf } from "../testing/dead-letter-scene.js";
 import type { TestPartition } from "../testing/partition.js";
 
@@ -215,7 +215,13 @@ test("to move more single items of a run than can be, without moving any", () =>
   const rows = Array.from({ length: DEAD_LETTER_ITEMS_MAX + 1 }, (_, row) => row);
   partition.send(start("r", "listed", { input: inline(rows) }));
   partition.load("r", "rows", rows.map(json));
-  for (const row of rows) partition.finish("r", "rows", failed(FailureMode.VALIDATION), row);
+  while (partition.open.size > 0) {
+    const outcome = failed(FailureMode.VALIDATION);
+    const open = [...partition.open.values()];
+    partition.append(
+      batch(open.map(({ action, item, attempt }) => report("r", { action, item, attempt, outcome }))),
+    );
+  }
   expect(partition.run("r").status).toBe(RunStatus.FAILED);
   expect(scene.move("r", "rows", rows)).toMatchObject(
     rejected(RejectCode.TOO_LARGE, /at most 1000 can be: move the run/),

@@ -8,13 +8,14 @@ import {
   OutcomeBatchSchema,
   RunStatus,
 } from "@holdfast/proto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { Bus } from "../ports/bus.js";
 import { PortError } from "../ports/errors.js";
 import { decode, encode } from "./codec.js";
 import { CommandClient } from "./command-client.js";
 import { cancelRunCommand, startRunCommand } from "./commands.js";
 import type { ClientLimits } from "./limits.js";
+import { PassingClock } from "./passing-clock.js";
 import { ScriptedLog } from "./scripted-log.js";
 import { MemoryNetwork } from "../memory/index.js";
 
@@ -29,8 +30,13 @@ const FAST: Partial<ClientLimits> = {
 
 function setUp(limits: Partial<ClientLimits> = {}, partitions = 4, maxEntryBytes = 1024 * 1024) {
   const log = new ScriptedLog(partitions, maxEntryBytes);
-  const bus = new MemoryNetwork().bus();
-  const client = new CommandClient({ log, bus, producer: "client-test", limits: { ...FAST, ...limits } });
+  const clock = new PassingClock();
+  onTestFinished(() => clock.stop());
+  const bus = new MemoryNetwork({ clock }).bus();
+  const client = new CommandClient({
+    ...{ log, bus, producer: "client-test", clock },
+    limits: { ...FAST, ...limits },
+  });
   return { log, bus, client };
 }
 

@@ -15,19 +15,27 @@ import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { init } from "@holdfast/proto/codec";
 import { partitionOf } from "@holdfast/core";
 import { array, assert, asyncProperty, integer, nat, record } from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { querySubject } from "../subjects.js";
 import { decode, encode } from "./codec.js";
 import { MemoryNetwork } from "../memory/index.js";
 import { encodeItemsToken } from "./page-token.js";
+import { PassingClock } from "./passing-clock.js";
 import { QueryClient } from "./query-client.js";
 
 type Answer = (request: QueryRequest["kind"], partition: number) => QueryResponse["result"];
 
 const QUICK = { timeoutMs: 120, tryMs: 20, backoffMs: 2, backoffMsMax: 8 };
 
+const clocks: PassingClock[] = [];
+afterEach(() => {
+  for (const clock of clocks.splice(0)) clock.stop();
+});
+
 function serve(partitions: number, answer: Answer, only: (partition: number) => boolean = () => true) {
-  const bus = new MemoryNetwork().bus();
+  const clock = new PassingClock();
+  clocks.push(clock);
+  const bus = new MemoryNetwork({ clock }).bus();
   for (let partition = 0; partition < partitions; partition++) {
     if (!only(partition)) continue;
     bus.subscribe(querySubject(partition), (message) => {
@@ -38,7 +46,7 @@ function serve(partitions: number, answer: Answer, only: (partition: number) => 
       }
     });
   }
-  return new QueryClient({ bus, partitions, limits: QUICK });
+  return new QueryClient({ bus, partitions, limits: QUICK, clock });
 }
 
 const errorOf = (code: QueryErrorCode, message = "no"): QueryResponse["result"] => ({
