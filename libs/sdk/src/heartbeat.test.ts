@@ -43,13 +43,13 @@ afterEach(async () => {
 
 /** Lets time pass, which stands still otherwise, until a promise is settled. */
 async function until<T>(promise: Promise<T>): Promise<T> {
-  let settled = false;
+  const state = { settled: false };
   const done = promise.finally(() => {
-    settled = true;
+    state.settled = true;
   });
   done.catch(() => undefined);
-  for (let step = 0; step < STEPS_MAX && !settled; step++) await clock.advance(STEP_MS);
-  if (!settled) throw new Error(`nothing came of it in ${STEPS_MAX * STEP_MS} ms of the test's time`);
+  for (let step = 0; step < STEPS_MAX && !state.settled; step++) await clock.advance(STEP_MS);
+  if (!state.settled) throw new Error(`nothing came of it in ${STEPS_MAX * STEP_MS} ms of the test's time`);
   return await done;
 }
 
