@@ -168,6 +168,10 @@ export const BREAKER_WAVE_MAX = 4_096;
 export const HELD_LOOKS_MAX = 256;
 export const REFUSED_AT_ONCE_MAX = 1_000;
 export const TASKS_HELD_MAX = 1_000;
+/** Where items have keys of their own: keys that items of one action are held under at once, items a row, and items that one command looks at in vain. */
+export const HELD_KEYS_MAX = 256;
+export const HELD_ITEMS_A_ROW = 256;
+export const HELD_AT_ONCE_MAX = 1_000;
 /** Values nested deeper would let recursive code run out of stack, on every replica alike. */
 export const JSON_DEPTH_MAX = 200;
 /** Failure signatures of a workflow that a partition keeps, and of a run before what is new counts as other messages. */

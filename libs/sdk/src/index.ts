@@ -71,7 +71,7 @@ export type { RecoveredError } from "./worker/recovered-error.js";
 export type { WorkerLimits } from "./worker/limits.js";
 export type { WorkerEnd } from "./worker/shutdown.js";
 export { createWorker, type Worker, type WorkerOptions, type WorkerStats } from "./worker/worker.js";
-export type { BreakerOptions } from "./workflow/breaker.js";
+export type { BreakerOptions, ItemBreakerOptions } from "./workflow/breaker.js";
 export type {
   ActionOptions,
   Approval,

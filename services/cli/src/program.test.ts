@@ -91,6 +91,8 @@ describe("help and usage", () => {
   it.each([
     ["breakers --open", /films\/check .*OPEN .*90 % of 10/, "listBreakers  open"],
     ["breaker films check", /opens at 50 % of 10 or more/, "getBreaker films check"],
+    ["breakers", /films\/check .* 2 \(40 items\)/, "listBreakers  all"],
+    ["breaker films check", /holds 2 actions with 40 items of this key/, "getBreaker films check"],
     [
       "breaker open films check --for 30m --reason upgrade",
       /is open, in 16 partitions/,

@@ -45,6 +45,7 @@ const SAMPLE_BREAKER = {
   tripsAtBp: 5_000,
   minSamples: 10,
   held: 2,
+  heldItems: 40,
   transitions: [
     { from: BreakerStatus.CLOSED, to: BreakerStatus.OPEN, cause: "9 of 10 attempts failed within 60 s" },
   ],

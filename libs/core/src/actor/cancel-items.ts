@@ -2,6 +2,7 @@
 import { ItemStatus, type Source, type TaskRef, TaskRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { tellBreaker } from "../breaker/gate.js";
+import { dropLanes } from "../breaker/lanes.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { ITEM_OPEN_STATUSES } from "../status.js";
 import { type Actor, makeDetail, stateOf } from "./actor.js";
@@ -16,6 +17,7 @@ export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string
   const detail = makeDetail(`cancelled: ${reason}`, source, actor.ctx.atNs);
   const running: TaskRef[] = [];
   const items = itemsOf(actor, action);
+  dropLanes(actor, action);
   eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
     const status: ItemStatus = byte & STATUS_MASK;
     if (!ITEM_OPEN_STATUSES.has(status)) return;
@@ -40,6 +42,7 @@ export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string
 export function cancelIdleItems(actor: Actor, action: ActionPlan): void {
   if (stateOf(actor, action).items === undefined) return;
   const { bound } = itemsOf(actor, action);
+  dropLanes(actor, action);
   eachItem(actor.ctx.view, actor.runId, action.index, bound, (item, byte) => {
     const status: ItemStatus = byte & STATUS_MASK;
     if (status === ItemStatus.PENDING || status === ItemStatus.RETRYING)

@@ -31,11 +31,14 @@ import { type Actor, isCancelling, stateOf } from "./actor.js";
 import { beginJob } from "./batch.js";
 import { takeOutItem, takeOutItemsOf } from "./dead-letters.js";
 import { mayGo } from "./held-items.js";
+import { releaseByKey } from "./keyed-items.js";
 import { uncountFailedItems } from "./signatures.js";
 
 export const STATUS_MASK = 0x0f;
 export const HAS_RECORD = 0x80;
 export const TERMINAL_MODE = 0x40;
+/** PENDING, and held by the breaker of its own key. */
+export const HELD = 0x20;
 
 export type CountName = "pending" | "running" | "retrying" | "succeeded" | "failed" | "skipped" | "cancelled";
 
@@ -86,6 +89,14 @@ export function putRecord(actor: Actor, action: ActionPlan, item: number, record
     actor.ctx.view.put(key, chunk);
   }
   actor.ctx.view.put(itemKey(actor.runId, action.index, item), record);
+}
+
+/** A PENDING item is held by the breaker of its own key, until its disposition changes. */
+export function flagHeld(actor: Actor, action: ActionPlan, item: number): void {
+  const key = chunkKey(actor.runId, action.index, chunkOf(item));
+  const chunk = actor.ctx.view.get(key) as ItemChunkRecord;
+  chunk.statuses[item % ITEMS_A_CHUNK] = (chunk.statuses[item % ITEMS_A_CHUNK] as number) | HELD;
+  actor.ctx.view.put(key, chunk);
 }
 
 /** Moves an item from one disposition to another, and the counts with it. */
@@ -205,8 +216,8 @@ export function eachItem(
   }
 }
 
-/** The lowest PENDING item from the cursor on; moves the cursor there. */
-function nextPending(actor: Actor, action: ActionPlan, items: ItemsState): number | undefined {
+/** The lowest PENDING item from the cursor on that is not HELD; moves the cursor there. */
+export function nextPending(actor: Actor, action: ActionPlan, items: ItemsState): number | undefined {
   while (items.cursor < items.bound) {
     const chunk = chunkOf(items.cursor);
     const first = chunk * ITEMS_A_CHUNK;
@@ -239,6 +250,10 @@ export function releaseItems(actor: Actor, action: ActionPlan): void {
   // What will not be borne is not begun: it is cancelled once all of it is listed. A percentage is known only then.
   const judged = items.loaded || action.tolerate.case === "count";
   if (judged && beyondTolerance(action.tolerate, counts.failed, counts.total)) return;
+  if (action.breaker?.itemKey !== undefined) {
+    releaseByKey(actor, action);
+    return;
+  }
   while (counts.running < action.window && counts.pending > 0) {
     if (action.breaker !== undefined && !mayGo(actor, action)) return;
     const taken = takePending(actor, action);
@@ -248,14 +263,22 @@ export function releaseItems(actor: Actor, action: ActionPlan): void {
   }
 }
 
-/** Makes the next PENDING item RUNNING. A fresh attempt clears what the last one left. */
-export function takePending(
-  actor: Actor,
-  action: ActionPlan,
-): { readonly item: number; readonly attempt: number } | undefined {
+export interface TakenItem {
+  readonly item: number;
+  readonly attempt: number;
+}
+
+/** Makes the next PENDING item RUNNING. */
+export function takePending(actor: Actor, action: ActionPlan): TakenItem | undefined {
   const items = itemsOf(actor, action);
   const item = nextPending(actor, action, items);
   if (item === undefined) return undefined;
+  items.cursor = item + 1;
+  return takeItem(actor, action, item);
+}
+
+/** Makes a PENDING item RUNNING. A fresh attempt clears what the last one left. */
+export function takeItem(actor: Actor, action: ActionPlan, item: number): TakenItem {
   const record = recordOf(actor, action, item);
   if (record !== undefined) {
     if (record.generation < stateOf(actor, action).stepsSince) record.steps = 0;
@@ -273,7 +296,6 @@ export function takePending(
     putRecord(actor, action, item, record);
   }
   setStatus(actor, action, item, ItemStatus.RUNNING);
-  items.cursor = item + 1;
   return { item, attempt: record?.attempt ?? 1 };
 }
 

@@ -5,12 +5,13 @@
 import {
   BatchPhase,
   BatchSchema,
+  type Breaker,
   BreakerSchema,
   BreakerStatus,
   type CommandBatch,
   CommandBatchSchema,
 } from "@holdfast/proto";
-import { decode, init } from "@holdfast/proto/codec";
+import { decode, type Init, init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { action, batch, define, overInput, retryPolicy, workflow } from "../testing/build.js";
@@ -47,29 +48,31 @@ const jobs = (kind: string, itemsAJob: number) =>
     cancellable: true,
   });
 
-const definitions = fc
-  .tuple(policy, policy, fc.integer({ min: 1, max: 4 }), kinds)
-  .map(([own, over, window, kind]) => {
-    const breaker = (fields: typeof own) =>
-      init(BreakerSchema, { ...fields, failureRateBp: 3_000, windowMs: 1_000, maxOpenForMs: 80 });
-    const retry = retryPolicy({ maxAttempts: 3, initialBackoffMs: 5, maxBackoffMs: 20 });
-    const isOver = kind.endsWith("jobs");
-    return ["first", "second"].map((name) =>
-      workflow(name, [
-        action("a0", {
-          breaker: breaker(own),
-          batch: kind === "job" ? jobs(kind, 0) : undefined,
-          retry,
-        }),
-        action("a1", {
-          breaker: breaker(over),
-          forEach: overInput("/rows", isOver ? 0 : window),
-          batch: isOver ? jobs(kind, window) : undefined,
-          retry,
-        }),
-      ]),
-    );
-  });
+/** `byItem`: the action over items takes the key from the item. */
+const drawnPolicies = fc.tuple(policy, policy, fc.integer({ min: 1, max: 4 }), kinds, fc.boolean());
+const definitions = drawnPolicies.map(([own, over, window, kind, byItem]) => {
+  const breaker = (fields: Init<Breaker>) =>
+    init(BreakerSchema, { ...fields, failureRateBp: 3_000, windowMs: 1_000, maxOpenForMs: 80 });
+  const retry = retryPolicy({ maxAttempts: 3, initialBackoffMs: 5, maxBackoffMs: 20 });
+  const isOver = kind.endsWith("jobs");
+  // A job takes items of many keys.
+  const ofItems = breaker(byItem && !isOver ? { ...over, key: "", itemKey: "/host" } : over);
+  return ["first", "second"].map((name) =>
+    workflow(name, [
+      action("a0", {
+        breaker: breaker(own),
+        batch: kind === "job" ? jobs(kind, 0) : undefined,
+        retry,
+      }),
+      action("a1", {
+        breaker: ofItems,
+        forEach: overInput("/rows", isOver ? 0 : window),
+        batch: isOver ? jobs(kind, window) : undefined,
+        retry,
+      }),
+    ]),
+  );
+});
 
 /** Jobs that are held before they are submitted at all, or again; and those that are checked while no other may begin. */
 function noteJobs(
@@ -103,6 +106,7 @@ test(`the invariants hold where breakers open, hold and let go (HOLDFAST_SEED=${
   const seen = new Map<string, number>();
   let held = 0;
   const heldJobs = { before: 0, again: 0, checked: 0 };
+  let lanes = 0;
   fc.assert(
     fc.property(definitions, moves, (defined, played) => {
       const partition = new TestPartition();
@@ -123,6 +127,7 @@ test(`the invariants hold where breakers open, hold and let go (HOLDFAST_SEED=${
         before = after;
         held += partition.view.keysOf("H").length;
         noteJobs(partition, heldJobs);
+        lanes += partition.view.keysOf("L").length;
         for (const effect of partition.effects) {
           if (effect.kind !== "breaker") continue;
           const step = `${BreakerStatus[effect.from]} ${BreakerStatus[effect.to]}${effect.who === "" ? "" : " asked"}`;
@@ -150,4 +155,5 @@ test(`the invariants hold where breakers open, hold and let go (HOLDFAST_SEED=${
   expect(wanted.filter((step) => (seen.get(step) ?? 0) < least)).toEqual([]);
   expect(held).toBeGreaterThan(least);
   expect(Object.entries(heldJobs).filter(([, times]) => times < least)).toEqual([]);
+  expect(lanes).toBeGreaterThan(least);
 });

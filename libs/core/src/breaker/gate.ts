@@ -2,7 +2,7 @@
  * Where attempts ask their breaker whether they may begin, and what becomes of those that may not.
  *
  * 1. What is held is found again: a row under the breaker names the run and action, in the order in which they came (`held_n`). Of an
- *    action over items one row stands for all its PENDING items.
+ *    action over items one row stands for all its PENDING items; where items have keys of their own, for those of one key (lanes.ts).
  * 2. Nobody overtakes: while rows are held, only what is let out of their queue begins.
  * 3. An action that ends, however, leaves no row.
  */
@@ -46,10 +46,13 @@ import { nameOf } from "./name.js";
 
 export type Gate = "go" | "hold" | "fail" | "skip";
 
-/** Whether the next attempt of an action or of one of its items may begin. Changes nothing but what it settles the key to. */
-export function askGate(actor: Actor, action: ActionPlan): Gate {
+/**
+ * Whether the next attempt of an action or of one of its items may begin. `item`: which one, where items have keys of their own.
+ * Changes nothing but what it settles the key to.
+ */
+export function askGate(actor: Actor, action: ActionPlan, item?: number): Gate {
   if (action.breaker === undefined) return "go";
-  const breaker = findBreaker(actor.ctx, nameOf(actor, action));
+  const breaker = findBreaker(actor.ctx, nameOf(actor, action, item));
   if (breaker === undefined) return "go";
   const places = placesOf(breaker);
   if (places === undefined) return "go";
@@ -74,7 +77,7 @@ export function askGate(actor: Actor, action: ActionPlan): Gate {
 /** An attempt begins: it may be a probe, or one of a wave. */
 export function passGate(actor: Actor, action: ActionPlan, at: { item?: number; attempt: number }): void {
   if (action.breaker === undefined) return;
-  const breaker = findBreaker(actor.ctx, nameOf(actor, action));
+  const breaker = findBreaker(actor.ctx, nameOf(actor, action, at.item));
   if (breaker === undefined) return;
   const { record } = breaker;
   if (record.status === BreakerStatus.HALF_OPEN)
@@ -146,8 +149,8 @@ export function leaveQueue(actor: Actor, action: ActionPlan): void {
 }
 
 /** Why an attempt was not made, for what an open breaker fails. */
-export function refusal(actor: Actor, action: ActionPlan): Failure {
-  const breaker = findBreaker(actor.ctx, nameOf(actor, action));
+export function refusal(actor: Actor, action: ActionPlan, item?: number): Failure {
+  const breaker = findBreaker(actor.ctx, nameOf(actor, action, item));
   const message = breaker === undefined ? "breaker open" : holdText(breaker.record);
   return makeFailure(
     { mode: FailureMode.UNAVAILABLE, message, rawClass: "Breaker" },
@@ -170,7 +173,7 @@ export function tellBreaker(
   if (policy === undefined || isRecovering(actor, action, at.item)) return false;
   const { ctx, runId } = actor;
   const sign = outcome === undefined ? "nothing" : signOfOutcome(policy, outcome);
-  const name = nameOf(actor, action);
+  const name = nameOf(actor, action, at.item);
   if (sign === "nothing" && findBreaker(ctx, name) === undefined) return false;
   const breaker = breakerThatHears(ctx, name, policy);
   const probe: Probe = { runId, action: action.index, item: at.item, attempt: at.attempt };

@@ -106,7 +106,7 @@ test("a submit that is to be made again is held with its job: the same number, t
   at.pass(200);
   expect([at.status("a", "charge"), phase(at, "a"), at.inFlight("a")]).toEqual(["WAITING", "SUBMITTING", []]);
   expect(detail(at, "a")).toMatch(/^breaker open until .*; its last attempt failed: UNAVAILABLE: no route$/);
-  expect(heldText(at.view, at.run("a"), at.actionPlan("a", "charge"))).toBe(detail(at, "a"));
+  expect(heldText(at.view, "a", at.run("a"), at.actionPlan("a", "charge"))).toBe(detail(at, "a"));
   checkPartition(at);
   at.pass(20_000);
   expect([statusOf(at), at.inFlight("a"), at.action("a", "charge").batch?.job]).toEqual([

@@ -11,7 +11,7 @@ export function isLetOut(view: View, run: RunRecord, action: ActionPlan, probe: 
   if (action.breaker === undefined) return true;
   // What the outside system has is followed, or its results were lost; what is not wanted of it is called off.
   if (action.batch !== undefined && !isSubmit(run, action, probe)) return true;
-  const record = view.get(breakerKey(settledName(run, action)));
+  const record = view.get(breakerKey(settledName(view, probe.runId, run, action, probe.item)));
   if (record === undefined || isRecovery(view, run, action, probe)) return true;
   if (record.status === BreakerStatus.OPEN) return false;
   return record.status !== BreakerStatus.HALF_OPEN || isProbe(record, probe);

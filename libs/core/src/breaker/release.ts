@@ -30,6 +30,7 @@ import {
   saveBreaker,
 } from "./breaker.js";
 import { leaveQueue, unhold } from "./gate.js";
+import { leaveQueueOf } from "./lanes.js";
 
 /** To be called after each command. */
 export function releaseHeld(ctx: FoldContext): void {
@@ -65,16 +66,24 @@ function release(ctx: FoldContext, name: Name): void {
       throw new Error(
         `breaker of ${name.workflow}/${name.action} holds run ${row.runId}, which is not there`,
       );
-    letGo(actor, action);
+    letGo(actor, action, row.lane);
   }
   ctx.releasing = "";
   ctx.leaveBreaker(name);
 }
 
-/** One held action: its next attempt begins, or as many of its items' as there are places and room in its window. */
-function letGo(actor: Actor, action: ActionPlan): void {
+/**
+ * One held action: its next attempt begins, or as many of its items' as there are places and room in its window. `lane`: those items
+ * that have the breaker's key.
+ */
+function letGo(actor: Actor, action: ActionPlan, lane: number | undefined): void {
   const { run } = actor;
-  if (run.status === RunStatus.PAUSED || isCancelling(actor)) leaveQueue(actor, action);
+  if (lane !== undefined) {
+    leaveQueueOf(actor, action, lane);
+    releaseItems(actor, action);
+    settleItems(actor, action);
+    if (isTerminal(stateOf(actor, action).status)) advance(actor);
+  } else if (run.status === RunStatus.PAUSED || isCancelling(actor)) leaveQueue(actor, action);
   else {
     askAgain(actor, action);
     if (isTerminal(stateOf(actor, action).status)) advance(actor);

@@ -141,7 +141,7 @@ export function heldUntil(ctx: FoldContext, runId: string): { untilNs: bigint; d
     if (action.breaker === undefined) continue;
     const { status } = stateOf(actor, action);
     if (!FAILED_STATUSES.has(status) && status !== ActionStatus.SKIPPED) continue;
-    const breaker = ctx.view.get(breakerKey(settledName(actor.run, action)));
+    const breaker = ctx.view.get(breakerKey(settledName(ctx.view, runId, actor.run, action)));
     if (breaker?.status !== BreakerStatus.OPEN || breaker.openUntilNs <= ctx.atNs) continue;
     const detail = `the breaker of ${actor.run.workflow}/${action.name} is open until ${timeText(breaker.openUntilNs)}`;
     return { untilNs: breaker.openUntilNs, detail };

@@ -18,7 +18,15 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { lettersOf } from "../actor/dead-letters.js";
-import { COUNT_OF, type CountName, eachItem, HAS_RECORD, openItems, STATUS_MASK } from "../actor/items.js";
+import {
+  COUNT_OF,
+  type CountName,
+  eachItem,
+  HAS_RECORD,
+  HELD,
+  openItems,
+  STATUS_MASK,
+} from "../actor/items.js";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
 import { resolveRunStatus } from "../resolve.js";
 import { ITEMS_A_CHUNK } from "../limits.js";
@@ -129,12 +137,14 @@ function checkAction(view: View, runId: string, run: RunRecord, action: ActionPl
   if (state.items === undefined) return 0;
   const { counts = init(ItemCountsSchema), bound } = state.items;
   const found = init(ItemCountsSchema);
+  let held = 0;
   eachItem(view, runId, action.index, bound, (item, byte) => {
     found.total += 1;
     const name = COUNT_OF[byte & STATUS_MASK];
     if (name === undefined)
       say("I4", action.name, `item ${item} has the unknown disposition ${byte & STATUS_MASK}`);
     else found[name] += 1;
+    if ((byte & HELD) !== 0) held += 1;
     if ((byte & HAS_RECORD) !== 0 && view.get(itemKey(runId, action.index, item)) === undefined) {
       say("I4", action.name, `item ${item} should have a record and has none`);
     }
@@ -143,6 +153,8 @@ function checkAction(view: View, runId: string, run: RunRecord, action: ActionPl
     if (counts[name] !== found[name])
       say("I4", action.name, `${counts[name]} items are counted as ${name}, ${found[name]} are`);
   }
+  if (state.items.held !== held)
+    say("I4", action.name, `${state.items.held} items are counted as held by breakers, ${held} are`);
   if (isTerminal(state.status) && openItems(found) > 0)
     say("I3", action.name, `it has ended, but ${openItems(found)} of its items are open`);
   if (state.status === ActionStatus.RUNNING && state.items.loaded && openItems(found) === 0) {

@@ -141,6 +141,14 @@ function actionProblems(
       say(
         `action ${quoted(action.name)} waits or is a child run: it makes no attempts that a breaker could hold; declare the breaker on an action with a handler`,
       );
+    if (action.breaker.itemKey !== undefined && action.forEach === undefined)
+      say(
+        `action ${quoted(action.name)} is not over items: its breaker can't take its key from an item (breaker.item_key); take it from the run's input (breaker.key)`,
+      );
+    else if (action.breaker.itemKey !== undefined && action.batch !== undefined)
+      say(
+        `action ${quoted(action.name)} is an external batch: a job takes items of many keys, so its breaker can't take its key from an item (breaker.item_key)`,
+      );
     for (const problem of breakerProblems(action.breaker)) say(`action ${quoted(action.name)}: ${problem}`);
   }
   if (action.forEach !== undefined) {

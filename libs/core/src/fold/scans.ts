@@ -34,9 +34,9 @@ import {
   runKey,
   TIMERS_FROM,
   timersUpTo,
-  u64,
   U64_MAX,
 } from "../state/tables.js";
+import { u64 } from "../state/key-numbers.js";
 
 export interface Scan {
   readonly from: string;

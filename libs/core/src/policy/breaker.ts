@@ -20,6 +20,8 @@ export interface ResolvedBreaker {
   readonly onOpen: OnOpen;
   /** "": one breaker for the action. */
   readonly key: string;
+  /** Each item has a key of its own: what stands there in it ("": the item itself). */
+  readonly itemKey: string | undefined;
   readonly modes: readonly FailureMode[];
   readonly definition: Breaker;
 }
@@ -44,6 +46,7 @@ export function resolveBreaker(breaker: Breaker | undefined): ResolvedBreaker | 
     probes: breaker.probes || 3,
     onOpen: breaker.onOpen,
     key: breaker.key,
+    itemKey: breaker.itemKey,
     modes: breaker.modes.length === 0 ? MODES : breaker.modes,
     definition: breaker,
   };
@@ -97,6 +100,12 @@ export function breakerProblems(breaker: Breaker): string[] {
     problems.push(`breaker.on_open: this version knows no ${breaker.onOpen}`);
   if (!isPointer(breaker.key))
     problems.push(`breaker.key ${JSON.stringify(breaker.key)} is no JSON pointer: use "/customer/region"`);
+  if (breaker.itemKey !== undefined && !isPointer(breaker.itemKey))
+    problems.push(`breaker.item_key ${JSON.stringify(breaker.itemKey)} is no JSON pointer: use "/host"`);
+  if (breaker.itemKey !== undefined && breaker.key !== "")
+    problems.push(
+      "breaker.key and breaker.item_key: a breaker is taken from the run's input or from the item, so leave one of them out",
+    );
   for (const mode of breaker.modes) {
     if (!isKnownMode(mode)) problems.push(`breaker.modes: this version knows no failure mode ${mode}`);
     else if (!traitsOf(mode).retryable || ANSWERED.has(mode))

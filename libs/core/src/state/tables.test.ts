@@ -9,8 +9,6 @@ import {
   payloadKey,
   prefixEnd,
   readStatusKey,
-  readU32,
-  readU64,
   schemaOf,
   statusKey,
   statusPrefix,
@@ -19,9 +17,8 @@ import {
   TIMERS_FROM,
   TIMERS_TO,
   timersUpTo,
-  u32,
-  u64,
 } from "./tables.js";
+import { readU32, readU64, u32, u64 } from "./key-numbers.js";
 
 const name = fc.stringMatching(/^[A-Za-z0-9_-]{1,8}$/);
 const small = fc.nat(0xffff);

@@ -30,6 +30,10 @@ import {
   ForgetRecordSchema,
   type GarbageRecord,
   GarbageRecordSchema,
+  type HeldItemsRecord,
+  HeldItemsRecordSchema,
+  type HeldKeysRecord,
+  HeldKeysRecordSchema,
   type HeldRecord,
   HeldRecordSchema,
   type ItemChunkRecord,
@@ -80,6 +84,7 @@ import {
 } from "@holdfast/proto";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
 import { fromUtf8, utf8 } from "../text.js";
+import { readU32, readU64, u16, u32, u64 } from "./key-numbers.js";
 
 /** A key that says which record stands under it. */
 export type Key<M> = string & { readonly record?: M };
@@ -115,6 +120,8 @@ const SCHEMAS: Readonly<Record<string, DescMessage>> = {
   R: BulkResultsRecordSchema,
   B: BreakerRecordSchema,
   H: HeldRecordSchema,
+  L: HeldKeysRecordSchema,
+  M: HeldItemsRecordSchema,
   e: ScheduleRecordSchema,
   E: PayloadRecordSchema,
   f: SignatureRecordSchema,
@@ -137,41 +144,6 @@ export function schemaOf(key: string): DescMessage {
 }
 
 export type RecordOf<K> = K extends Key<infer M> ? M : MessageShape<DescMessage>;
-
-export function u16(value: number): string {
-  return String.fromCharCode((value >>> 8) & 0xff, value & 0xff);
-}
-
-export function u32(value: number): string {
-  return String.fromCharCode(
-    (value >>> 24) & 0xff,
-    (value >>> 16) & 0xff,
-    (value >>> 8) & 0xff,
-    value & 0xff,
-  );
-}
-
-const words = new DataView(new ArrayBuffer(8));
-
-/** Without arithmetic on bigints, each of which would make a new one. */
-export function u64(value: bigint): string {
-  words.setBigUint64(0, value);
-  return u32(words.getUint32(0)) + u32(words.getUint32(4));
-}
-
-export function readU32(key: string, at: number): number {
-  return (
-    ((key.charCodeAt(at) << 24) |
-      (key.charCodeAt(at + 1) << 16) |
-      (key.charCodeAt(at + 2) << 8) |
-      key.charCodeAt(at + 3)) >>>
-    0
-  );
-}
-
-export function readU64(key: string, at: number): bigint {
-  return (BigInt(readU32(key, at)) << 32n) | BigInt(readU32(key, at + 4));
-}
 
 export const appliedKey: Key<AppliedRecord> = "A";
 /** For keys that are asked for several times for each command: the last one is kept, so that it is put together and hashed once. */
@@ -327,6 +299,16 @@ export function readBreakerKey(key: string): Pick<BreakerName, "workflow" | "act
 /** What a breaker holds, by a number that grows. */
 export const heldKey = (name: Pick<BreakerName, "workflow" | "action" | "key">, n: bigint): Key<HeldRecord> =>
   `H${breakerPart(name)}\0${u64(n)}`;
+
+/** Of an action whose items have keys of their own: what is held of each key, and the items held, in blocks. Gone with its end. */
+export const heldKeysKey = (runId: string, action: number): Key<HeldKeysRecord> =>
+  `L${runId}\0${u16(action)}`;
+export const heldItemsKey = (
+  runId: string,
+  action: number,
+  lane: number,
+  block: number,
+): Key<HeldItemsRecord> => `M${runId}\0${u16(action)}${u32(lane)}${u32(block)}`;
 
 /** Runs and schedules that need a person, by the log sequence since which they do. */
 export const attentionKey = (seq: bigint, runId: string): Key<AttentionRecord> => `K${u64(seq)}${runId}`;

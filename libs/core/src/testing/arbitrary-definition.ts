@@ -58,7 +58,7 @@ interface Draft {
   readonly undo: boolean;
   readonly recover: boolean;
   readonly batch: "none" | "patient" | "hasty";
-  readonly breaker: "none" | "hold" | "keyed" | "fail" | "skip";
+  readonly breaker: "none" | "hold" | "keyed" | "by-item" | "fail" | "skip";
   readonly wait: "none" | "sleep" | "signal" | "patient-signal" | "approval" | "child";
   readonly childInput: "all" | "part" | "output" | "output-part";
 }
@@ -108,6 +108,7 @@ const draft: fc.Arbitrary<Draft> = fc.record({
     "hold" as const,
     "hold" as const,
     "keyed" as const,
+    "by-item" as const,
     "fail" as const,
     "skip" as const,
   ),
@@ -157,11 +158,12 @@ function batchOf({ batch, window }: Draft, overItems: boolean): Batch | undefine
 }
 
 /** Opens easily, and not for long. */
-function breakerOf({ breaker, maxAttempts }: Draft): Breaker | undefined {
+function breakerOf({ breaker, maxAttempts }: Draft, overItems: boolean): Breaker | undefined {
   if (breaker === "none") return undefined;
   const onOpen = {
     hold: OnOpen.UNSPECIFIED,
     keyed: OnOpen.UNSPECIFIED,
+    "by-item": OnOpen.UNSPECIFIED,
     fail: OnOpen.FAIL,
     skip: OnOpen.SKIP,
   };
@@ -174,6 +176,7 @@ function breakerOf({ breaker, maxAttempts }: Draft): Breaker | undefined {
     probes: maxAttempts,
     onOpen: onOpen[breaker],
     key: breaker === "keyed" ? "/rows/0" : "",
+    itemKey: breaker === "by-item" && overItems ? "/host" : undefined,
   });
 }
 
@@ -233,7 +236,10 @@ function actionOf(drafts: readonly Draft[], index: number, childWorkflow: string
     wait,
     child,
     batch,
-    breaker: isWorked && (batch === undefined || from.place % 2 === 0) ? breakerOf(from) : undefined,
+    breaker:
+      isWorked && (batch === undefined || from.place % 2 === 0)
+        ? breakerOf(from, forEach !== undefined && batch === undefined)
+        : undefined,
     undo: from.undo && isWorked ? UNDO : undefined,
     recover: from.recover && isWorked && batch === undefined,
     timeouts: timeoutsOf(from, child !== undefined, isWorked),

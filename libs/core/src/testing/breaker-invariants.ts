@@ -23,6 +23,7 @@ import { isTerminal } from "../status.js";
 import type { DueTask } from "../effects.js";
 import type { FoldContext } from "../fold/context.js";
 import { must, type RunUnderTest } from "./invariants.js";
+import { checkLanes } from "./lane-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import type { TestPartition } from "./partition.js";
 import { undoStatusOf } from "./undo-invariants.js";
@@ -35,6 +36,7 @@ export function checkBreakers(partition: TestPartition, runs: readonly RunUnderT
   const rows = new Set(view.keysOf("H"));
   const heldBy = new Map<string, number>();
   for (const at of runs) checkHeld(at, rows, heldBy);
+  const itemsBy = checkLanes(partition, runs, rows, heldBy);
   must(rows.size === 0, `whatever a breaker holds knows of it: ${rows.size} rows are nobody's`);
   const totals = view.get(appliedKey)?.breakers;
   let open = 0;
@@ -46,6 +48,7 @@ export function checkBreakers(partition: TestPartition, runs: readonly RunUnderT
     if (record === undefined) continue;
     if (record.status !== BreakerStatus.CLOSED) open += 1;
     held += record.held;
+    must(record.heldItems === (itemsBy.get(key) ?? 0), `the items that breaker ${key} holds are counted`);
     heldBy.delete(key);
   }
   must(heldBy.size === 0, "what is held is held by a breaker that there is");
@@ -84,7 +87,7 @@ function checkHeld(
       );
       continue;
     }
-    const name = settledName(run, action);
+    const name = settledName(view, runId, run, action);
     const key = heldKey(name, own.heldN);
     const row = view.get<HeldRecord>(key);
     must(row?.runId === runId && row.action === action.index, `${action.name}: its row names it`);
@@ -141,7 +144,8 @@ function checkDispatched({ view, effects }: TestPartition, runs: readonly RunUnd
     if (at === undefined || action?.breaker === undefined) continue;
     const state = at.run.actions[index] as ActionState;
     if (undoStatusOf(at.run, state) === UndoStatus.RUNNING) continue;
-    if (moved.has(breakerKey(settledName(at.run, action)))) continue;
+    if (moved.has(breakerKey(settledName(view, runId, at.run, action, item < 0 ? undefined : item))))
+      continue;
     // Over before its entry was: no worker ever hears of it, and its place is free again.
     if (isClosed(effects, effect.task)) continue;
     const isOut = isLetOut(view, at.run, action, {

@@ -18,6 +18,7 @@ import {
   type TimerRecord,
   UndoStatus,
 } from "@holdfast/proto";
+import { isHeld } from "../breaker/held-text.js";
 import { HAS_RECORD, STATUS_MASK } from "../actor/items.js";
 import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan.js";
 import { taskKey } from "../effects.js";
@@ -271,8 +272,7 @@ function checkTimers(view: MemoryView, runs: readonly RunUnderTest[]): void {
       const state = run.actions[index] as ActionState;
       if (state.status === ActionStatus.WAITING) {
         const { wait, child, batch } = definition;
-        const waits =
-          wait !== undefined || child !== undefined || batch !== undefined || state.breaker?.held === true;
+        const waits = wait !== undefined || child !== undefined || batch !== undefined || isHeld(state);
         must(waits && (state.detail?.text ?? "") !== "", "what waits says for what");
         if (state.retryAtNs > 0n && batch === undefined)
           one(`WAIT ${runId}/${index}/-1/${state.attempt}@${state.retryAtNs}`);

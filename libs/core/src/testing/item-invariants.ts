@@ -13,7 +13,8 @@ import {
   RunStatus,
   Source,
 } from "@holdfast/proto";
-import { HAS_RECORD, STATUS_MASK, TERMINAL_MODE } from "../actor/items.js";
+import { HAS_RECORD, HELD, STATUS_MASK, TERMINAL_MODE } from "../actor/items.js";
+import { isHeld } from "../breaker/held-text.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { traitsOf } from "../failure/modes.js";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
@@ -53,7 +54,9 @@ export function checkItems(at: RunUnderTest, action: ActionPlan): void {
   must(counts.total === bytes.length - count(ItemStatus.UNSPECIFIED), `I4: total of ${what}`);
   must(counts.running <= action.window, `${what} stay within the window`);
   must(
-    bytes.every((byte, i) => i >= items.cursor || (byte & STATUS_MASK) !== ItemStatus.PENDING),
+    bytes.every(
+      (byte, i) => i >= items.cursor || (byte & STATUS_MASK) !== ItemStatus.PENDING || (byte & HELD) !== 0,
+    ),
     `cursor of ${what}`,
   );
   const open = counts.pending + counts.running + counts.retrying;
@@ -67,8 +70,7 @@ export function checkItems(at: RunUnderTest, action: ActionPlan): void {
     must(open > 0 || !items.loaded, `some ${what} are open, or it had ended`);
     // A job takes items only once all are there; what will not be borne is not begun.
     const isGathering = !items.loaded && (action.batch !== undefined || isBeyond(action, counts));
-    const goOn =
-      counts.pending === 0 || state.breaker?.held === true || counts.running > 0 || counts.retrying > 0;
+    const goOn = counts.pending === 0 || isHeld(state) || counts.running > 0 || counts.retrying > 0;
     must(goOn || isGathering || run.status === RunStatus.PAUSED, `${what} go on`);
   }
   const modes = new Map<FailureMode, number>();
@@ -94,7 +96,7 @@ function expectedStatus(action: ActionPlan, counts: ItemCounts): ActionStatus {
     : ActionStatus.COMPLETED_WITH_FAILURES;
 }
 
-function isBeyond({ tolerate }: ActionPlan, { failed, total }: ItemCounts): boolean {
+export function isBeyond({ tolerate }: ActionPlan, { failed, total }: ItemCounts): boolean {
   return (
     (tolerate.case === "count" && failed > tolerate.value) ||
     (tolerate.case === "basisPoints" && failed / total > tolerate.value / 10_000)
@@ -144,7 +146,7 @@ function checkItem(
     else effects.withEffect += 1;
   }
   if (status === PENDING || status === RUNNING)
-    must(record === undefined || record.attempt > 0, `${what} counts its attempts`);
+    must(record === undefined || record.attempt > 0 || record.unkeyedIn > 0, `${what} counts its attempts`);
 }
 
 /** Every item that was loaded has its input, where it is looked for. */

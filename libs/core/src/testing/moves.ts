@@ -325,7 +325,7 @@ export class Mover {
       action,
       generation,
       firstIndex,
-      items: Array.from({ length: how % 4 }, (_, i) => json({ row: i })),
+      items: Array.from({ length: how % 4 }, (_, i) => json({ row: i, host: `h${(pick + i) % 2}` })),
       last: how % 3 !== 0,
     });
   }

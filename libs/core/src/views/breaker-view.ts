@@ -34,6 +34,7 @@ export function breakerView(
     opened: record.opened,
     openUntil: timestamp(record.openUntilNs),
     held: record.held,
+    heldItems: record.heldItems,
     probesOut: record.probes.length,
     waveSize: record.waveSize,
     transitions: record.transitions.map(({ atNs: at, from, to, cause, who }) =>

@@ -13,6 +13,7 @@ import {
   type EventView,
   EventViewSchema,
   FailureMode,
+  type HeldKeyView,
   type LevelView,
   LevelViewSchema,
   ActionStatus,
@@ -79,6 +80,8 @@ export interface RunViewInput {
   readonly noteOf?: (action: number) => string;
   /** What its breaker says now of an action that it holds. */
   readonly heldTextOf?: (action: ActionPlan) => string | undefined;
+  /** What breakers hold of its items, where those have keys of their own. */
+  readonly heldKeysOf?: (action: ActionPlan) => HeldKeyView[];
   /** What an open run waits for that it does not know itself. */
   readonly waitsFor?: string;
   /** Empty: its workflow is not paused. */
@@ -163,7 +166,7 @@ function levelView(
 }
 
 function actionView(shown: RunViewInput, action: ActionPlan): ActionView {
-  const { run, plan, full, stepsOf, noteOf, heldTextOf } = shown;
+  const { run, plan, full, stepsOf, noteOf, heldTextOf, heldKeysOf } = shown;
   const state = run.actions[action.index] as ActionState;
   const steps = (state.batch?.steps ?? state.steps) === 0 ? [] : stepsOf(action.index);
   return init(ActionViewSchema, {
@@ -179,6 +182,7 @@ function actionView(shown: RunViewInput, action: ActionPlan): ActionView {
     retryAt: timestamp(state.retryAtNs),
     failure: state.failure,
     detail: heldTextOf?.(action) ?? state.detail?.text ?? "",
+    heldKeys: heldKeysOf?.(action) ?? [],
     note: noteOf?.(action.index) ?? "",
     effect: state.effect,
     items: state.items?.counts,

@@ -6,6 +6,7 @@
  */
 import {
   heldTextOfRun,
+  isHeld,
   readStatusKey,
   retryableUntilNs,
   runKey,
@@ -114,8 +115,8 @@ export async function listRuns(state: PartitionState, query: ListRunsQuery): Pro
 
 /** Runs without a breaker cost no more than a look at their actions. */
 function waitsFor(state: PartitionState, runId: string, run: RunRecord): string {
-  if (!run.actions.some(({ breaker }) => breaker?.held === true)) return "";
-  return heldTextOfRun(state, run, pinned(state, runId)?.plan.actions ?? []);
+  if (!run.actions.some(isHeld)) return "";
+  return heldTextOfRun(state, runId, run, pinned(state, runId)?.plan.actions ?? []);
 }
 
 async function newestOf(ranges: readonly Range[]): Promise<{ range: Range; row: StatusRow } | undefined> {

@@ -102,7 +102,8 @@ export type AnyJobHandlers = JobHandlers<never, unknown, unknown>;
 
 type Options<S, After extends string, T extends Trigger> = S &
   BatchItemsOptions &
-  Omit<ForEachOptions<After, T>, "window">;
+  Omit<ForEachOptions<After, T>, "window" | "breaker"> &
+  Pick<ActionOptions<After, T>, "breaker">;
 
 type Items<In, Out, A extends Actions, N extends string, R, After extends string> = Workflow<
   In,

@@ -1,7 +1,8 @@
 /** What users declare of a breaker, and what is refused of it. */
 import { FailureMode, OnOpen } from "@holdfast/proto";
 import { expect, test } from "vitest";
-import type { BreakerOptions } from "./breaker.js";
+import type { BreakerOptions, ItemBreakerOptions } from "./breaker.js";
+import { typed } from "./schema.js";
 import { workflow } from "./workflow.js";
 
 const compiled = (breaker: BreakerOptions) =>
@@ -34,6 +35,41 @@ test("a breaker is declared in the words of its docs", () => {
     modes: [FailureMode.NETWORK],
   });
   expect(compiled({})).toMatchObject({ failureRateBp: 0, probes: 0, key: "", modes: [] });
+});
+
+const orders = typed<{ rows: { host: string; shop: { id: number }; tags: string[] }[]; names: string[] }>();
+
+test("an action over items may take the key from the item", () => {
+  const keyOf = (itemKey: "host" | "shop.id" | "/shop/id") =>
+    workflow("pay", { input: orders }).forEach("charge", { items: "rows", breaker: { itemKey } }, () => 1)
+      .definition.actions[0]?.breaker?.itemKey;
+  expect([keyOf("host"), keyOf("shop.id"), keyOf("/shop/id")]).toEqual(["/host", "/shop/id", "/shop/id"]);
+  const itself = workflow("pay", { input: orders }).forEach(
+    "charge",
+    { items: "names", breaker: { itemKey: "" } },
+    ({ item }) => item.length,
+  );
+  expect(itself.definition.actions[0]?.breaker).toMatchObject({ key: "", itemKey: "" });
+  expect(compiled({ key: "item.host" })).toMatchObject({ key: "/item/host", itemKey: undefined });
+});
+
+test("a key that the item does not have, or from both places, or of an action without items, is refused", () => {
+  const over = (breaker: ItemBreakerOptions) =>
+    workflow("pay").forEach("charge", { items: "rows", breaker }, () => 1).definition;
+  expect(() => over({ itemKey: "host", key: "shop" })).toThrow(/from the run's input or from the item/);
+  expect(() => over({ itemKey: "/~host" })).toThrow(/breaker.item_key "\/~host" is no JSON pointer/);
+  expect(() => compiled({ itemKey: "host" } as BreakerOptions)).toThrow(
+    /action "charge" is not over items: its breaker can't take its key from an item/,
+  );
+  const rows = workflow("pay", { input: orders });
+  // @ts-expect-error its items have no such place
+  rows.forEach("a", { items: "rows", breaker: { itemKey: "hots" } }, () => 1);
+  // @ts-expect-error a list is no key
+  rows.forEach("a", { items: "rows", breaker: { itemKey: "tags" } }, () => 1);
+  // @ts-expect-error it is not over items
+  expect(() => rows.action("a", { breaker: { itemKey: "host" } }, () => 1).definition).toThrow(
+    /not over items/,
+  );
 });
 
 test.each<[string, BreakerOptions, RegExp]>([

@@ -28,6 +28,15 @@ export interface BreakerOptions {
   readonly modes?: readonly FailureModeName[];
 }
 
+/** Of an action over items. */
+export interface ItemBreakerOptions<Key extends string = string> extends BreakerOptions {
+  /**
+   * Instead of `key`: a place in the item, as a dotted path or JSON pointer, `""` for the item itself. Items of one value are counted and
+   * held by themselves; those of others go on.
+   */
+  readonly itemKey?: Key;
+}
+
 const ON_OPEN: Readonly<Record<string, OnOpen>> = {
   hold: OnOpen.UNSPECIFIED,
   fail: OnOpen.FAIL,
@@ -35,7 +44,7 @@ const ON_OPEN: Readonly<Record<string, OnOpen>> = {
 };
 
 /** Throws `INVALID_DEFINITION` or `INVALID_ARGUMENT`, naming what is wrong. `pointer`: a path as a JSON pointer. */
-export function breaker(name: string, given: BreakerOptions, pointer: (path: string) => string): Breaker {
+export function breaker(name: string, given: ItemBreakerOptions, pointer: (path: string) => string): Breaker {
   const what = (part: string): string => `breaker.${part} of action ${name}`;
   const { failureRate, factor, onOpen = "hold" } = given;
   if (failureRate !== undefined && !(failureRate > 0 && failureRate <= 1))
@@ -55,6 +64,7 @@ export function breaker(name: string, given: BreakerOptions, pointer: (path: str
     probes: whole(given.probes, what("probes")),
     onOpen: mode,
     key: pointer(given.key ?? ""),
+    itemKey: given.itemKey === undefined ? undefined : pointer(given.itemKey),
     modes: (given.modes ?? []).map((named) => {
       const found = FailureMode[named];
       if (found === undefined)

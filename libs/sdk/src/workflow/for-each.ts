@@ -9,6 +9,7 @@ import type {
   ArrayPointer,
   ItemArgs,
   ItemAt,
+  ItemKey,
   ItemsNames,
   Jsonified,
   LineAt,
@@ -32,7 +33,7 @@ export interface ForEachMethod<In, Out, A extends Actions> {
     const T extends Trigger = "all_completed",
   >(
     name: NewName<N, A>,
-    options: FromInput<P> & ForEachOptions<After, T>,
+    options: FromInput<P> & ForEachOptions<After, T, ItemKey<ItemAt<Jsonified<In>, P>>>,
     handler: (args: ItemArgs<ItemAt<Jsonified<In>, P>, A, After, T>, context: ItemContext<Out>) => R,
     beside?: BesideItems<ItemAt<Jsonified<In>, P>, Out, A, After, T, R>,
   ): Workflow<
@@ -49,7 +50,7 @@ export interface ForEachMethod<In, Out, A extends Actions> {
     const T extends Trigger = "all_completed",
   >(
     name: NewName<N, A>,
-    options: FromItems<From> & ForEachOptions<After, T>,
+    options: FromItems<From> & ForEachOptions<After, T, ItemKey<A[From]["output"]>>,
     handler: (args: ItemArgs<A[From]["output"], A, After, T>, context: ItemContext<Out>) => R,
     beside?: BesideItems<A[From]["output"], Out, A, After, T, R>,
   ): Workflow<
@@ -68,7 +69,7 @@ export interface ForEachMethod<In, Out, A extends Actions> {
   >(
     name: NewName<N, A>,
     options: FromOutput<From, P & (ArrayPath<A[From]["output"]> | ArrayPointer<A[From]["output"]>)> &
-      ForEachOptions<After, T>,
+      ForEachOptions<After, T, ItemKey<ItemAt<A[From]["output"], P>>>,
     handler: (args: ItemArgs<ItemAt<A[From]["output"], P>, A, After, T>, context: ItemContext<Out>) => R,
     beside?: BesideItems<ItemAt<A[From]["output"], P>, Out, A, After, T, R>,
   ): Workflow<
@@ -85,7 +86,7 @@ export interface ForEachMethod<In, Out, A extends Actions> {
     const T extends Trigger = "all_completed",
   >(
     name: NewName<N, A>,
-    options: FromLines<P> & ForEachOptions<After, T>,
+    options: FromLines<P> & ForEachOptions<After, T, ItemKey<LineAt<Jsonified<In>, P>>>,
     handler: (args: ItemArgs<LineAt<Jsonified<In>, P>, A, After, T>, context: ItemContext<Out>) => R,
     beside?: BesideItems<LineAt<Jsonified<In>, P>, Out, A, After, T, R>,
   ): Workflow<
@@ -104,7 +105,7 @@ export interface ForEachMethod<In, Out, A extends Actions> {
   >(
     name: NewName<N, A>,
     options: FromOutputLines<From, P & (LinesPath<A[From]["output"]> | LinesPointer<A[From]["output"]>)> &
-      ForEachOptions<After, T>,
+      ForEachOptions<After, T, ItemKey<LineAt<A[From]["output"], P>>>,
     handler: (args: ItemArgs<LineAt<A[From]["output"], P>, A, After, T>, context: ItemContext<Out>) => R,
     beside?: BesideItems<LineAt<A[From]["output"], P>, Out, A, After, T, R>,
   ): Workflow<

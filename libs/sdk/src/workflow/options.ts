@@ -2,7 +2,7 @@
 import type { Batch, ChildRun, Wait } from "@holdfast/proto";
 import type { FailureModeName } from "../action-error.js";
 import type { Duration } from "../duration.js";
-import type { BreakerOptions } from "./breaker.js";
+import type { BreakerOptions, ItemBreakerOptions } from "./breaker.js";
 import type { InputOption } from "./schema.js";
 
 export interface RetryOptions {
@@ -110,7 +110,9 @@ export interface Approval {
 /** How many failed items an action bears before it fails; default any, as long as one succeeds. */
 export type Tolerate = { readonly count: number } | { readonly percent: number };
 
-export interface ForEachOptions<After extends string, T extends Trigger> extends ActionOptions<After, T> {
+export interface ForEachOptions<After extends string, T extends Trigger, Key extends string = string>
+  extends ActionOptions<After, T> {
+  readonly breaker?: ItemBreakerOptions<Key>;
   /** How many items may be under way at once. */
   readonly window?: number;
   readonly tolerate?: Tolerate;

@@ -161,6 +161,24 @@ export type LinesPath<T, D extends number = 4> = unknown extends T
 /** The same as a JSON pointer. */
 export type LinesPointer<T> = unknown extends T ? string : PointerOf<LinesPath<T>>;
 
+/** Paths to texts, numbers and booleans: `host`, `order.shop`; `""` where the value itself is one. */
+type KeyPath<T, D extends number = 4> = unknown extends T
+  ? string
+  : T extends string | number | boolean
+    ? ""
+    : [D] extends [never]
+      ? never
+      : T extends readonly unknown[]
+        ? never
+        : T extends object
+          ? {
+              [K in keyof T & string]: Joined<K, KeyPath<NonNullable<T[K]>, Less<D> & number>, ".">;
+            }[keyof T & string]
+          : never;
+
+/** The same, also as a JSON pointer: `/order/shop`. */
+export type ItemKey<T> = unknown extends T ? string : KeyPath<T> | PointerOf<KeyPath<T>>;
+
 /** What each line is of the artifact that is referred to at a path; unknown where its reference does not say. */
 export type LineAt<T, P extends string> = P extends ""
   ? T extends { readonly "~line"?: infer Line }

@@ -3,6 +3,7 @@ import {
   BreakerStatus,
   type BreakerView,
   type GetBreakerResponse,
+  type HeldKeyView,
   type ListBreakersResponse,
 } from "@holdfast/proto";
 import type { Screen, Tone } from "./style.js";
@@ -30,7 +31,9 @@ export function renderBreakers({ breakers, more }: ListBreakersResponse, screen:
     String(breaker.partition),
     { text: statusWord(breaker.status), tone: TONES[breaker.status] ?? "plain" },
     `${percent(breaker.rateBp)} of ${formatCount(breaker.ended)}`,
-    formatCount(breaker.held),
+    breaker.heldItems === 0
+      ? formatCount(breaker.held)
+      : `${formatCount(breaker.held)} (${countOf(breaker.heldItems, "item")})`,
     breaker.openUntil === undefined ? "" : formatMoment(breaker.openUntil),
   ]);
   return [
@@ -55,17 +58,31 @@ export function renderBreaker({ breakers }: GetBreakerResponse, screen: Screen):
   return breakers.flatMap((breaker, at) => [...(at === 0 ? [] : [""]), ...oneBreaker(breaker, screen)]);
 }
 
+/** Keys of an action that are told one by one. */
+const KEYS_SHOWN_MAX = 5;
+
+/** What breakers hold of an action whose items have keys of their own. */
+export function heldRemarks(keys: readonly HeldKeyView[]): string[] {
+  const shown = keys.slice(0, KEYS_SHOWN_MAX).map(({ key, items, text }) => {
+    const of = key === "" ? "without a key" : `of "${safeText(key)}"`;
+    return `${countOf(items, "item")} ${of} held: ${safeText(text)}`;
+  });
+  const more = keys.length - shown.length;
+  return more === 0 ? shown : [...shown, `items of ${countOf(more, "more key")} are held`];
+}
+
 function oneBreaker(breaker: BreakerView, screen: Screen): string[] {
   const { ended, failed, rateBp, tripsAtBp, minSamples, windowMs, held, status } = breaker;
   const of = `${breaker.workflow}/${breaker.action}${breaker.key === "" ? "" : ` for "${breaker.key}"`}`;
   const state = screen.style(TONES[status] ?? "plain", statusWord(status));
   const probes = breaker.probesOut === 0 ? "" : `, ${countOf(breaker.probesOut, "probe")} out`;
   const wave = breaker.waveSize === 0 ? "" : `, in waves of ${breaker.waveSize}`;
+  const items = breaker.heldItems === 0 ? "" : ` with ${countOf(breaker.heldItems, "item")} of this key`;
   return [
     `${safeText(of)} in partition ${breaker.partition}: ${state}`,
     ...wrapText(safeText(breaker.text), screen.width),
     `${failed} of ${ended} attempts failed in the last ${windowMs / 1_000} s (${percent(rateBp)}; opens at ${percent(tripsAtBp)} of ${minSamples} or more)`,
-    `holds ${countOf(held, "action")}${probes}${wave}`,
+    `holds ${countOf(held, "action")}${items}${probes}${wave}`,
     ...breaker.transitions.flatMap(({ at, from, to, cause, who }) =>
       wrapText(
         `  ${formatMoment(at)}  ${statusWord(from)} → ${statusWord(to)}  ${safeText(cause)}${who === "" ? "" : ` (${safeText(who)})`}`,

@@ -7,6 +7,7 @@ import {
   BatchViewSchema,
   Effect,
   FailureMode,
+  HeldKeyViewSchema,
   RunStatus,
   UndoStatus,
   UndoViewSchema,
@@ -296,6 +297,25 @@ describe("an action whose work an outside system does", () => {
     ],
   ])("says what is done about it: %#", (batch, line) => {
     expect(shown(batch)).toContain(line);
+  });
+});
+
+describe("an action whose items have breaker keys of their own", () => {
+  it("shows what is held, by key, and says so of more keys than it names", () => {
+    const run = partialRun();
+    const [, second] = run.actions;
+    const said = "breaker open until 2026-11-21 04:00:00Z: 2 of 2 attempts failed within 60 s";
+    const keys = ["a.example", "", "c", "d", "e", "f", "g"];
+    if (second !== undefined) {
+      second.status = ActionStatus.WAITING;
+      second.detail = `${said}; holds items of "a.example", and of 6 other keys`;
+      second.heldKeys = keys.map((key, i) => create(HeldKeyViewSchema, { key, items: i + 1, text: said }));
+    }
+    const lines = renderRun(run, [], plainScreen(200));
+    expect(lines).toContain(`      1 item of "a.example" held: ${said}`);
+    expect(lines).toContain(`      2 items without a key held: ${said}`);
+    expect(lines).toContain("      items of 2 more keys are held");
+    expect(lines.join()).not.toContain("other keys");
   });
 });
 

@@ -12,6 +12,7 @@ import {
   RunStatus,
   type RunView,
 } from "@holdfast/proto";
+import { heldRemarks } from "./breakers.js";
 import { renderRecommendation, renderRetryable, renderSuggestions } from "./advice.js";
 import { deadLetterRemarks } from "./dead-letters.js";
 import { childRemark, parentFact, saysChildOnly } from "./family.js";
@@ -180,7 +181,14 @@ function actionRemarks(action: ActionView, screen: Screen): string[] {
   }
   const detail = safeText(action.detail);
   const repeatsStatus = detail.toUpperCase() === actionStatusWord(action.status) || saysChildOnly(action);
-  if (detail !== "" && !summedUp && !repeatsStatus && !remarks.some((remark) => remark.includes(detail))) {
+  const held = heldRemarks(action.heldKeys);
+  if (held.length > 0) remarks.push(...held);
+  else if (
+    detail !== "" &&
+    !summedUp &&
+    !repeatsStatus &&
+    !remarks.some((remark) => remark.includes(detail))
+  ) {
     remarks.push(detail);
   }
   const recovery = recoverRemark(action.recover, remarks.join());
