@@ -8,7 +8,7 @@ import { HoldfastError } from "../errors.js";
 export interface BreakerOptions {
   /** Opens where this part of the attempts that ended in the window failed, above 0 and at most 1; default 0.5. */
   readonly failureRate?: number;
-  /** ... and at least so many ended; default 20. */
+  /** ... and at least so many ended; default 20. Of an external batch its submits and jobs count, not its items. */
   readonly minSamples?: number;
   /** How far back attempts count; default 1 minute. */
   readonly window?: Duration;

@@ -5,7 +5,7 @@ import { formatMoment } from "./time.js";
 
 const WORDS: Readonly<Record<BatchPhase, string>> = {
   [BatchPhase.UNSPECIFIED]: "",
-  [BatchPhase.SUBMITTING]: "is being submitted",
+  [BatchPhase.SUBMITTING]: "is not submitted yet",
   [BatchPhase.SUBMITTED]: "",
   [BatchPhase.CHECKING]: "is being checked",
   [BatchPhase.CLOSING]: "is over: what it has no result for fails",

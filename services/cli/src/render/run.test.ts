@@ -285,7 +285,7 @@ describe("an action whose work an outside system does", () => {
   it.each([
     [
       { phase: BatchPhase.SUBMITTING, tries: 1 },
-      "      job 2 · is being submitted · 1 failed attempt in a row",
+      "      job 2 · is not submitted yet · 1 failed attempt in a row",
     ],
     [
       { phase: BatchPhase.CHECKING, handle: "h", ignored: 2 },
