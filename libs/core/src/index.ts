@@ -20,6 +20,11 @@ export { holdText, openAttention } from "./breaker/breaker.js";
 export { settledName } from "./breaker/name.js";
 export { rateBp, windowCounts } from "./breaker/window.js";
 export { checkBooks, type RowsFound } from "./check/check-books.js";
+export { checkBreaker, checkBreakerTotals, sumOf } from "./check/check-breaker.js";
+export { checkBulkOperation, checkBulkShare } from "./check/check-bulk.js";
+export { checkSchedule } from "./check/check-schedule.js";
+export { checkSignatureTotals, isUnchanged, SignatureTally } from "./check/check-signature-books.js";
+export type { FoundInBooks } from "./check/found.js";
 export { checkRun, type FoundBreach, type RunCheck } from "./check/check-run.js";
 export {
   type ArtifactFacts,

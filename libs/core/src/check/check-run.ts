@@ -27,10 +27,11 @@ import {
   openItems,
   STATUS_MASK,
 } from "../actor/items.js";
+import { settledName } from "../breaker/name.js";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
 import { resolveRunStatus } from "../resolve.js";
 import { ITEMS_A_CHUNK } from "../limits.js";
-import { chunkKey, chunkOf, deadLetterKey, itemKey } from "../state/tables.js";
+import { chunkKey, chunkOf, deadLetterKey, heldKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { isRunRetryable, isRunTerminal, isTerminal } from "../status.js";
 import { checkSignatures } from "./check-signatures.js";
@@ -131,6 +132,9 @@ function checkAction(view: View, runId: string, run: RunRecord, action: ActionPl
   if (state.status === ActionStatus.RETRYING && state.retryAtNs === 0n)
     say("I13", action.name, "it is RETRYING, but not at any time");
   checkJob(action, state, say);
+  const { held: isHeld = false, heldN = 0n } = state.breaker ?? {};
+  if (isHeld && heldN > 0n && view.get(heldKey(settledName(view, runId, run, action), heldN)) === undefined)
+    say("I10", action.name, "it is held, but its breaker would never let it go");
   const waits = state.status === ActionStatus.WAITING && action.definition.child !== undefined;
   if (waits && (state.child?.runId ?? "") === "")
     say("I10", action.name, "it waits for a run, but has asked for none");

@@ -1,6 +1,6 @@
 /** For tests: a world whose store and log are a golden one's, and what there is to be asked of it. */
 import { TestWorld } from "../dispatch/testing.js";
-import { CheckQuerySchema, RetentionQuerySchema } from "@holdfast/proto";
+import { CheckQuerySchema, CheckSection, RetentionQuerySchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { type Golden, type GoldenCounts, replay, restore } from "./golden-file.js";
 
@@ -36,12 +36,17 @@ export async function checkAll(
   const breaches: string[] = [];
   let runs = 0;
   for (let partition = 0; partition < world.partitions; partition++) {
-    const value = init(CheckQuerySchema);
-    const answer = await world.until(world.queries.query(partition, { case: "check", value }));
-    if (answer.case !== "check") throw new Error(`a check was answered with ${answer.case}`);
-    runs += answer.value.checkedRuns;
-    for (const { rule, runId, action, message } of answer.value.breaches)
-      breaches.push(`${rule} ${runId} ${action}: ${message}`);
+    let [section, afterRunId] = [CheckSection.UNSPECIFIED, ""];
+    do {
+      const value = init(CheckQuerySchema, { section, afterRunId });
+      const answer = await world.until(world.queries.query(partition, { case: "check", value }));
+      if (answer.case !== "check") throw new Error(`a check was answered with ${answer.case}`);
+      runs += answer.value.checkedRuns;
+      for (const { rule, runId, action, message } of answer.value.breaches)
+        breaches.push(`${rule} ${runId} ${action}: ${message}`);
+      afterRunId = answer.value.nextAfter;
+      if (afterRunId === "") section = answer.value.nextSection;
+    } while (afterRunId !== "" || section !== CheckSection.UNSPECIFIED);
   }
   return { breaches, runs };
 }

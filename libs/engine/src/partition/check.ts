@@ -13,6 +13,7 @@ import {
   statusPrefix,
 } from "@holdfast/core";
 import {
+  type AppliedRecord,
   type Breach,
   BreachSchema,
   type CountsRecord,
@@ -23,9 +24,11 @@ import {
   RunStatus,
   type CheckAnswer,
   CheckAnswerSchema,
+  CheckSection,
   type CheckQuery,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { SECTIONS, sectionAfter } from "./check-sections.js";
 import { pinned } from "./compose.js";
 import { workflowNames } from "./due-work.js";
 import type { PartitionState } from "./state.js";
@@ -41,7 +44,9 @@ export async function checkRuns(
   state: PartitionState,
   partition: number,
   query: CheckQuery,
+  applied: () => AppliedRecord,
 ): Promise<CheckAnswer> {
+  if (query.section !== CheckSection.UNSPECIFIED) return checkSection(state, partition, query, applied);
   const limit = Math.min(query.limit || RUNS_MAX, RUNS_MAX);
   const from = query.afterRunId === "" ? "r" : `${runKey(query.afterRunId)}\0`;
   const rows = await state.range(from, "s", limit);
@@ -65,7 +70,25 @@ export async function checkRuns(
     }
   }
   if (rows.length === limit) answer.nextAfter = rows.at(-1)?.[0].slice(1) ?? "";
+  else answer.nextSection = sectionAfter(CheckSection.UNSPECIFIED);
   return answer;
+}
+
+async function checkSection(
+  state: PartitionState,
+  partition: number,
+  { section, afterRunId }: CheckQuery,
+  applied: () => AppliedRecord,
+): Promise<CheckAnswer> {
+  const { found, nextAfter } = (await SECTIONS.get(section)?.(state, applied, afterRunId)) ?? {
+    found: [],
+    nextAfter: "",
+  };
+  return init(CheckAnswerSchema, {
+    breaches: found.map(({ rule, of, message }) => init(BreachSchema, { partition, rule, of, message })),
+    nextAfter,
+    nextSection: nextAfter === "" ? sectionAfter(section) : CheckSection.UNSPECIFIED,
+  });
 }
 
 /** What each workflow's counts say, against the indexes and the rollups. */

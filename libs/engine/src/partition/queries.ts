@@ -135,7 +135,7 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
     case "getCounts":
       return getCounts(deps.view(), kind.value.workflow);
     case "check": {
-      const value = await checkRuns(deps.view(), deps.partition, kind.value);
+      const value = await checkRuns(deps.view(), deps.partition, kind.value, deps.applied);
       const { section, afterRunId: after } = kind.value;
       const { breaches, nextAfter: upTo } = value;
       deps.onChecked(init(BreachesFoundSchema, { section, after, upTo, breaches }));

@@ -33,6 +33,7 @@ export function registerCheck(program: Command, register: Register): void {
 }
 
 function breachLine({ partition, runId, action, rule, message }: Breach): string {
+  if (runId === "") return `✗ ${rule}  partition ${partition}: ${safeText(message)}`;
   const what = action === "" ? `run ${runId}` : `run ${runId}, action ${action}`;
   return `✗ ${rule}  ${safeText(what)} (partition ${partition}): ${safeText(message)}`;
 }
