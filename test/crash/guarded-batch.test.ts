@@ -1,6 +1,6 @@
 /**
- * The outside system of a batch action is down, its breaker opens, and the worker is killed in a probe: what was to be submitted is held and
- * spends nothing, the job that was outside is followed, and each job is there once in the end.
+ * The outside system of a batch action is down and its breaker opens; then the node is killed, and the worker in a probe: what was to be
+ * submitted is held and spends nothing, the job that was outside is followed, and each job is there once in the end.
  */
 import { partitionOf } from "@holdfast/core";
 import { ActionStatus, BreakerStatus, RunStatus } from "@holdfast/proto";
@@ -30,7 +30,7 @@ afterEach(async () => {
   outside = undefined;
 });
 
-test("an outage outside costs no job, though the worker is killed in its middle", async () => {
+test("an outage outside costs no job, though node and worker are killed in its middle", async () => {
   const running = await System.start();
   system = running;
   const made = new Outside();
@@ -67,6 +67,10 @@ test("an outage outside costs no job, though the worker is killed in its middle"
   const [asked, checked] = [submits(), checks()];
   await until("probes to be refused", () => submits() >= asked + 5);
   await until("checks to be refused", () => checks() >= checked + 5);
+  await running.node.kill();
+  await running.startNode();
+  const known = submits();
+  await until("the node that is back to go on with probes", () => submits() > known, LOST_MS_MAX);
   let isHeldUp = true;
   made.hold = async (path) => {
     if (path === "/jobs") await until(`${path} to be answered`, () => !isHeldUp, LOST_MS_MAX * 2);
