@@ -141,7 +141,7 @@ export function roundOf(round: number, random: Random, fates: Fates): Round {
   const dead = fates.dead();
   const drawn = DECK[round % DECK.length] as Dealt;
   const { workflow, kinds, halts = false } = drawn === DISCARDS && dead.length === 0 ? MOVES : drawn;
-  const runs = !halts && random.next() < 0.2 ? RUNS_MANY : RUNS_FEW;
+  const runs = !halts && random.next() < 0.15 ? RUNS_MANY : RUNS_FEW;
   const isOfDead = kinds[0] === DISCARD;
   const fresh = isOfDead ? [] : Array.from({ length: runs }, (_, n) => `run-${round}-${n}`);
   const runIds = isOfDead ? dead.slice(0, runs) : fresh;
