@@ -57,6 +57,13 @@ export type Effect =
       readonly attempt: number;
       readonly limitMs: number;
     }
+  /** What became of instants of a schedule, for the metrics. `lateNs`: of one that began, after its time. */
+  | {
+      readonly kind: "instants";
+      readonly outcome: "planned" | "started" | "skipped" | "missed";
+      readonly count: bigint;
+      readonly lateNs: bigint;
+    }
   /** Ended runs may be due for pruning sooner than was thought. */
   | { readonly kind: "sweep" }
   /** A person should look at this. Told as it happens, not kept: what it is about is in the state. */

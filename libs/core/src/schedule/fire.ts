@@ -26,6 +26,7 @@ import { scheduleInputKey } from "../state/tables.js";
 import { spanText, timeText } from "../text.js";
 import { scheduledRunId } from "./run-id.js";
 import {
+  countInstants,
   findSchedule,
   missed,
   note,
@@ -102,6 +103,7 @@ export function dropBuffered(schedule: Schedule, reason: string): void {
       continue;
     }
     schedule.record.skipped += 1n;
+    countInstants(schedule, "skipped");
     waiting.outcome = ScheduleOutcome.SKIPPED;
     waiting.reason = reason;
     waiting.atNs = schedule.ctx.atNs;
@@ -127,6 +129,7 @@ export function begin(schedule: Schedule, instantNs: bigint, runId: string, by?:
     return;
   }
   record.live.push(init(ScheduledRunSchema, { runId, instantNs }));
+  countInstants(schedule, "started", 1n, ctx.atNs - instantNs);
   const from = by === undefined ? "" : `, triggered${by === "" ? "" : ` by ${by}`}`;
   const start = init(StartRunSchema, {
     runId,

@@ -57,6 +57,17 @@ export function planNext({ ctx, name, record }: Schedule, nextNs: bigint): void 
   record.timerSeq = BigInt(ctx.seq);
   const timer = init(TimerRecordSchema, { kind: TimerKind.SCHEDULE, schedule: name });
   record.timerRow = ctx.setTimer(nextNs, timer);
+  countInstants({ ctx }, "planned");
+}
+
+/** Told to the metrics. */
+export function countInstants(
+  { ctx }: Pick<Schedule, "ctx">,
+  outcome: "planned" | "started" | "skipped" | "missed",
+  howMany = 1n,
+  lateNs = 0n,
+): void {
+  ctx.emit({ kind: "instants", outcome, count: howMany, lateNs });
 }
 
 /** Takes the plan back, its timer with it. Gives the instant that was planned; 0: none was. */
@@ -99,6 +110,7 @@ export const entryOf = ({ record }: Schedule, runId: string): ScheduledInstant |
 
 export function skipped(schedule: Schedule, instantNs: bigint, reason: string): void {
   schedule.record.skipped += 1n;
+  countInstants(schedule, "skipped");
   note(schedule, { instantNs, outcome: ScheduleOutcome.SKIPPED, reason });
 }
 
@@ -106,6 +118,7 @@ export function missed(schedule: Schedule, what: Init<ScheduledInstant>, reason:
   const { record } = schedule;
   const before = record.history.at(-1);
   record.missed += what.count ?? 1n;
+  countInstants(schedule, "missed", what.count);
   note(schedule, { ...what, outcome: ScheduleOutcome.MISSED, reason });
   // Once for all that follow each other.
   if (record.history.at(-1) !== before)

@@ -227,6 +227,15 @@ function metricsOf(registry: MetricsRegistry): ProcessorMetrics {
     stale: counter("holdfast_stale_reports_total", "Reports of attempts that were not the current ones"),
     breakerTransitions: counter("holdfast_breaker_transitions_total", "Circuit breakers that changed state"),
     breaches: counter("holdfast_check_breaches_total", "Breaches of the rules that checks found"),
+    instants: registry.counter({
+      name: "holdfast_schedule_instants_total",
+      help: "Instants of schedules that were planned, started, skipped or missed",
+      labels: ["outcome"],
+    }),
+    instantsLateS: counter(
+      "holdfast_schedule_late_seconds_total",
+      "How late the instants were that started, together",
+    ),
     messagesSent: counter("holdfast_messages_sent_total", "Messages brought to a partition's log"),
     messagesLost: counter(
       "holdfast_messages_lost_total",

@@ -48,6 +48,10 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
       case "plan-schedule":
         owner().planner.want(effect.name);
         return;
+      case "instants":
+        metrics.instants.labels(effect.outcome).inc(Number(effect.count));
+        if (effect.lateNs > 0n) metrics.instantsLateS.inc(Number(effect.lateNs) / 1e9);
+        return;
       case "bulk":
         owner().bulk.want(effect.operationId);
         return;

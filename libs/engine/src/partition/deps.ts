@@ -50,6 +50,9 @@ export interface ProcessorMetrics {
   /** Breakers that changed state. */
   readonly breakerTransitions: { inc(by?: number): void };
   readonly breaches: { inc(by?: number): void };
+  /** Instants of schedules, by what became of them, and how late those were that began, together. */
+  readonly instants: { labels(outcome: string): { inc(by?: number): void } };
+  readonly instantsLateS: { inc(by?: number): void };
   readonly messagesSent: { inc(by?: number): void };
   readonly messagesLost: { inc(by?: number): void };
 }

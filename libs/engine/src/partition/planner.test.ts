@@ -135,7 +135,25 @@ test("instants that came while no node was there begin as far as the catch-up wi
   expect(Number(view.started)).toBe(1 + 5);
   expect(toldOf(view).at(-2)).toBe("MISSED 7");
   expect(new Set(await runs(world)).size).toBe(6);
+  // Of this node, since it began: what it did not see happen is not among it.
+  expect([
+    metric(world, '_instants_total{outcome="started"}'),
+    metric(world, '_instants_total{outcome="missed"}'),
+  ]).toEqual([5, 7]);
+  expect(metric(world, '_instants_total{outcome="planned"}')).toBeGreaterThanOrEqual(5);
+  const lateS = metric(world, "_late_seconds_total");
+  expect(lateS).toBeGreaterThan(4 * 60);
+  expect(lateS).toBeLessThan(5 * 5 * 60);
 });
+
+const metric = (world: TestWorld, name: string): number =>
+  Number(
+    world.registry
+      .render()
+      .split("\n")
+      .find((line) => line.startsWith(`holdfast_schedule${name} `))
+      ?.split(" ")[1] ?? Number.NaN,
+  );
 
 test("a plan is made once: none is made when the log is folded again", async () => {
   const { world } = await newWorld();
@@ -192,6 +210,7 @@ test("what fell into a pause is passed over and counted", async () => {
   await change(world, ScheduleChange.RESUME);
   await nextMinute(world);
   expect(await schedule(world)).toMatchObject({ instants: 5n, skipped: 4n, started: 1n, missed: 0n });
+  expect(metric(world, '_instants_total{outcome="skipped"}')).toBe(4);
 });
 
 test("triggered, one begins at once; deleted, none begins any more", async () => {

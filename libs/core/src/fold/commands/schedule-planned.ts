@@ -16,6 +16,7 @@ import { DETAIL_CHARS_MAX, SCHEDULE_PASSED_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
 import { lateText } from "../../schedule/fire.js";
 import {
+  countInstants,
   findSchedule,
   missed,
   note,
@@ -88,13 +89,14 @@ function passedProblem({ ctx, record }: Schedule, plan: SchedulePlanned): string
 
 function passOver(schedule: Schedule, { passed, firstNs, lastNs }: SchedulePlanned): void {
   const { record } = schedule;
-  const count = BigInt(passed);
+  const passedOver = BigInt(passed);
   record.afterNs = lastNs;
-  record.instants += count;
+  record.instants += passedOver;
   record.invalid = "";
-  const what = { instantNs: firstNs, untilNs: lastNs, count };
+  const what = { instantNs: firstNs, untilNs: lastNs, count: passedOver };
   if (lastNs <= record.pausedUntilNs) {
-    record.skipped += count;
+    record.skipped += passedOver;
+    countInstants(schedule, "skipped", passedOver);
     note(schedule, { ...what, outcome: ScheduleOutcome.SKIPPED, reason: record.pausedText });
   } else missed(schedule, what, lateText(resolveSchedule(record.spec).catchUpMs));
 }
