@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { BreakerStatus, ItemStatus, RunStatus } from "@holdfast/proto";
+import { ItemStatus, RunStatus } from "@holdfast/proto";
 import { afterEach, beforeEach, expect, onTestFailed, test } from "vitest";
 import { EFFECTS_FILE, effectsOf } from "../support/effects.js";
 import { allItems, ledgerProblems, viewProblems } from "../support/run-rules.js";
@@ -13,7 +13,9 @@ import { pause, until, within } from "../support/wait.js";
 import { DOWN_DIR, pages } from "./hosts-workflow.js";
 
 const EACH = 60;
-const END_MS = 30_000;
+const END_MS = 60_000;
+/** Two workers, two nodes and the admin service are started. */
+const TEST_MS_MAX = 240_000;
 const RUN = "two-hosts";
 
 let system: System;
@@ -23,7 +25,9 @@ beforeEach(async () => {
 });
 afterEach(() => system.stop());
 
-test("while one host is dead the items of the other go on, and nothing of the dead one is lost or spent", async () => {
+test("while one host is dead the items of the other go on, and nothing of the dead one is lost or spent", {
+  timeout: TEST_MS_MAX,
+}, async () => {
   onTestFailed(() => {
     process.stdout.write(`${system.tail()}\n`);
   });
@@ -37,25 +41,23 @@ test("while one host is dead the items of the other go on, and nothing of the de
       concurrency: 8,
       env: { [EFFECTS_FILE]: effects, [DOWN_DIR]: down },
     });
-  const first = await startWorker();
-  const client = await system.connect();
-  const admin = await system.startAdmin();
+  const [first, client, admin] = await Promise.all([startWorker(), system.connect(), system.startAdmin()]);
   const rows = Array.from({ length: EACH * 2 }, (_, n) => ({
     host: n % 2 === 0 ? "alpha" : "beta",
     page: n,
   }));
   const run = await client.start(pages, { pages: rows }, { runId: RUN });
+  /** Undefined: it is closed. */
   const breakerOf = async (key: string) =>
-    (await admin.call.getBreaker({ workflow: "pages", action: "fetch", key })).breakers.find(
-      ({ status }) => status !== BreakerStatus.CLOSED,
+    (await admin.call.listBreakers({ workflow: "pages", openOnly: true })).breakers.find(
+      (breaker) => breaker.key === key,
     );
   const fetched = async () => (await client.get(RUN)).actions[0];
   const answered = () => [...effectsOf(effects).keys()].filter((line) => line.endsWith("answered")).length;
 
   await until("the breaker of alpha to open", async () => (await breakerOf("alpha")) !== undefined);
   await until("beta to be asked", () => answered() > 10);
-  await first.kill();
-  await startWorker();
+  await Promise.all([first.kill(), startWorker()]);
   await until(
     "all items of beta to be done",
     async () => (await fetched())?.items?.succeeded === EACH,
