@@ -122,7 +122,9 @@ function checkGoesOn(
   const state = run.actions[action.index] as ActionState;
   const items = state.items as ItemsState;
   const counts = items.counts as ItemCounts;
+  // A PENDING action waits for what comes before it, which may have to run once more.
   const stands =
+    state.status === ActionStatus.PENDING ||
     run.status === RunStatus.PAUSED ||
     run.cancel !== undefined ||
     run.guardrails?.exceeded !== undefined ||
