@@ -1,18 +1,35 @@
 /**
- * How the tests run. Unit tests share the machine's cores; whole-system tests (test/e2e, test/crash,
- * test/conformance) each start servers and processes of their own, so their files run one after the other.
+ * How the tests run. All files share the machine's cores. Whole-system tests (test/e2e, test/crash, test/conformance) start servers and
+ * processes of their own, on ports that are free, and run beside unit tests (test/setup/order.ts).
  */
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import Order from "./test/setup/order.js";
+import { endWorkersWithThis } from "./test/support/end-workers.js";
+
+endWorkersWithThis();
 
 const never = ["**/node_modules/**", "**/gen/**", "test/bench/**"];
-/** Vitest's default leaves one core to itself, where it mostly waits: of two, that is half of the time of the long properties. */
-const maxWorkers = "100%";
-/** What a test waits for comes at its own pace on a busy machine. */
-const expect = { poll: { timeout: 10_000 } };
+/** Twice the cores: about half of the files that run at a time wait for processes. */
+const maxWorkers = Math.min(2 * availableParallelism(), 16);
+/** Modules are loaded once a worker and not once a file: that was a third of the time. No test changes what another one sees of them. */
+const isolate = false;
+/**
+ * What a test waits for comes at its own pace on a busy machine: limits end only what would never end, and are many times what a quiet machine needs.
+ * A test that has a limit of its own has a longer one (test/tidy).
+ */
+const expect = { poll: { timeout: 60_000 } };
+const hookTimeout = 180_000;
+/** What properties draw. HOLDFAST_SEED repeats a run's draws, HOLDFAST_SEQUENCES says how many are drawn; test/setup/draws.ts hands them on. */
+const draws = {
+  seed: Number(process.env.HOLDFAST_SEED ?? Date.now() % 2 ** 31),
+  sequences: Number(process.env.HOLDFAST_SEQUENCES ?? 500),
+};
 
 export default defineConfig({
   test: {
-    reporters: ["default", "./test/summary-reporter.ts"],
+    sequence: { sequencer: Order },
+    reporters: ["default", ["./test/summary-reporter.ts", draws]],
     projects: [
       {
         test: {
@@ -20,43 +37,45 @@ export default defineConfig({
           include: ["test/tidy/**/*.test.ts"],
           exclude: never,
           maxWorkers,
-          sequence: { groupOrder: 0 },
+          isolate,
         },
       },
       {
         test: {
           name: "unit",
           expect,
+          provide: draws,
+          setupFiles: ["./test/setup/draws.ts"],
           include: ["libs/**/*.test.ts", "services/**/*.test.ts", "test/**/*.test.ts"],
           exclude: [...never, "test/tidy/**", "test/e2e/**", "test/crash/**", "test/conformance/**"],
-          testTimeout: 20_000,
-          hookTimeout: 30_000,
+          testTimeout: 180_000,
+          hookTimeout,
           maxWorkers,
-          sequence: { groupOrder: 0 },
+          isolate,
         },
       },
       {
         test: {
           name: "e2e",
           expect,
+          globalSetup: ["./test/setup/bundle.ts"],
           include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"],
           exclude: never,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          testTimeout: 300_000,
+          hookTimeout,
+          maxWorkers,
         },
       },
       {
         test: {
           name: "crash",
           expect,
+          globalSetup: ["./test/setup/bundle.ts"],
           include: ["test/crash/**/*.test.ts"],
           exclude: never,
-          testTimeout: 180_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          testTimeout: 900_000,
+          hookTimeout,
+          maxWorkers,
         },
       },
     ],

@@ -13,7 +13,6 @@ import { System } from "../support/system.js";
 import { until, within } from "../support/wait.js";
 import { OUTSIDE, scoring } from "./batch-workflow.js";
 
-const LOST_MS_MAX = 30_000;
 const RUN = "scoring-1";
 const MODULES = ["test/crash/batch-workflow.ts"];
 
@@ -38,7 +37,7 @@ test("a job outlives worker, node and folder, and is submitted to the outside sy
   const env = { [EFFECTS_FILE]: effects, [OUTSIDE]: await made.start() };
   const held = new Set(["/jobs"]);
   made.hold = async (path) => {
-    if (held.has(path)) await until(`${path} to be answered`, () => !held.has(path), LOST_MS_MAX * 2);
+    if (held.has(path)) await until(`${path} to be answered`, () => !held.has(path));
   };
   made.bad.add(3);
 
@@ -52,11 +51,7 @@ test("a job outlives worker, node and folder, and is submitted to the outside sy
   await worker.kill();
   held.clear();
   const other = await running.startWorker({ modules: MODULES, env });
-  await until(
-    "the job to be waited for",
-    async () => (await score())?.status === ActionStatus.WAITING,
-    LOST_MS_MAX,
-  );
+  await until("the job to be waited for", async () => (await score())?.status === ActionStatus.WAITING);
   expect(made.jobs.map(({ key, submits }) => [key, submits])).toEqual([[`${RUN}/score/job-1`, 2]]);
 
   made.progress = () => 2;
@@ -71,7 +66,6 @@ test("a job outlives worker, node and folder, and is submitted to the outside sy
   await until(
     "the lost check to be made again",
     async () => (await score())?.batch?.tries === 0 && (made.jobs[0]?.checks ?? 0) > checks + 1,
-    LOST_MS_MAX,
   );
 
   await running.node.kill();
@@ -79,14 +73,14 @@ test("a job outlives worker, node and folder, and is submitted to the outside sy
   await running.startNode();
   expect(viewProblems(await client.get(RUN))).toEqual([]);
   made.progress = () => 6;
-  const ended = await within("the run to end", handle.ended(), LOST_MS_MAX);
+  const ended = await within("the run to end", handle.ended());
   expect(ended.status).toBe(RunStatus.COMPLETED_WITH_FAILURES);
   expect(ended.detail).toContain("score: 1 of 6 items failed (VALIDATION 1)");
   expect((await score())?.items).toMatchObject({ succeeded: 5, failed: 1 });
 
   made.bad.clear();
   await client.retry(RUN);
-  const healed = await within("the run to heal", client.wait(RUN), LOST_MS_MAX);
+  const healed = await within("the run to heal", client.wait(RUN));
   expect(healed.status).toBe(RunStatus.COMPLETED);
   expect(made.jobs.map(({ items }) => items.map(({ index }) => index))).toEqual([[0, 1, 2, 3, 4, 5], [3]]);
   const view = await client.get(RUN);
@@ -109,7 +103,7 @@ test("a cancelled run keeps what came, and the outside system is told", async ()
   const score = async () => (await client.get(RUN)).actions.find(({ name }) => name === "score");
   await until("a result", async () => (await score())?.batch?.done === 1);
   await client.cancel(RUN);
-  expect((await within("the run to end", handle.ended(), LOST_MS_MAX)).status).toBe(RunStatus.CANCELLED);
+  expect((await within("the run to end", handle.ended())).status).toBe(RunStatus.CANCELLED);
   await until("the job to be cancelled outside", () => made.jobs[0]?.cancelled === true);
   expect((await score())?.items).toMatchObject({ succeeded: 1, cancelled: 1 });
   await until("it to be noted", async () => (await score())?.batch?.cancels === 0);

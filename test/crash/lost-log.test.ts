@@ -142,7 +142,7 @@ test("an older copy of the whole log stops every partition, loudly; the right lo
   await system.startServer();
   await system.startNode();
   expect(await snapshot(client)).toEqual(older);
-  await within("new work on the older log", startRuns(500, 10), 20_000);
+  await within("new work on the older log", startRuns(500, 10));
 });
 
 test("one partition's older log stops that partition alone", async () => {
@@ -170,11 +170,7 @@ test("one partition's older log stops that partition alone", async () => {
   for (const runId of served) expect((await client.get(runId)).summary?.status).toBeGreaterThan(0);
   const fresh = Array.from({ length: 50 }, (_, n) => `fresh-${n}`).filter((runId) => home(runId) !== 1);
   const handles = await Promise.all(fresh.map((runId, n) => client.start("single", { n, ms: 0 }, { runId })));
-  await within(
-    "new runs of the other partitions",
-    Promise.all(handles.map((handle) => handle.ended())),
-    20_000,
-  );
+  await within("new runs of the other partitions", Promise.all(handles.map((handle) => handle.ended())));
 });
 
 test("an empty JetStream folder is a log that was created anew, not one to go on with", async () => {
@@ -201,7 +197,7 @@ test("a node that is up while the server comes back with an older log stops too"
   await system.stopServer();
   await bringBack("older");
   await system.startServer();
-  await until("every partition to stop", () => stoppedPartitions(node).length === PARTITIONS, 30_000);
+  await until("every partition to stop", () => stoppedPartitions(node).length === PARTITIONS);
   const problem = await askFor("run-0");
   expect(problem).toMatchObject({ code: "UNAVAILABLE" });
   expect(String(problem)).toContain("lost");

@@ -44,12 +44,12 @@ test("a node that lost its data folder has everything back from the log, and goe
   expect(invoked).toEqual(mixed.held.map(() => 1));
   mixed.release();
   for (const runId of mixed.held) {
-    const ended = await within(`run ${runId} to end`, client.wait(runId), 15_000);
+    const ended = await within(`run ${runId} to end`, client.wait(runId));
     expect(ended.status).toBe(RunStatus.COMPLETED);
     expect((await client.get(runId)).actions[0]?.attempt).toBe(1);
   }
   // A timer that was set before fires after.
-  expect(await within("the run that was to start soon", soon.result(), 15_000)).toBe(42);
+  expect(await within("the run that was to start soon", soon.result())).toBe(42);
 });
 
 test("the counts are the same after a rebuild", async () => {

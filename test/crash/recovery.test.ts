@@ -13,7 +13,6 @@ import { System } from "../support/system.js";
 import { until, within } from "../support/wait.js";
 import { HOLD_RECOVERY_FILE, ledger } from "./recovery-workflow.js";
 
-const LOST_MS_MAX = 25_000;
 const RUN = "ledger-1";
 const MODULES = ["test/crash/recovery-workflow.ts"];
 
@@ -36,7 +35,7 @@ test("a recovery whose worker is killed has failed; one whose node is killed goe
   const worker = await running.startWorker({ modules: MODULES, env });
   const client = await running.connect();
   const handle = await client.start(ledger, { rows: [1, 20, 3] }, { runId: RUN });
-  const happened = (key: string) => until(key, () => effectsOf(effects).get(key) === 1, LOST_MS_MAX);
+  const happened = (key: string) => until(key, () => effectsOf(effects).get(key) === 1);
   await happened(`${RUN}/rows/1/recover of VALIDATION`);
 
   await worker.kill();
@@ -51,7 +50,7 @@ test("a recovery whose worker is killed has failed; one whose node is killed goe
   rmSync(running.dataDir, { recursive: true });
   await running.startNode();
   rmSync(`${hold}.total`);
-  const ended = await within("the run to end", handle.ended(), LOST_MS_MAX);
+  const ended = await within("the run to end", handle.ended());
   expect(ended.status).toBe(RunStatus.COMPLETED_WITH_FAILURES);
   const view = await client.get(RUN);
   expect(viewProblems(view)).toEqual([]);
@@ -73,9 +72,7 @@ test("a recovery whose worker is killed has failed; one whose node is killed goe
   });
 
   await client.retry(RUN);
-  expect((await within("the retried run to end", client.wait(RUN), LOST_MS_MAX)).status).toBe(
-    RunStatus.COMPLETED,
-  );
+  expect((await within("the retried run to end", client.wait(RUN))).status).toBe(RunStatus.COMPLETED);
   expect(effectsOf(effects).get(`${RUN}/rows/1/recover of VALIDATION`)).toBe(2);
   expect(viewProblems(await client.get(RUN))).toEqual([]);
 });

@@ -1,5 +1,5 @@
 /**
- * Fifty times the node is killed while it prunes ended runs: every run that began is there or counted once, what a floor keeps is kept,
+ * Again and again the node is killed while it prunes ended runs: every run that began is there or counted once, what a floor keeps is kept,
  * and the records of the sweeps say what was done.
  */
 import { create } from "@bufbuild/protobuf";
@@ -8,18 +8,18 @@ import { RetentionPolicySchema, type RetentionView, type SweepView } from "@hold
 import { type Holdfast, HoldfastError } from "@holdfast/sdk";
 import { afterEach, expect, onTestFailed, test } from "vitest";
 import { Random } from "../support/random.js";
+import { MANY_ROUNDS, roundsOf } from "../support/rounds.js";
 import { allRunIds } from "../support/run-rules.js";
 import { type Admin, System } from "../support/system.js";
 import { forEachOf, pause, until } from "../support/wait.js";
 
-const ROUNDS = 50;
+const ROUNDS = roundsOf(10);
 const RUNS_A_ROUND = 40;
 const ROWS = 5;
 const AT_ONCE = 40;
 /** How long after a sweep was set off the node is killed, at most. */
 const KILL_AFTER_MS_MAX = 40;
-const SWEPT_MS_MAX = 30_000;
-const TEST_MS_MAX = 600_000;
+const TEST_MS_MAX = 1_800_000;
 const WORKFLOWS = ["brief-a", "brief-b", "brief-items", "floor"] as const;
 
 interface Planned {
@@ -111,7 +111,6 @@ test("a node that is killed in its sweeps loses no run, and prunes none twice or
   await until(
     "all that is due to be pruned",
     async () => prunedOf((await retention()).workflows) === all.length - kept.length,
-    SWEPT_MS_MAX,
   );
   const ids = await allRunIds(client);
   expect(ids.sort()).toEqual(kept.map(({ runId }) => runId).sort());
@@ -127,7 +126,7 @@ test("a node that is killed in its sweeps loses no run, and prunes none twice or
   expect(sweepProblems(sweeps, prunedOf(workflows))).toEqual([]);
   expect(await breaches(admin)).toEqual([]);
   // Some were killed before they began, or after they had ended.
-  expect(midway).toBeGreaterThan(4);
+  if (ROUNDS >= MANY_ROUNDS) expect(midway).toBeGreaterThan(4);
   expect(running.children.flatMap((child) => child.logged("fatal"))).toEqual([]);
   await client.retry(kept[0]?.runId ?? "", { reason: "its floor has kept it" });
 });

@@ -9,8 +9,6 @@ import { System } from "../support/system.js";
 import { until, within } from "../support/wait.js";
 
 const MODULES = ["test/crash/time-outs-workflow.ts"];
-/** A silent worker's lease, two time-outs, and then some. */
-const END_MS_MAX = 40_000;
 
 let system: System | undefined;
 afterEach(async () => {
@@ -35,7 +33,7 @@ test("a silent handler, a killed worker and a worker that never came each say so
   rmSync(running.dataDir, { recursive: true, force: true });
   await running.startNode();
 
-  const { status } = await within("the end", handle.ended(), END_MS_MAX);
+  const { status } = await within("the end", handle.ended());
   expect(status).toBe(RunStatus.FAILED);
   const view = await client.get("hurried-1");
   expect(viewProblems(view)).toEqual([]);

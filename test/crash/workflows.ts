@@ -110,6 +110,16 @@ export const heldOnce = workflow("held-once").action(
   },
 );
 
+/** One attempt only, and a step once the test lets it go on. */
+export const steppedOnce = workflow("stepped-once").action(
+  "hold",
+  { retry: { maxAttempts: 1 } },
+  async (_args, ctx) => {
+    await hold(ctx.idempotencyKey);
+    return await ctx.step("after", () => ({ attempt: ctx.attempt }));
+  },
+);
+
 /** Fails once and then waits an hour: stays as it is for a test. */
 export const backing = workflow("backing").action(
   "try",

@@ -18,7 +18,6 @@ import { viewProblems } from "../support/run-rules.js";
 import { type Admin, PARTITIONS, System } from "../support/system.js";
 import { pause, until, within } from "../support/wait.js";
 
-const END_MS = 20_000;
 const MIB = 1024 * 1024;
 const ITEMS = 30;
 
@@ -76,7 +75,7 @@ beforeEach(async () => {
 afterEach(() => expectUndisturbed());
 
 async function expectUndisturbed(): Promise<void> {
-  expect(await within("the healthy run beside it", running.result, END_MS)).toBe(ITEMS);
+  expect(await within("the healthy run beside it", running.result)).toBe(ITEMS);
   const view = await client.get(running.runId);
   expect(viewProblems(view)).toEqual([]);
   expect(view.events.filter(({ type }) => type === "attempt_failed")).toEqual([]);
@@ -97,7 +96,7 @@ describe("published on a subject", () => {
   /** Publishes, and resolves with the reject that came of it. */
   async function rejectOf(subject: string, body: string | Uint8Array, hdrs?: MsgHdrs): Promise<RejectedWork> {
     const before = await allRejected();
-    const options = hdrs === undefined ? { timeout: 5_000 } : { timeout: 5_000, headers: hdrs };
+    const options = hdrs === undefined ? { timeout: 60_000 } : { timeout: 60_000, headers: hdrs };
     await nats.request(subject, body, options);
     return until(`the reject of ${subject.slice(0, 60)}`, async () => {
       const rejected = await allRejected();
@@ -131,7 +130,7 @@ describe("published on a subject", () => {
       notFound: [],
     });
     await until("the replayed run", () => client.get("patient").catch(() => undefined));
-    expect((await within("its end", client.wait("patient"), END_MS)).status).toBe(RunStatus.COMPLETED);
+    expect((await within("its end", client.wait("patient"))).status).toBe(RunStatus.COMPLETED);
     expect((await allRejected()).map(({ id }) => id)).not.toContain(reject.id);
   });
 
@@ -210,11 +209,11 @@ describe("published on a subject", () => {
     const rows = [1, 2, 3];
     const body = JSON.stringify({ rows, padding: "p".repeat(5 * MIB) });
     await nats.request("holdfast.work.healthy", body, {
-      timeout: 5_000,
+      timeout: 60_000,
       headers: withHeader("Holdfast-Run-Id", "padded"),
     });
     await until("the large run", () => client.get("padded").catch(() => undefined));
-    expect((await within("its end", client.wait("padded"), END_MS)).status).toBe(RunStatus.COMPLETED);
+    expect((await within("its end", client.wait("padded"))).status).toBe(RunStatus.COMPLETED);
   });
 
   test("rejects are counted", async () => {
@@ -342,14 +341,14 @@ describe("sent past every check", () => {
   test("garbage on every subject is passed over", async () => {
     const garbage = new Uint8Array(300).map((_, index) => (index * 37 + 11) % 256);
     for (let partition = 0; partition < PARTITIONS; partition++) {
-      await nats.request(logSubject(partition), garbage, { timeout: 5_000 });
-      await nats.request(logSubject(partition), "", { timeout: 5_000 });
+      await nats.request(logSubject(partition), garbage, { timeout: 60_000 });
+      await nats.request(logSubject(partition), "", { timeout: 60_000 });
       nats.publish(querySubject(partition), garbage);
     }
     for (const subject of [WORKER_BEAT, ROLL_CALL]) nats.publish(subject, garbage);
     await nats.flush();
     const run = await client.start(healthy, { rows: [4, 5] });
-    expect(await within("a run after the garbage", run.result(), END_MS)).toBe(9);
+    expect(await within("a run after the garbage", run.result())).toBe(9);
     expect(system.node.logged("error").some(({ msg }) => msg.includes("can't be read"))).toBe(true);
   });
 });

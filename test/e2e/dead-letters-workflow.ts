@@ -20,7 +20,7 @@ export const mails = workflow("mails", { input: typed<{ to: string }>() }).actio
 
 export const letters = workflow("letters", { input: typed<{ rows: number[] }>() }).forEach(
   "check",
-  { items: "rows", retry: { maxAttempts: 1 } },
+  { items: "rows", key: "", retry: { maxAttempts: 1 } },
   ({ item }) => {
     if (item % 2 === 1) mustBeMended(`row ${item}`);
     return item;

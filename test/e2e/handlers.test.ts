@@ -14,7 +14,6 @@ import { allItems, ledgerProblems, viewProblems } from "../support/run-rules.js"
 import { System } from "../support/system.js";
 import { pause, until, within } from "../support/wait.js";
 
-const END_MS = 15_000;
 const once = { retry: { maxAttempts: 1 } } as const;
 const never = (): Promise<never> => new Promise<never>(() => undefined);
 
@@ -125,7 +124,7 @@ beforeAll(async () => {
 afterAll(() => system.stop());
 
 async function viewAfter(runId: string): Promise<RunView> {
-  await within(`run ${runId} to end`, client.wait(runId), END_MS);
+  await within(`run ${runId} to end`, client.wait(runId));
   const view = await client.get(runId);
   expect(viewProblems(view)).toEqual([]);
   return view;
@@ -134,7 +133,7 @@ async function viewAfter(runId: string): Promise<RunView> {
 describe("retries", () => {
   test("come with growing pauses, and the run completes", async () => {
     const run = await client.start(retrying, { failures: 3 }, { runId: "retried" });
-    expect(await within("its end", run.result(), END_MS)).toBe(4);
+    expect(await within("its end", run.result())).toBe(4);
     const times = attempts.filter(({ run: of }) => of === "retried").map(({ atMs }) => atMs);
     const pauses = times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0));
     for (const [index, least] of [100, 200, 400].entries()) {
@@ -172,13 +171,13 @@ describe("a handler that", () => {
     ["null", FailureMode.HANDLER_BUG, /threw a null/],
     ["object", FailureMode.HANDLER_BUG, /no Error/],
     ["bug", FailureMode.HANDLER_BUG, /undefined/],
-    ["rejects", FailureMode.UNAVAILABLE, /Error without a message/],
+    ["rejects", FailureMode.UNCLASSIFIED, /Error without a message/],
     ["bigint", FailureMode.HANDLER_BUG, /amount/],
     ["cycle", FailureMode.HANDLER_BUG, /self/],
     ["toJson", FailureMode.HANDLER_BUG, /will not be JSON/],
     ["function", FailureMode.HANDLER_BUG, /function/],
     ["large", FailureMode.HANDLER_BUG, /67,?108,?864|64 MiB/],
-    ["hugeError", FailureMode.UNAVAILABLE, /^eeee/],
+    ["hugeError", FailureMode.UNCLASSIFIED, /^eeee/],
   ])("misbehaves (%s) fails its run with a clear reason, and nothing else", async (how, mode, message) => {
     const runId = `misdeed-${how}`;
     await client.start(misbehaving, how, { runId });
@@ -189,12 +188,12 @@ describe("a handler that", () => {
     expect(view.actions[0]?.failure).toMatchObject({ mode, source: Source.WORKER });
     expect(view.actions[0]?.failure?.message.length).toBeLessThan(5_000);
     expect(view.summary?.detail).not.toBe("");
-    expect(await within("the run beside it", beside.result(), END_MS)).toBe(6);
+    expect(await within("the run beside it", beside.result())).toBe(6);
   });
 
   test("gives much gives it by reference, and its dependant gets it whole", async () => {
     const run = await client.start(large, { bytes: 3_000_000 });
-    expect(await within("its end", run.result(), END_MS)).toBe(3_000_000);
+    expect(await within("its end", run.result())).toBe(3_000_000);
   });
 });
 
@@ -251,7 +250,7 @@ test("a run that did nothing says so: with its reason, or as a silent no-op", as
 
 test("items that are skipped flow no further and are no failures", async () => {
   const run = await client.start(sieve, { rows: [1, 2, 3, 4, 5, 6] }, { runId: "sieved" });
-  expect(await within("its end", run.result(), END_MS)).toBe(12);
+  expect(await within("its end", run.result())).toBe(12);
   const view = await viewAfter("sieved");
   expect(view.summary?.status).toBe(RunStatus.COMPLETED);
   expect(view.actions[0]?.items).toMatchObject({ total: 6, succeeded: 3, skipped: 3 });
@@ -261,7 +260,7 @@ test("items that are skipped flow no further and are no failures", async () => {
 
 test("an action over no items at all completes", async () => {
   const run = await client.start(sieve, { rows: [] });
-  expect(await within("its end", run.result(), END_MS)).toBe(0);
+  expect(await within("its end", run.result())).toBe(0);
 });
 
 test("an input without the items fails the run and says where they should be", async () => {

@@ -13,9 +13,8 @@ import { pause, until, within } from "../support/wait.js";
 import { DOWN_DIR, pages } from "./hosts-workflow.js";
 
 const EACH = 60;
-const END_MS = 60_000;
 /** Two workers, two nodes and the admin service are started. */
-const TEST_MS_MAX = 240_000;
+const TEST_MS_MAX = 900_000;
 const RUN = "two-hosts";
 
 let system: System;
@@ -58,11 +57,7 @@ test("while one host is dead the items of the other go on, and nothing of the de
   await until("the breaker of alpha to open", async () => (await breakerOf("alpha")) !== undefined);
   await until("beta to be asked", () => answered() > 10);
   await Promise.all([first.kill(), startWorker()]);
-  await until(
-    "all items of beta to be done",
-    async () => (await fetched())?.items?.succeeded === EACH,
-    END_MS,
-  );
+  await until("all items of beta to be done", async () => (await fetched())?.items?.succeeded === EACH);
   expect(await breakerOf("beta")).toBeUndefined();
 
   await system.node.kill();
@@ -80,7 +75,7 @@ test("while one host is dead the items of the other go on, and nothing of the de
   await pause(1_500);
 
   rmSync(join(down, "alpha"));
-  const { status } = await within("the run to end", run.ended(), END_MS);
+  const { status } = await within("the run to end", run.ended());
   expect(RunStatus[status]).toBe("COMPLETED");
   const view = await client.get(RUN);
   expect(viewProblems(view)).toEqual([]);

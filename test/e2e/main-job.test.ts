@@ -51,7 +51,7 @@ test("published work fails in part, shows what and why, and is healed by one ret
   const input = JSON.stringify({ orders: orders(ORDERS) });
   const hdrs = headers();
   hdrs.set("Holdfast-Run-Id", "june");
-  const answer = await nats.request("holdfast.work.orders", input, { headers: hdrs, timeout: 5_000 });
+  const answer = await nats.request("holdfast.work.orders", input, { headers: hdrs, timeout: 60_000 });
   // JetStream's own acknowledgement: from here on the work is durable.
   expect(JSON.parse(answer.string())).toMatchObject({ stream: "HOLDFAST_WORK" });
   const bad = orders(ORDERS).filter(({ order }) => isBad(order));
@@ -110,7 +110,7 @@ test("published work fails in part, shows what and why, and is healed by one ret
     raced: 0n,
     prunedPastRetention: 0n,
   });
-  const ended = await within("the run to heal", client.wait("june"), 20_000);
+  const ended = await within("the run to heal", client.wait("june"));
   expect(ended.status).toBe(RunStatus.COMPLETED);
 
   const healed = await client.get("june");
@@ -139,7 +139,7 @@ test("the same message twice is one run; protobuf and JSON are as good as each o
     const hdrs = headers();
     hdrs.set("Nats-Msg-Id", id);
     if (typeof body !== "string") hdrs.set("Content-Type", "application/x-protobuf");
-    await nats.request("holdfast.work.orders", body, { headers: hdrs, timeout: 5_000 });
+    await nats.request("holdfast.work.orders", body, { headers: hdrs, timeout: 60_000 });
   };
   const before = await client.counts("orders");
   const body = JSON.stringify({ orders: orders(3) });

@@ -15,6 +15,11 @@ export const broken = workflow("broken").action("work", () => {
   throw new ActionError("VALIDATION", "the file has no rows");
 });
 
+export const parcel = workflow("parcel", { input: typed<{ to: string }>() }).action("send", ({ input }) => {
+  if (input.to === "nowhere") throw new ActionError("VALIDATION", "there is no such place");
+  return input.to;
+});
+
 export const chain = workflow("chain")
   .action("first", { retry: { maxAttempts: 5, initialBackoff: "50ms" } }, async (_args, ctx) => {
     effect(ctx.idempotencyKey);

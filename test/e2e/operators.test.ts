@@ -10,7 +10,6 @@ import { type Admin, System } from "../support/system.js";
 import { until, within } from "../support/wait.js";
 
 const MODULES = ["test/e2e/operators-workflow.ts"];
-const END_MS = 25_000;
 
 let system: System;
 let admin: Admin;
@@ -26,7 +25,7 @@ beforeAll(async () => {
   client = await system.connect();
   admin = await system.startAdmin();
   worker = await startWorker();
-}, 60_000);
+});
 afterAll(() => system.stop());
 
 async function shown(runId: string): Promise<RunView> {
@@ -46,7 +45,7 @@ describe("an operator", () => {
       return release?.status === ActionStatus.WAITING && release.detail.includes("send it?");
     });
     await admin.call.decideApproval({ runId: "o-1", approved: true, comment: "goes out" });
-    expect(await within("the end", handle.result(), END_MS)).toEqual({ cents: 300, by: "goes out" });
+    expect(await within("the end", handle.result())).toEqual({ cents: 300, by: "goes out" });
     expect((await shown("o-1")).actions.find(({ name }) => name === "release")?.detail).toBe(
       "approved by a test: goes out",
     );
@@ -65,13 +64,32 @@ describe("an operator", () => {
     })().catch(() => undefined);
     await until("the watch", () => watching);
     const handle = await client.start("broken", {}, { runId: "b-1" });
-    await within("the end", handle.ended(), END_MS);
+    await within("the end", handle.ended());
     await until("to be told", () => told.length > 0);
     expect(told[0]).toMatch(/^MANUAL b-1 run b-1 failed and is not recovered by itself: VALIDATION/);
     const { attentions } = await admin.call.listAttention({ workflow: "broken" });
     expect(attentions.map(({ kind, runId }) => [AttentionKind[kind], runId])).toEqual([["MANUAL", "b-1"]]);
     stop.abort();
     await watch;
+  });
+
+  test("restarts a run whose input was wrong: each of the two names the other", async () => {
+    const failed = await client.start("parcel", { to: "nowhere" }, { runId: "p-1" });
+    await within("the end", failed.ended());
+    const { runId } = await admin.call.restartRun({
+      runId: "p-1",
+      inputJson: '{"to":"Rome"}',
+      reason: "a typo",
+    });
+    await until("the old run to be told", async () => (await shown("p-1")).restartedCount === 1);
+    await until("the end", async () => (await shown(runId)).summary?.status === RunStatus.COMPLETED);
+    expect(await shown(runId)).toMatchObject({ restarts: { runId: "p-1", who: "a test", reason: "a typo" } });
+    const old = await shown("p-1");
+    expect(old.restartedAs).toMatchObject([{ runId, reason: "a typo" }]);
+    expect(old.events.at(-1)).toMatchObject({ type: "run_restarted", status: "FAILED" });
+    const { attentions } = await admin.call.listAttention({ workflow: "parcel" });
+    expect(attentions).toEqual([]);
+    expect(viewProblems(old)).toEqual([]);
   });
 
   test("pauses a run whose worker is then killed; resumed, it goes on elsewhere", async () => {
@@ -92,9 +110,9 @@ describe("an operator", () => {
     });
     expect(effectsOf(effects).get("c-1/first")).toBe(1);
     expect((await admin.call.resumeRun({ runId: "c-1" })).status).toBe(RunStatus.RUNNING);
-    expect(await within("the end", handle.result(), END_MS)).toBe(2);
+    expect(await within("the end", handle.result())).toBe(2);
     expect(viewProblems(await shown("c-1"))).toEqual([]);
-  }, 60_000);
+  });
 
   test("pauses a workflow: what is started waits, and goes when it is resumed", async () => {
     await admin.call.pauseWorkflow({ workflow: "order", reason: "stock-taking" });
@@ -115,7 +133,7 @@ describe("an operator", () => {
     const { workflows } = await admin.call.listWorkflows({});
     expect(workflows.find(({ name }) => name === "order")?.paused).toBe(view.workflowPaused);
     await admin.call.resumeWorkflow({ workflow: "order" });
-    expect(await within("the end", handle.result(), END_MS)).toEqual({ cents: 1, by: "" });
+    expect(await within("the end", handle.result())).toEqual({ cents: 1, by: "" });
   });
 
   test("cancels with a grace: who obeys ends well, who does not is cancelled when it is over", async () => {
@@ -128,7 +146,7 @@ describe("an operator", () => {
     expect((await shown("s-1")).summary?.detail).toMatch(
       /^cancelling by a test: wrong day; what still runs has until /,
     );
-    expect((await within("the end", handle.ended(), END_MS)).status).toBe(RunStatus.CANCELLED);
+    expect((await within("the end", handle.ended())).status).toBe(RunStatus.CANCELLED);
     const view = await shown("s-1");
     expect(viewProblems(view)).toEqual([]);
     expect(view.actions.map(({ name, status: at }) => `${name} ${ActionStatus[at]}`)).toEqual([
@@ -147,7 +165,7 @@ describe("an operator", () => {
       done = answer.done;
     }
     expect(done).toBe(true);
-    expect(runs).toBe(5n);
+    expect(runs).toBe(7n);
   });
 
   test("shortens a retention: what ended goes, and whoever asks is told when and why", async () => {

@@ -5,14 +5,19 @@
  * 2. What it logs is kept, bounded, so that tests can look for it and failures can show it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { inject } from "vitest";
 
-const READY_MS_MAX = 30_000;
-const STOP_MS_MAX = 20_000;
+const READY_MS_MAX = 120_000;
+const STOP_MS_MAX = 60_000;
 const LINES_MAX = 20_000;
-const PRELOAD = fileURLToPath(new URL("./end-with-parent.ts", import.meta.url));
+const PRELOAD = "test/support/end-with-parent.ts";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** A module of the repository as `test/setup/bundle.ts` made it; any other argument stays as it is. */
+const bundled = (argument: string): string =>
+  argument.endsWith(".ts") ? join(inject("bundle"), argument.replace(/\.ts$/, ".js")) : argument;
 
 export interface ChildOptions {
   /** For messages: "node", "worker". */
@@ -49,7 +54,7 @@ export class Child {
 
   private constructor({ name, module, args = [], env = {} }: ChildOptions, onLine: (line: string) => void) {
     this.#name = name;
-    this.#process = spawn(process.execPath, ["--import", "tsx", "--import", PRELOAD, module, ...args], {
+    this.#process = spawn(process.execPath, ["--import", ...[PRELOAD, module, ...args].map(bundled)], {
       cwd: ROOT,
       env: { ...process.env, NODE_ENV: "production", ...env },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -104,6 +109,16 @@ export class Child {
   async kill(): Promise<void> {
     if (this.running) this.#process.kill("SIGKILL");
     await this.exited;
+  }
+
+  /** SIGSTOP: it stands still, and does not know it. */
+  pause(): void {
+    this.#process.kill("SIGSTOP");
+  }
+
+  /** SIGCONT. */
+  goOn(): void {
+    this.#process.kill("SIGCONT");
   }
 
   /** SIGTERM, and its end; a process that does not end is killed and is an error. */

@@ -68,13 +68,13 @@ export class System {
     return this.#node;
   }
 
-  async startNode(): Promise<Child> {
-    const env = { HOLDFAST_DATA: this.dataDir, HOLDFAST_PARTITIONS: String(PARTITIONS) };
+  /** `ready[1]` is its id, `ready[2]` where its metrics and health are. */
+  async startNode(env: Readonly<Record<string, string>> = {}): Promise<Child> {
     this.#node = await this.#start({
       name: "node",
       module: "services/workflow/src/main.ts",
-      env,
-      readyLine: /^node (\S+) works/,
+      env: { HOLDFAST_DATA: this.dataDir, HOLDFAST_PARTITIONS: String(PARTITIONS), ...env },
+      readyLine: /^node (\S+) works, metrics on (\S+)\/metrics/,
     });
     return this.#node;
   }
@@ -119,6 +119,20 @@ export class System {
   async killServer(): Promise<void> {
     this.#server.kill();
     await this.#server.exited;
+  }
+
+  /** To the server's process, such as SIGSTOP, with which it hangs and its connections stay open. */
+  signalServer(signal: NodeJS.Signals): void {
+    process.kill(this.#server.pid, signal);
+  }
+
+  /** It stands still: nothing is answered, and no connection is closed. */
+  pauseServer(): void {
+    process.kill(this.#server.pid, "SIGSTOP");
+  }
+
+  goOnServer(): void {
+    process.kill(this.#server.pid, "SIGCONT");
   }
 
   stopServer(): Promise<void> {

@@ -34,7 +34,7 @@ const BEHIND_ADAPTER: readonly { pattern: RegExp; folder: string }[] = [
   { pattern: /^(nats$|nats\/|@nats-io\/)/, folder: "libs/nats" },
   { pattern: /^@grpc\//, folder: "libs/rpc" },
   { pattern: /^pino/, folder: "libs/telemetry" },
-  { pattern: /^ajv(\/|$)/, folder: "libs/schema" },
+  { pattern: /^(ajv|re2js)(\/|$)/, folder: "libs/schema" },
 ];
 
 /** All that the core may import from outside: it must run anywhere, the same everywhere. */

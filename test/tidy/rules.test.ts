@@ -1,5 +1,6 @@
 /** Each rule on small examples: what it must catch, and what it must leave alone. */
 import { describe, expect, test } from "vitest";
+import { circlesOf } from "./circles.js";
 import { layerComplaints } from "./layers.js";
 import {
   indexComplaints,
@@ -9,6 +10,7 @@ import {
   sizeComplaints,
   topLevelComplaints,
 } from "./shape.js";
+import { undocumentedMetrics } from "./metrics.js";
 import type { SourceFile } from "./source-files.js";
 import { strayStatusSets } from "./status-sets.js";
 import { escapes, impatience, impureWords } from "./words.js";
@@ -102,16 +104,51 @@ describe("words", () => {
     expect(escapes(file("libs/nats/src/a.ts", text))).toHaveLength(1);
   });
 
-  test("a test may not wait for a second only", () => {
+  test("a test may not be impatient", () => {
     const of = (text: string, name = "a.test.ts") => impatience(file(`libs/sdk/src/${name}`, text));
     expect(of("await vi.waitFor(() => f(1));")).toHaveLength(1);
     expect(of("await vi.waitFor(() => f(1)); const timeout = 5;")).toHaveLength(1);
-    expect(of("await vi.waitFor(async () => f(g(1)), { timeout: 10_000 });")).toEqual([]);
+    expect(of("await vi.waitFor(async () => f(g(1)), { timeout: 10_000 });")).toHaveLength(1);
+    expect(of("await vi.waitUntil(() => f(1), { interval: 5 });")).toHaveLength(1);
+    expect(of("await expect.poll(() => f(1), { timeout: 20_000, interval: 5 }).toBe(1);")).toHaveLength(1);
+    expect(of("await vi.waitFor(async () => f(g(1)), { timeout: 60_000 });")).toEqual([]);
+    expect(of("await vi.waitFor(() => f(1), { timeout: PATIENCE_MS });")).toEqual([]);
+    expect(of("await expect.poll(() => f(1), { interval: 5 }).toBe(1);")).toEqual([]);
     expect(of("vi.waitFor(() => 1);", "a.ts")).toEqual([]);
+  });
+
+  test("a test may not have a shorter limit than all have", () => {
+    const of = (text: string) => impatience(file("libs/sdk/src/a.test.ts", text));
+    expect(of('it("works", async () => {\n  f();\n}, 60_000);')).toHaveLength(1);
+    expect(of('test("works", { timeout: 20_000 }, () => {\n  f();\n});')).toHaveLength(1);
+    expect(of('test("works", {\n  timeout: 120_000 + N * 30,\n}, () => {});')).toHaveLength(1);
+    expect(of('it("works", async () => {\n  f();\n}, 600_000);')).toEqual([]);
+    expect(of('test("works", { timeout: 300_000 + N * 30 }, () => {});')).toEqual([]);
+    expect(of('await nats.request("a", "1", { timeout: 3_000 });')).toEqual([]);
   });
 
   test("`any` is a word, too", () => {
     expect(escapes(file("libs/nats/src/a.ts", "// takes:any of these\nconst many = anyOf(x);"))).toEqual([]);
+  });
+});
+
+describe("metrics", () => {
+  const page = "| `holdfast_x_total` | counter | Counts; look |\n| `holdfast_y` | gauge | Shows; look |\n";
+  const found = (text: string, path = "libs/engine/src/a.ts") => undocumentedMetrics(page)(file(path, text));
+
+  test.each([
+    'counter("holdfast_z_total", "Counts")',
+    '{ name: "holdfast_x_total", help: "Counts otherwise" }',
+    'show(\n  "holdfast_y",\n  "Shows")',
+  ])("are not left out of the documentation: %s", (text) => {
+    expect(found(text)).toHaveLength(1);
+  });
+
+  test("may be named there, in tests, and where they are no metrics", () => {
+    const fine =
+      '{ name: "holdfast_x_total", help: "Counts; look" } show("holdfast_y", "Shows; look") kv("holdfast_z")';
+    expect(found(fine)).toEqual([]);
+    expect(found('counter("holdfast_z_total", "Counts")', "libs/engine/src/a.test.ts")).toEqual([]);
   });
 });
 
@@ -164,5 +201,36 @@ describe("shape", () => {
     expect(topLevelComplaints(["libs", "tools"])).toHaveLength(1);
     expect(lockfileComplaints("a:\n  resolution: {integrity: x}\n")).toEqual([]);
     expect(lockfileComplaints("a:\n  resolution: {tarball: x}\n")).toHaveLength(1);
+  });
+});
+
+describe("a circle", () => {
+  const files = (...texts: string[]) =>
+    texts.map((text, n) => ({ path: `libs/core/src/${"abcde"[n]}.ts`, text }));
+
+  test("is found among files that need each other, however far around", () => {
+    const found = circlesOf(
+      files(
+        'import { b } from "./b.js";\nimport { e } from "./e.js";',
+        'import { c } from "./c.js";',
+        'export * from "./a.js";',
+        'import { a } from "./a.js";',
+        'import "node:fs";',
+      ),
+    );
+    expect(found).toEqual([["libs/core/src/a.ts", "libs/core/src/b.ts", "libs/core/src/c.ts"]]);
+  });
+
+  test("is none where types alone go around", () => {
+    for (const back of [
+      'import type { A } from "./a.js";',
+      'import { type A, type B } from "./a.js";',
+      'export type { A } from "./a.js";',
+      '// import { a } from "./a.js";',
+    ])
+      expect(circlesOf(files('import { b } from "./b.js";', back))).toEqual([]);
+    expect(
+      circlesOf(files('import { b } from "./b.js";', 'import { type A, a } from "./a.js";')),
+    ).toHaveLength(1);
   });
 });

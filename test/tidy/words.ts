@@ -50,18 +50,42 @@ export function escapes(file: SourceFile): string[] {
   return [...find(file, codeOnly(file.text), ESCAPES), ...find(file, file.text, MARKERS)];
 }
 
-/** `vi.waitFor` gives up after a second unless it is told otherwise, which a busy machine may need for anything. */
+/** What a quiet machine does in a second may take a busy one thirty: limits end what would never end, nothing else. */
+const WAIT_MS_MIN = 60_000;
+/** As the shortest that a test has without saying so (vitest.config.ts). */
+const TEST_MS_MIN = 180_000;
+const WAIT = /\bvi\s*\.\s*wait(?:For|Until)\(|\bexpect\s*\.\s*poll\(/g;
+const LIMIT_BEFORE = /\b(?:it|test)(?:\.\w+)*\([^{}()]*\{\s*timeout:\s*([\d_]+)/g;
+const LIMIT_BEHIND = /^\s*\}, ([\d_]{3,})\);$/gm;
+
+/** Waits and tests that a busy machine would let fail. `vi.waitFor` gives up after a second unless it is told otherwise. */
 export function impatience(file: SourceFile): string[] {
   if (!isTest(file.path)) return [];
   const text = codeOnly(file.text);
-  return Array.from(text.matchAll(/\bvi\s*\.\s*waitFor\(/g)).flatMap(({ index }) =>
-    callAt(text, index).includes("timeout")
-      ? []
-      : [
-          `${file.path}:${lineAt(text, index)}: "vi.waitFor" waits a second only: give it a timeout, or use expect.poll`,
-        ],
+  const waits = Array.from(text.matchAll(WAIT)).flatMap(({ 0: name, index }) => {
+    const limit = /\btimeout\b(?::\s*([\d_]+))?/.exec(callAt(text, index));
+    const isPoll = name.includes("poll");
+    if (limit === null ? isPoll : numberOf(limit[1]) >= WAIT_MS_MIN) return [];
+    const advice = isPoll
+      ? "leave its timeout out"
+      : `give it a timeout of ${WAIT_MS_MIN} ms, or use expect.poll`;
+    return [`${file.path}:${lineAt(text, index)}: "${name}" waits too briefly for a busy machine: ${advice}`];
+  });
+  const limits = [LIMIT_BEFORE, LIMIT_BEHIND].flatMap((pattern) =>
+    Array.from(text.matchAll(pattern)).flatMap(({ 0: found, 1: ms, index }) =>
+      numberOf(ms) >= TEST_MS_MIN
+        ? []
+        : [
+            `${file.path}:${lineAt(text, index + found.length)}: a test's own limit is longer than ${TEST_MS_MIN} ms: leave this one out`,
+          ],
+    ),
   );
+  return [...waits, ...limits];
 }
+
+/** A constant's value is not looked for. */
+const numberOf = (literal: string | undefined): number =>
+  literal === undefined ? Infinity : Number(literal.replaceAll("_", ""));
 
 /** A call from its name to its closing parenthesis. */
 function callAt(text: string, from: number): string {

@@ -29,6 +29,18 @@ export type Effect =
       readonly item: number;
       readonly attempt: number;
     }
+  /** A worker gave an attempt back that is still the current one: it is due as it was before. */
+  | {
+      readonly kind: "returned";
+      readonly runId: string;
+      readonly action: number;
+      readonly item: number;
+      readonly attempt: number;
+      readonly worker: string;
+      readonly reason: string;
+      /** The worker has no function for it. */
+      readonly noFunction: boolean;
+    }
   /** Workers should stop what they do of these. Their reports change nothing, or with a grace may still end it well. */
   | {
       readonly kind: "cancel-tasks";
@@ -72,7 +84,14 @@ export type Effect =
   | { readonly kind: "dead-letter"; readonly letter: DeadLetter }
   /** Due tasks that were held back may go: of a run, or of whatever there is. */
   | { readonly kind: "due-again"; readonly runId: string }
-  | { readonly kind: "event"; readonly workflow: string; readonly runId: string; readonly event: RunEvent }
+  | {
+      readonly kind: "event";
+      readonly workflow: string;
+      readonly runId: string;
+      /** The name of the event's action; empty: it is of none. */
+      readonly action: string;
+      readonly event: RunEvent;
+    }
   /** A breaker went from one state to another. */
   | {
       readonly kind: "breaker";
@@ -96,7 +115,7 @@ export type Effect =
       readonly lost: bigint;
       readonly message: string;
     }
-  | { readonly kind: "owner"; readonly node: string; readonly epoch: bigint }
+  | { readonly kind: "owner"; readonly node: string; readonly epoch: bigint; readonly process: string }
   | {
       readonly kind: "stale-report";
       readonly runId: string;

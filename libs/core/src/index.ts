@@ -6,6 +6,7 @@ export { dueSinceNs } from "./actor/due-since.js";
 export { NEVER_BEGUN } from "./actor/start-deadline.js";
 export { runningCancel } from "./actor/batch-cancel.js";
 export { declaredInputOf } from "./actor/child.js";
+export { restartRunId } from "./actor/restart-id.js";
 export { eachItem, HAS_RECORD, openItems, STATUS_MASK } from "./actor/items.js";
 export { countLetters, isDeadLetter, lettersOf } from "./actor/dead-letters.js";
 export { discardDeadLetters } from "./actor/discard-dead-letters.js";
@@ -38,21 +39,31 @@ export { hashDefinition } from "./definition/hash.js";
 export { type ActionPlan, DEFAULT_QUEUE, type DefinitionPlan, planOf } from "./definition/plan.js";
 export { definitionProblems, sourcePointerOf, upstreamOf } from "./definition/validate.js";
 export { type DueTask, type Effect as FoldEffect, taskKey } from "./effects.js";
-export { type ClassifiedFailure, classifyFailure } from "./failure/classify.js";
+export { type ClassifiedBy, type ClassifiedFailure, classifyFailure } from "./failure/classify.js";
 export { normaliseMessage } from "./failure/normalise.js";
 export { OTHER_MESSAGES, otherSignature, type Signature, signatureOf } from "./failure/signature.js";
 export { hourOf, hoursUpTo } from "./failure/signature-books.js";
-export { bindMessage } from "./failure/message.js";
+export { bindMessage, namesIn, pathsIn } from "./failure/message.js";
 export { type ModeTraits, modeNamed, modeName, traitsOf } from "./failure/modes.js";
-export { type Entry, foldEntry, prefetch, SEMANTICS, skipEntry } from "./fold/fold.js";
+export {
+  type Entry,
+  FoldFault,
+  foldEntry,
+  isNextStamp,
+  prefetch,
+  SEMANTICS,
+  skipEntry,
+} from "./fold/fold.js";
 export { breachAttention, isWithin } from "./fold/commands/breaches-found.js";
 export { type Row, type Scan, type ScannedRows, scansOf } from "./fold/scans.js";
 export * from "./limits.js";
 export {
   fnv1a,
+  isForeignInbox,
   isName,
   isRunId,
   isSignatureId,
+  isWorkerId,
   mix32,
   type NameKind,
   nameProblem,
@@ -64,6 +75,7 @@ export {
   backoffMs,
   DEFAULT_RETRY,
   nextAttemptInMs,
+  RETRY_AFTER_LIMIT_MS,
   type ResolvedRetry,
   resolveRetry,
 } from "./policy/retry.js";
@@ -85,6 +97,10 @@ export * from "./state/key-numbers.js";
 export * from "./state/tables.js";
 export type { View } from "./state/view.js";
 export * from "./status.js";
+export { elementsOf, kindOfSlice, sliceAt } from "./json-slices.js";
+export { dayProblem } from "./calendar-day.js";
+export { lettersApart } from "./nearest.js";
+export { type JsonFault, jsonFault, withoutMark } from "./json-text.js";
 export {
   atPointer,
   canonicalJson,
@@ -100,12 +116,14 @@ export {
   utf8,
 } from "./text.js";
 export { absentCode, absentText } from "./views/absent.js";
+export { keyOfItem } from "./views/item-key.js";
 export { type ItemViewInput, itemView } from "./views/item-view.js";
 export { bulkView, noBulkText } from "./views/bulk-view.js";
 export { breakerView } from "./views/breaker-view.js";
 export { deadLettersOfRun, deadLetterView, type LetterShown } from "./views/dead-letter-view.js";
 export { isPaused, pausedText } from "./views/paused.js";
 export { partialOfItem, partialOfRun, traceIdOf } from "./views/partial-result.js";
+export { waitingText } from "./views/wait-view.js";
 export { isNoOp, type RunViewInput, runSummary, runView } from "./views/run-view.js";
 export { noScheduleText, scheduleView } from "./views/schedule-view.js";
 export { signatureView } from "./views/signature-view.js";

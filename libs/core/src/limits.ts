@@ -35,6 +35,10 @@ export const REASON_CHARS_MAX = 512;
 export const DEAD_LETTER_ITEMS_MAX = 1_000;
 /** Single items that one retry names; to retry more, retry the run. */
 export const RETRY_ITEMS_MAX = 1_000;
+/** Of an item's key; what is longer names no item. */
+export const ITEM_KEY_CHARS_MAX = 128;
+/** Keys that are asked for at once. */
+export const ITEM_KEYS_MAX = 100;
 /** Of what a dead letter says that it failed with. */
 export const DEAD_LETTER_FAILURE_CHARS_MAX = 256;
 /** The longest that an action sleeps or waits: ten years. */
@@ -43,6 +47,8 @@ export const WAIT_MS_MAX = 315_360_000_000n;
 export const MESSAGES_A_COMMAND_MAX = 1_000;
 /** Messages that wait for one partition beyond which no more requests for it are taken. Answers always go out. */
 export const OUTBOX_MESSAGES_MAX = 100_000;
+/** Runs that took another's place which that one names; further ones are counted. */
+export const RESTARTS_KEPT_MAX = 8;
 /** How many runs may stand below each other, each begun by an action of the one above. */
 export const CHILD_DEPTH_MAX = 8;
 /** Children of one action in whose place there is another, and whose further usage is still counted. */
@@ -70,6 +76,8 @@ export const BATCH_CANCEL_GRACE_MS = 60_000;
 export const TIMERS_A_COMMAND_MAX = 1000;
 export const COMMAND_ID_CHARS_MAX = 128;
 export const RUN_ID_CHARS_MAX = 128;
+/** What may be read of a long child's id; the rest of it is a tag. */
+export const CHILD_ID_HEAD_CHARS = 95;
 /** Of a worker's or a node's id. */
 export const WORKER_CHARS_MAX = 128;
 /** Of a subject that outcomes are sent to. */
@@ -86,6 +94,8 @@ export const DURATION_MS_MAX = 0xffff_ffff;
 export const DEDUPE_WINDOW_NS = 24n * 3600n * 1_000_000_000n;
 /** How far a sender's clock may run ahead of the log's before its command is refused. */
 export const CLOCK_SKEW_NS = 3600n * 1_000_000_000n;
+/** How far an owner's number may be ahead of the last one. The owner's own are dense, but for entries that its log refused. */
+export const OWNER_STAMP_STEP_MAX = 1n << 20n;
 export const COMPLETED_RETENTION_DEFAULT_S = 24 * 3600;
 export const FAILED_RETENTION_DEFAULT_S = 7 * 24 * 3600;
 export const DEAD_LETTER_RETENTION_DEFAULT_S = 30 * 24 * 3600;
@@ -174,6 +184,8 @@ export const HELD_ITEMS_A_ROW = 256;
 export const HELD_AT_ONCE_MAX = 1_000;
 /** Values nested deeper would let recursive code run out of stack, on every replica alike. */
 export const JSON_DEPTH_MAX = 200;
+/** How long a run that would be pruned waits for its parent's word that it is needed no more, and then asks again. */
+export const NEED_ASKED_NS = 300n * 1_000_000_000n;
 /** Failure signatures of a workflow that a partition keeps, and of a run before what is new counts as other messages. */
 export const SIGNATURES_A_WORKFLOW_MAX = 200;
 export const SIGNATURES_A_RUN_MAX = 16;

@@ -1,6 +1,7 @@
 /**
  * The rules of names and run ids, and where a run lives. The only place that spells them.
  */
+import { INBOX_CHARS_MAX, WORKER_CHARS_MAX } from "./limits.js";
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const RUN_ID = /^[A-Za-z0-9_-]{1,128}$/;
@@ -40,6 +41,23 @@ const SIGNATURE_ID = /^[0-9a-f]{16}$/;
 export const isSignatureId = (id: string): boolean => SIGNATURE_ID.test(id);
 export const isName = (name: string): boolean => NAME.test(name);
 export const isRunId = (runId: string): boolean => RUN_ID.test(runId);
+
+/** A literal subject: visible ASCII without wildcards, no empty token. */
+const SUBJECT = /^[!-)+-\-/-=?-~]+(\.[!-)+-\-/-=?-~]+)*$/;
+
+/** Whether it may be the subject of somebody's inbox. */
+export const isInbox = (inbox: string): boolean => inbox.length <= INBOX_CHARS_MAX && SUBJECT.test(inbox);
+
+/**
+ * Whether a node may publish to it because somebody else says so: never to what NATS itself or Holdfast listens to, or anybody could have
+ * a stream deleted or a log written by naming it as an inbox.
+ */
+export const isForeignInbox = (inbox: string): boolean =>
+  isInbox(inbox) && !inbox.startsWith("$") && !inbox.startsWith("holdfast.");
+
+/** Whether it may be the id of a worker or a node. */
+export const isWorkerId = (id: string): boolean => id.length <= WORKER_CHARS_MAX && WORKER_ID.test(id);
+const WORKER_ID = /^[\x21-\x7e]+$/;
 
 /** FNV-1a, 32 bits (Fowler, Noll, Vo), over the UTF-16 code units' low bytes: ids are ASCII. */
 export function fnv1a(text: string, seed = 0x811c9dc5): number {

@@ -59,25 +59,28 @@ describe("an action over items ends", () => {
 
 describe("a run ends", () => {
   const a = (status: ActionStatus, optional = false): EndedAction => ({ status, optional });
-  const rows: readonly [string, EndedAction[], boolean, RunStatus][] = [
-    ["all completed", [a(COMPLETED), a(COMPLETED)], false, RunStatus.COMPLETED],
-    ["one partial", [a(COMPLETED), a(COMPLETED_WITH_FAILURES)], false, RunStatus.COMPLETED_WITH_FAILURES],
-    ["one failed", [a(COMPLETED_WITH_FAILURES), a(FAILED)], false, RunStatus.FAILED],
-    ["an optional one failed", [a(COMPLETED), a(FAILED, true)], false, RunStatus.COMPLETED_WITH_FAILURES],
-    ["an optional and another failed", [a(FAILED, true), a(FAILED)], false, RunStatus.FAILED],
+  const { FAILED: BY_NOBODY, CANCELLED: BY_REQUEST, COMPLETED_WITH_FAILURES: PARTLY } = RunStatus;
+  const rows: readonly [string, EndedAction[], RunStatus, RunStatus][] = [
+    ["all completed", [a(COMPLETED), a(COMPLETED)], BY_NOBODY, RunStatus.COMPLETED],
+    ["one partial", [a(COMPLETED), a(COMPLETED_WITH_FAILURES)], BY_NOBODY, RunStatus.COMPLETED_WITH_FAILURES],
+    ["one failed", [a(COMPLETED_WITH_FAILURES), a(FAILED)], BY_NOBODY, RunStatus.FAILED],
+    ["an optional one failed", [a(COMPLETED), a(FAILED, true)], BY_NOBODY, RunStatus.COMPLETED_WITH_FAILURES],
+    ["an optional and another failed", [a(FAILED, true), a(FAILED)], BY_NOBODY, RunStatus.FAILED],
     [
       "skipped beside an optional failure",
       [a(FAILED, true), a(SKIPPED)],
-      false,
+      BY_NOBODY,
       RunStatus.COMPLETED_WITH_FAILURES,
     ],
-    ["cancelled by request beats failed", [a(FAILED), a(CANCELLED)], true, RunStatus.CANCELLED],
-    ["cancelled, an optional one", [a(COMPLETED), a(CANCELLED, true)], true, RunStatus.CANCELLED],
-    ["cancelled by nobody counts as failed", [a(COMPLETED), a(CANCELLED)], false, RunStatus.FAILED],
-    ["asked to be cancelled, but all had ended", [a(COMPLETED)], true, RunStatus.COMPLETED],
+    ["cancelled by request beats failed", [a(FAILED), a(CANCELLED)], BY_REQUEST, RunStatus.CANCELLED],
+    ["cancelled, an optional one", [a(COMPLETED), a(CANCELLED, true)], BY_REQUEST, RunStatus.CANCELLED],
+    ["cancelled by nobody counts as failed", [a(COMPLETED), a(CANCELLED)], BY_NOBODY, RunStatus.FAILED],
+    ["a retry of what had failed in part", [a(COMPLETED), a(CANCELLED)], PARTLY, PARTLY],
+    ["such a retry, but one failed anew", [a(FAILED), a(CANCELLED)], PARTLY, RunStatus.FAILED],
+    ["asked to be cancelled, but all had ended", [a(COMPLETED)], BY_REQUEST, RunStatus.COMPLETED],
   ];
-  test.each(rows)("%s", (_, actions, cancelRequested, status) => {
-    expect(RunStatus[resolveRunStatus(actions, cancelRequested)]).toBe(RunStatus[status]);
+  test.each(rows)("%s", (_, actions, cancelled, status) => {
+    expect(RunStatus[resolveRunStatus(actions, cancelled)]).toBe(RunStatus[status]);
   });
 });
 

@@ -56,14 +56,26 @@ export interface EndedAction {
   readonly optional: boolean;
 }
 
-/** The ending of a run, once every action is terminal. */
-export function resolveRunStatus(actions: readonly EndedAction[], cancelRequested: boolean): RunStatus {
+/**
+ * What a CANCELLED action makes of its run. By request: CANCELLED, unless that ended a retry, which leaves the run no worse than it was.
+ * Otherwise it counts as failed.
+ */
+export function cancelledAs({ cancel, retriedFrom }: RunRecord): RunStatus {
+  if (cancel === undefined) return RunStatus.FAILED;
+  return retriedFrom === RunStatus.UNSPECIFIED ? RunStatus.CANCELLED : retriedFrom;
+}
+
+/** Whether a retry was cancelled of a run that had failed in part. */
+const isBorne = (cancelled: RunStatus): boolean => cancelled === RunStatus.COMPLETED_WITH_FAILURES;
+
+/** The ending of a run, once every action is terminal. `cancelled`: what a CANCELLED action makes of it. */
+export function resolveRunStatus(actions: readonly EndedAction[], cancelled: RunStatus): RunStatus {
   let partial = false;
   let failed = false;
   for (const { status, optional } of actions) {
-    if (status === ActionStatus.CANCELLED && cancelRequested) return RunStatus.CANCELLED;
+    if (status === ActionStatus.CANCELLED && cancelled === RunStatus.CANCELLED) return RunStatus.CANCELLED;
     if (status === ActionStatus.FAILED || status === ActionStatus.CANCELLED) {
-      if (optional) partial = true;
+      if (optional || (status === ActionStatus.CANCELLED && isBorne(cancelled))) partial = true;
       else failed = true;
     } else if (status === ActionStatus.COMPLETED_WITH_FAILURES) partial = true;
   }

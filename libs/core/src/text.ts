@@ -79,22 +79,22 @@ export function jsonKind(value: Json | undefined): string {
 }
 
 /**
- * Canonical JSON of at most `limitBytes` of UTF-8: cut, it becomes `{"__truncated__":true,"bytes":n,"head":"…"}`,
+ * A JSON text as it is, of at most `limitBytes` of UTF-8: cut, it becomes `{"__truncated__":true,"bytes":n,"head":"…"}`,
  * which is valid JSON within the limit, `n` the whole text's size in bytes.
  */
-export function snapshotOf(canonical: string, limitBytes: number): string {
-  const bytes = utf8(canonical).length;
-  if (bytes <= limitBytes) return canonical;
+export function snapshotOf(json: string, limitBytes: number): string {
+  const bytes = utf8(json).length;
+  if (bytes <= limitBytes) return json;
   const wrap = (head: string): string =>
     `{"__truncated__":true,"bytes":${bytes},"head":${JSON.stringify(head)}}`;
   let low = 0;
-  let high = Math.min(canonical.length, limitBytes);
+  let high = Math.min(json.length, limitBytes);
   while (low < high) {
     const mid = (low + high + 1) >> 1;
-    if (utf8(wrap(headOf(canonical, mid))).length <= limitBytes) low = mid;
+    if (utf8(wrap(headOf(json, mid))).length <= limitBytes) low = mid;
     else high = mid - 1;
   }
-  return wrap(headOf(canonical, low));
+  return wrap(headOf(json, low));
 }
 
 /** The first `units` UTF-16 units, less one where that would halve a surrogate pair. */

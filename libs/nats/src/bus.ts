@@ -1,5 +1,6 @@
 /** The bus on core NATS. Nothing here is durable. */
 import { type Bus, type BusMessage, type BusSubscription, PortError } from "@holdfast/engine";
+import { limitedLogger, type Logger } from "@holdfast/telemetry";
 import { createInbox, type Msg } from "nats";
 import type { Connection } from "./connection.js";
 import { plainBytes } from "./delivery.js";
@@ -10,9 +11,11 @@ const NOT_A_SUBJECT = /[\s\0]|^$/;
 
 export class NatsBus implements Bus {
   readonly maxMessageBytes: number;
+  private readonly logger: Logger;
 
   constructor(private readonly connection: Connection) {
     this.maxMessageBytes = connection.maxPayloadBytes;
+    this.logger = limitedLogger(connection.logger);
   }
 
   inbox(): string {
@@ -34,7 +37,8 @@ export class NatsBus implements Bus {
     options: { readonly queue?: string } = {},
   ): BusSubscription {
     checkSubject(subject);
-    const { nc, logger } = this.connection;
+    const { nc } = this.connection;
+    const { logger } = this;
     const subscription = nc.subscribe(subject, {
       ...options,
       callback: (error, message) => {
@@ -43,7 +47,7 @@ export class NatsBus implements Bus {
           return;
         }
         try {
-          handler(busMessage(message, this.connection));
+          handler(busMessage(message, this.connection, logger));
         } catch (thrown) {
           logger.error("a handler of bus messages failed", { err: thrown, subject: message.subject });
         }
@@ -78,7 +82,7 @@ export class NatsBus implements Bus {
   }
 }
 
-function busMessage(message: Msg, { nc, logger }: Connection): BusMessage {
+function busMessage(message: Msg, { nc }: Connection, logger: Logger): BusMessage {
   return {
     subject: message.subject,
     data: plainBytes(message.data),

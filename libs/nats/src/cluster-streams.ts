@@ -5,6 +5,7 @@
  * 2. Nothing in a log is ever removed but from its front: no age, no count limit, no message deletion, no rollup.
  */
 import {
+  LOG_STREAM_PREFIX,
   logStream,
   logSubject,
   PAYLOADS_BUCKET,
@@ -14,7 +15,7 @@ import {
   WORK_PREFIX,
   WORK_STREAM,
 } from "@holdfast/engine";
-import { JS_ERR, JsApiError } from "./errors.js";
+import { JS_ERR, JsApiError, lacksStorage } from "./errors.js";
 import type { JetStreamApi, StreamConfig, StreamInfo } from "./js-api.js";
 
 const GIB = 1024 ** 3;
@@ -41,7 +42,8 @@ const FATAL: ReadonlySet<string> = new Set([
 
 export interface StreamOptions {
   readonly partitions: number;
-  readonly replicas: number;
+  /** Undefined: one of what is new, and as they are of what is there. */
+  readonly replicas: number | undefined;
   /** Largest size of one partition's log in bytes. */
   readonly logBytes: number;
   readonly maxEntryBytes: number;
@@ -64,7 +66,7 @@ const base = {
 const STORED_HEADROOM_BYTES = 1_024;
 
 function wanted(options: StreamOptions, logBytes: number): StreamConfig[] {
-  const { partitions, replicas, maxEntryBytes, maxPayloadBytes } = options;
+  const { partitions, replicas = 1, maxEntryBytes, maxPayloadBytes } = options;
   const logs = Array.from({ length: partitions }, (_, partition): StreamConfig => {
     return {
       ...base,
@@ -111,24 +113,33 @@ function wanted(options: StreamOptions, logBytes: number): StreamConfig[] {
 
 /**
  * Makes what is missing and resolves with warnings for people. `ready`: the cluster had all its streams before, so a
- * missing one was lost, which is a `log-gap`. Rejects with `config-mismatch` where a stream is not what it must be.
+ * missing one was lost: a warning where others' logs are there, a `log-gap` where it is one that all stand on. Rejects with `config-mismatch` where a stream is not what it must be.
  */
 export async function ensureStreams(
   api: JetStreamApi,
   options: StreamOptions,
   ready: boolean,
-): Promise<string[]> {
+): Promise<{ warnings: string[]; copies: number }> {
   const found = await Promise.all(
     wanted(options, options.logBytes).map(async (want) => ({ want, info: await api.findStream(want.name) })),
   );
-  const missing = found.filter(({ info }) => info === undefined);
-  if (ready && missing.length > 0) throw lost(missing.map(({ want }) => want.name));
-  const warnings = found.flatMap(({ want, info }) =>
-    info === undefined
-      ? []
-      : differences({ ...want, max_bytes: info.config.max_bytes ?? want.max_bytes }, info),
+  let missing = found.filter(({ info }) => info === undefined);
+  const lostLogs: string[] = [];
+  if (ready && missing.length > 0) {
+    const names = missing.map(({ want }) => want.name);
+    const logs = names.filter((name) => name.startsWith(LOG_STREAM_PREFIX));
+    // One partition's log: that partition says so when it is opened, and the others work.
+    if (logs.length < names.length || logs.length === options.partitions) throw lost(names);
+    lostLogs.push(lost(names).message);
+    missing = [];
+  }
+  const warnings = lostLogs.concat(
+    found.flatMap(({ want, info }) => (info === undefined ? [] : differences(asFound(want, info), info))),
   );
-  if (missing.length === 0) return warnings;
+  const copiesFound = found.flatMap(({ info }) => info?.config.num_replicas ?? []);
+  warnings.push(...copiesDiffer(options.replicas, found));
+  const copies = Math.min(options.replicas ?? 1, ...copiesFound);
+  if (missing.length === 0) return { warnings, copies: Math.min(...copiesFound) };
   const names = new Set(missing.map(({ want }) => want.name));
   const made = await createAll(api, options, names);
   if (made.logBytes < options.logBytes) {
@@ -137,7 +148,28 @@ export async function ensureStreams(
         `${mib(made.logBytes)} instead. Give JetStream more storage (max_file_store), or use fewer partitions`,
     );
   }
-  return [...warnings, ...made.warnings];
+  return { warnings: [...warnings, ...made.warnings], copies };
+}
+
+/** What is not held against a stream that is there: its size is a person's choice, its copies are told of all at once. */
+const asFound = (want: StreamConfig, { config }: StreamInfo): StreamConfig => ({
+  ...want,
+  max_bytes: config.max_bytes ?? want.max_bytes,
+  num_replicas: config.num_replicas ?? want.num_replicas,
+});
+
+function copiesDiffer(
+  asked: number | undefined,
+  found: readonly { readonly want: StreamConfig; readonly info: StreamInfo | undefined }[],
+): string[] {
+  const others = found.filter(({ info }) => info !== undefined && info.config.num_replicas !== asked);
+  const first = others[0];
+  if (asked === undefined || first === undefined) return [];
+  const { name } = first.want;
+  return [
+    `${others.length} streams have another number of copies than HOLDFAST_REPLICAS says (${name} has ${first.info?.config.num_replicas}, wanted are ${asked}): a stream ` +
+      `that is there is not changed by a start; change each with \`nats stream edit ${name} --replicas ${asked}\``,
+  ];
 }
 
 /**
@@ -201,11 +233,11 @@ async function hasRoomFor(api: JetStreamApi, options: StreamOptions, bytes: numb
       retention: "limits",
       max_bytes: Math.ceil(bytes * (1 + ROOM_LEFT)),
       max_msg_size: -1,
-      num_replicas: options.replicas,
+      num_replicas: options.replicas ?? 1,
       deny_delete: false,
     });
   } catch (thrown) {
-    if (thrown instanceof JsApiError && thrown.errCode === JS_ERR.storageExceeded) return false;
+    if (lacksStorage(thrown)) return false;
     throw thrown;
   }
   await api.deleteStream(probe);
@@ -217,12 +249,11 @@ async function createOne(api: JetStreamApi, want: StreamConfig): Promise<string[
   try {
     return differences(want, await api.createStream(want));
   } catch (thrown) {
-    if (!(thrown instanceof JsApiError)) throw thrown;
-    if (thrown.errCode === JS_ERR.storageExceeded) return undefined;
-    if (thrown.errCode !== JS_ERR.streamNameInUse) throw thrown;
+    if (lacksStorage(thrown)) return undefined;
+    if (!(thrown instanceof JsApiError) || thrown.errCode !== JS_ERR.streamNameInUse) throw thrown;
     // Another node made it at the same time, perhaps with another size.
     const info = await api.streamInfo(want.name);
-    return differences({ ...want, max_bytes: info.config.max_bytes ?? want.max_bytes }, info);
+    return differences(asFound(want, info), info);
   }
 }
 

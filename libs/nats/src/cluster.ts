@@ -22,11 +22,12 @@ import { ensureStreams, LOG_BYTES_DEFAULT } from "./cluster-streams.js";
 import { maxEntryBytes, NatsCommandLog } from "./command-log.js";
 import { Connection, type ConnectOptions } from "./connection.js";
 import { NatsDefinitions } from "./definitions.js";
-import { fromNats } from "./errors.js";
+import { fromNats, mayPass } from "./errors.js";
 import { JetStreamApi } from "./js-api.js";
 import { ObjectChunks } from "./object-chunks.js";
 import { ObjectUse } from "./object-use.js";
 import { NatsPayloads } from "./payloads.js";
+import { type NatsAccess, natsAuth } from "./settings.js";
 import { StreamPublisher } from "./publisher.js";
 import { NatsWorkQueue } from "./work-queue.js";
 
@@ -40,7 +41,11 @@ export interface ConnectNatsOptions extends ConnectOptions {
   readonly newPartitions?: number;
   /** Make the cluster where there is none (default). False, for clients: `not-found` then. */
   readonly create?: boolean;
-  /** Copies of each stream (default 1); 3 on a NATS cluster. */
+  /** Who this process is to NATS, and whom it trusts. */
+  readonly access?: NatsAccess;
+  /** How long to wait for a server, its leader or (with `create: false`) the cluster, before giving up (default 0). */
+  readonly waitMs?: number;
+  /** Copies of each stream of a new cluster (default 1); 3 on a NATS cluster. */
   readonly replicas?: number;
   /** Size limit of one partition's log in bytes (default 8 GiB); less where the server has less, with a warning. */
   readonly logBytes?: number;
@@ -56,6 +61,8 @@ export interface NatsCluster {
   readonly payloads: PayloadStore;
   readonly work: WorkQueue;
   readonly serverVersion: string;
+  /** Whether there is a connection just now; where there is none, it is made again by itself. */
+  readonly isConnected: boolean;
   /** What an operator should know about this server and its streams. */
   readonly warnings: readonly string[];
   /** Sends what is queued, then closes. Reads end when their signals abort, so abort them first. */
@@ -68,7 +75,26 @@ export interface NatsCluster {
  * streams with wrong settings), `not-found` (no cluster and `create: false`), `log-gap` (a stream was lost), `full`.
  */
 export async function connectNats(options: ConnectNatsOptions): Promise<NatsCluster> {
-  const connection = await Connection.open(options);
+  const until = performance.now() + (options.waitMs ?? 0);
+  for (let pauseMs = WAIT_MS_FIRST; ; pauseMs = Math.min(pauseMs * 2, WAIT_MS_MAX)) {
+    try {
+      return await connectOnce(options);
+    } catch (thrown) {
+      const error = fromNats(thrown, "connect to NATS");
+      const passes = mayPass(error) || (error.code === "not-found" && options.create === false);
+      if (!passes || performance.now() + pauseMs > until) throw error;
+      options.logger.warn("the start waits for NATS", { for: error.message, retryMs: pauseMs });
+      const waitMs = pauseMs;
+      await new Promise<void>((resolve) => {
+        setTimeout(resolve, waitMs);
+      });
+    }
+  }
+}
+
+async function connectOnce(options: ConnectNatsOptions): Promise<NatsCluster> {
+  const access = options.access === undefined ? {} : natsAuth(options.access);
+  const connection = await Connection.open({ ...options, ...access });
   try {
     return await openCluster(connection, options);
   } catch (thrown) {
@@ -76,6 +102,9 @@ export async function connectNats(options: ConnectNatsOptions): Promise<NatsClus
     throw fromNats(thrown, "open the cluster");
   }
 }
+
+const WAIT_MS_FIRST = 250;
+const WAIT_MS_MAX = 2_000;
 
 const partitionsOfNew = ({ partitions, newPartitions }: ConnectNatsOptions): number =>
   partitions ?? newPartitions ?? PARTITIONS_DEFAULT;
@@ -109,6 +138,9 @@ async function openCluster(connection: Connection, options: ConnectNatsOptions):
     payloads,
     work: new NatsWorkQueue({ connection, api, publisher, payloads }),
     serverVersion: connection.serverVersion,
+    get isConnected() {
+      return connection.isUp;
+    },
     warnings,
     async close() {
       publisher.close();
@@ -123,8 +155,8 @@ async function prepareStreams(
   stored: StoredClusterConfig,
   options: ConnectNatsOptions,
 ): Promise<string[]> {
-  const replicas = options.replicas ?? 1;
-  const warnings = await ensureStreams(
+  const { replicas } = options;
+  const { warnings, copies } = await ensureStreams(
     api,
     {
       partitions: stored.config.partitions,
@@ -136,7 +168,7 @@ async function prepareStreams(
     stored.ready,
   );
   if (!stored.ready) await stored.markReady();
-  if (replicas === 1 && options.syncsAlways !== true) {
+  if (copies === 1 && options.syncsAlways !== true) {
     warnings.push(
       "whether the NATS server syncs every write can't be seen from a client; with one copy of each stream, work that was " +
         "acknowledged survives a power loss only with `sync_interval: always` in its `jetstream` block",

@@ -4,6 +4,7 @@
  */
 import {
   type CommandLog,
+  logFullText,
   type LogEntry,
   type LogInfo,
   logStream,
@@ -18,6 +19,7 @@ import type { StreamPublisher } from "./publisher.js";
 
 /** Entries are kept small enough that the read-ahead's byte bound means something. */
 export const ENTRY_BYTES_MAX = 1024 * 1024;
+const FULL_LOOK_MS = 1_000;
 /** Room that subject, reply and protocol take of a message's limit. */
 const MESSAGE_HEADROOM_BYTES = 1_024;
 
@@ -28,6 +30,10 @@ export function maxEntryBytes(maxPayloadBytes: number): number {
 
 export class NatsCommandLog implements CommandLog {
   readonly maxEntryBytes: number;
+  private readonly fullLooks = new Map<
+    number,
+    { readonly atMs: number; readonly info: Promise<LogInfo | undefined> }
+  >();
 
   constructor(
     readonly partitions: number,
@@ -48,15 +54,36 @@ export class NatsCommandLog implements CommandLog {
         { partition, bytes: data.length, maxBytes: this.maxEntryBytes },
       );
     }
-    const ack = await this.publisher.publish(logStream(partition), logSubject(partition), data);
-    return ack.seq;
+    try {
+      return (await this.publisher.publish(logStream(partition), logSubject(partition), data)).seq;
+    } catch (thrown) {
+      throw thrown instanceof PortError && thrown.code === "full"
+        ? await this.full(partition, thrown)
+        : thrown;
+    }
+  }
+
+  /** The same with how large the log is and what to do. Looked up at most once in `FULL_LOOK_MS`, however many are refused. */
+  private async full(partition: number, refusal: PortError): Promise<PortError> {
+    const nowMs = performance.now();
+    let look = this.fullLooks.get(partition);
+    if (look === undefined || nowMs - look.atMs > FULL_LOOK_MS) {
+      look = { atMs: nowMs, info: this.info(partition).catch(() => undefined) };
+      this.fullLooks.set(partition, look);
+    }
+    const { bytes = 0, maxBytes = 0 } = (await look.info) ?? {};
+    const details = { ...refusal.details, partition, stream: logStream(partition), bytes, maxBytes };
+    return new PortError("full", `nothing was stored: ${logFullText(partition, bytes, maxBytes)}`, details, {
+      cause: refusal,
+    });
   }
 
   async info(partition: number): Promise<LogInfo> {
     this.check(partition);
     try {
-      const { createdNs, firstSeq, lastSeq, bytes } = await this.api.streamInfo(logStream(partition));
-      return { createdNs, firstSeq, lastSeq, bytes };
+      const { config, createdNs, firstSeq, lastSeq, bytes } = await this.api.streamInfo(logStream(partition));
+      const limit = config.max_bytes ?? -1;
+      return { createdNs, firstSeq, lastSeq, bytes, maxBytes: limit > 0 ? limit : undefined };
     } catch (thrown) {
       throw fromNats(thrown, `look at the log of partition ${partition}`);
     }

@@ -6,7 +6,15 @@
  */
 import { PortError } from "@holdfast/engine";
 import type { Logger } from "@holdfast/telemetry";
-import { type ConnectionOptions, connect, Events, type NatsConnection, type Status } from "nats";
+import {
+  type ConnectionOptions,
+  connect,
+  ErrorCode,
+  Events,
+  type NatsConnection,
+  NatsError,
+  type Status,
+} from "nats";
 import { fromNats } from "./errors.js";
 
 /** Compare-and-set on replicated streams has two winners before this version. */
@@ -29,6 +37,25 @@ export interface ConnectOptions {
   readonly auth?: Pick<ConnectionOptions, "user" | "pass" | "token" | "tls" | "authenticator">;
 }
 
+/** A scheme that is no NATS server's; what has none, such as `host:4222`, is one. */
+const SCHEMES = /^(nats:\/\/|tls:\/\/|(?![a-z][a-z0-9+.-]*:\/\/))/i;
+
+const isSilent = (thrown: unknown): boolean =>
+  thrown instanceof NatsError && thrown.code === ErrorCode.Timeout;
+
+/** Nothing was asked for yet, so that nothing is unknown of it. A server that misses a certificate says nothing either. */
+function silent(at: string, hasNoCertificate: boolean, cause: unknown): PortError {
+  const certificate = hasNoCertificate
+    ? "; if it asks for a client certificate, name that (HOLDFAST_NATS_CERT and HOLDFAST_NATS_KEY)"
+    : "";
+  return new PortError(
+    "unavailable",
+    `could not connect to NATS at ${at}: whatever is there did not say hello within ${CONNECT_TIMEOUT_MS / 1_000} s; check that it is a NATS server's client port (4222 unless told) and no other service, then try again${certificate}`,
+    {},
+    { cause },
+  );
+}
+
 type Listener = () => void;
 
 export class Connection {
@@ -49,6 +76,12 @@ export class Connection {
   static async open(options: ConnectOptions): Promise<Connection> {
     const servers = typeof options.servers === "string" ? [options.servers] : [...options.servers];
     const at = servers.map(withoutSecrets).join(", ");
+    const stranger = servers.find((server) => !SCHEMES.test(server));
+    if (stranger !== undefined)
+      throw new PortError(
+        "config-mismatch",
+        `${withoutSecrets(stranger)} is no address of a NATS server: write nats://host:4222, or tls:// for TLS`,
+      );
     let nc: NatsConnection;
     try {
       nc = await connect({
@@ -63,7 +96,9 @@ export class Connection {
         noAsyncTraces: true,
       });
     } catch (thrown) {
-      throw fromNats(thrown, `connect to NATS at ${at}`);
+      if (!isSilent(thrown)) throw fromNats(thrown, `connect to NATS at ${at}`);
+      const { tls } = options.auth ?? {};
+      throw silent(at, tls !== undefined && tls !== null && tls.certFile === undefined, thrown);
     }
     const { info } = nc;
     const version = info?.version ?? "";

@@ -1,4 +1,5 @@
 /** The registry of definitions in KV: `def.<hash>` holds a definition, `latest.<name>` the hash that a start without one gets. */
+import { setTimeout } from "node:timers/promises";
 import { isName, nameProblem } from "@holdfast/core";
 import {
   DEFINITIONS_BUCKET,
@@ -16,6 +17,8 @@ const HASH = /^[A-Za-z0-9_-]{1,128}$/;
 const LATEST = "latest.";
 /** Definitions fetched at once. */
 const FETCHES_MAX = 32;
+/** Between attempts to watch anew. */
+const WATCH_AGAIN_MS = 1_000;
 
 const definitionKey = (hash: string): string => `def.${hash}`;
 const latestKey = (workflow: string): string => LATEST + workflow;
@@ -90,40 +93,56 @@ export class NatsDefinitions implements DefinitionRegistry {
       for (const entry of await this.list()) tell(entry);
     };
     // Watching begins before the first list, so that nothing falls between the two.
-    const updates = await this.updates();
+    const first = await this.updates(signal);
     // A watch may miss what was put while the connection was gone.
     const unlisten = this.connection.onReconnect(() => {
       refresh().catch((thrown: unknown) => this.warn(thrown));
     });
-    signal.addEventListener("abort", () => {
-      unlisten();
-      updates.stop();
-    });
-    if (signal.aborted) updates.stop();
-    void this.follow(updates, tell);
+    signal.addEventListener("abort", unlisten);
+    void this.follow(first, tell, refresh, signal);
     await refresh();
   }
 
-  private async updates(): ReturnType<KV["watch"]> {
+  private async updates(signal: AbortSignal): Promise<AsyncIterable<KvEntry>> {
     try {
-      return await this.kv.watch({ key: `${LATEST}*`, include: KvWatchInclude.UpdatesOnly });
+      const updates = await this.kv.watch({ key: `${LATEST}*`, include: KvWatchInclude.UpdatesOnly });
+      signal.addEventListener("abort", () => updates.stop());
+      if (signal.aborted) updates.stop();
+      return updates;
     } catch (thrown) {
       throw fromNats(thrown, "watch the workflows");
     }
   }
 
+  /** Until the signal aborts; never rejects. A watch ends by itself where its consumer can't be made anew: the bucket is away, or an answer is none. */
   private async follow(
-    updates: AsyncIterable<KvEntry>,
+    first: AsyncIterable<KvEntry>,
     tell: (entry: RegisteredDefinition) => void,
+    refresh: () => Promise<void>,
+    signal: AbortSignal,
   ): Promise<void> {
-    for await (const entry of updates) {
-      if (entry.operation !== "PUT") continue;
+    let updates: AsyncIterable<KvEntry> | undefined = first;
+    while (!signal.aborted) {
       try {
-        const found = await this.byHash(entry.string());
-        if (found !== undefined) tell(found);
+        if (updates === undefined) {
+          updates = await this.updates(signal);
+          await refresh();
+        }
+        for await (const entry of updates) if (entry.operation === "PUT") await this.tellOf(entry, tell);
       } catch (thrown) {
-        this.warn(thrown);
+        if (!signal.aborted) this.warn(thrown);
       }
+      updates = undefined;
+      if (!signal.aborted) await setTimeout(WATCH_AGAIN_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  private async tellOf(entry: KvEntry, tell: (entry: RegisteredDefinition) => void): Promise<void> {
+    try {
+      const found = await this.byHash(entry.string());
+      if (found !== undefined) tell(found);
+    } catch (thrown) {
+      this.warn(thrown);
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * The one translation from what NATS says to `PortError`. Decides by codes only, never by message text.
+ * The one translation from what NATS says to `PortError`. Decides by codes only; the one exception is where servers of a cluster have no code of their own.
  */
 import { PortError, type PortErrorCode } from "@holdfast/engine";
 import { ErrorCode, NatsError } from "nats";
@@ -9,13 +9,17 @@ export const JS_ERR = {
   streamNotFound: 10059,
   consumerNotFound: 10014,
   noMessageFound: 10037,
+  messageDeleteFailed: 10057,
   messageTooLarge: 10054,
   storeFailed: 10077,
   storageExceeded: 10047,
   memoryExceeded: 10028,
   insufficientResources: 10023,
   wrongLastSequence: 10071,
+  noPeers: 10005,
+  wrongLastSequenceConstant: 10164,
   streamNameInUse: 10058,
+  replicasNotSupported: 10074,
   jetStreamNotEnabled: 10076,
   jetStreamNotEnabledForAccount: 10039,
 } as const;
@@ -41,6 +45,14 @@ export class JsApiError extends Error {
     );
     this.errCode = body.err_code ?? 0;
   }
+}
+
+/** There is less storage than a stream asks for: on one server, or on as many servers of a cluster as it wants copies. */
+export function lacksStorage(thrown: unknown): boolean {
+  if (!(thrown instanceof JsApiError)) return false;
+  if (thrown.errCode === JS_ERR.storageExceeded) return true;
+  // A cluster has one code for all that keeps a stream from being placed, and says what it is.
+  return thrown.errCode === JS_ERR.noPeers && /insufficient storage/.test(thrown.body.description ?? "");
 }
 
 const FULL: ReadonlySet<number> = new Set([
@@ -76,6 +88,26 @@ export function fromNats(thrown: unknown, doing: string): PortError {
   return new PortError(code, `could not ${doing}: ${said}; ${advice}`, {}, { cause: thrown });
 }
 
+const REFUSED: ReadonlySet<string> = new Set([
+  ErrorCode.AuthorizationViolation,
+  ErrorCode.AuthenticationExpired,
+  ErrorCode.PermissionsViolation,
+]);
+
+/** What Node says of a certificate that does not fit, or of no authority that is trusted. */
+const CERTIFICATE = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(GET|VERIFY)_)/;
+
+const codeOf = (thrown: unknown): string =>
+  thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
+const chainOf = (thrown: unknown): unknown => (thrown instanceof NatsError ? thrown.chainedError : undefined);
+
+/** It may pass by itself: the server is not there yet, or elects a leader. Not what a person has to mend. */
+export function mayPass({ code, cause }: PortError): boolean {
+  if (cause instanceof NatsError && REFUSED.has(cause.code)) return false;
+  if (CERTIFICATE.test(codeOf(cause)) || CERTIFICATE.test(codeOf(chainOf(cause)))) return false;
+  return code === "unavailable" || code === "timeout" || code === "no-responders";
+}
+
 function classify(thrown: unknown): { code: PortErrorCode; advice: string } {
   if (thrown instanceof JsApiError) return classifyApi(thrown.errCode);
   const natsCode = thrown instanceof NatsError ? thrown.code : "";
@@ -90,6 +122,12 @@ function classify(thrown: unknown): { code: PortErrorCode; advice: string } {
     case ErrorCode.ConnectionDraining:
     case ErrorCode.SubClosed:
       return { code: "closed", advice: "the connection was closed by this process" };
+    case ErrorCode.ServerOptionNotAvailable:
+      return {
+        code: "config-mismatch",
+        advice:
+          "the server does not speak TLS, which this process was told to use: give the server its certificate, or take the TLS settings away",
+      };
     case ErrorCode.MaxPayloadExceeded:
       return { code: "too-large", advice: "send less in one message" };
     case ErrorCode.JetStreamNotEnabled:
@@ -120,6 +158,12 @@ function classifyApi(errCode: number): { code: PortErrorCode; advice: string } {
       return { code: "too-large", advice: "send less in one message" };
     case JS_ERR.streamNameInUse:
       return { code: "config-mismatch", advice: "a stream of that name exists with other settings" };
+    case JS_ERR.replicasNotSupported:
+      return {
+        code: "config-mismatch",
+        advice:
+          "one NATS server keeps one copy: leave HOLDFAST_REPLICAS out, or use a cluster of three servers",
+      };
     default:
       return { code: "unavailable", advice: "see the cause, then try again" };
   }

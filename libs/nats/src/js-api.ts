@@ -101,8 +101,15 @@ export class JetStreamApi {
 
   /** False where there was none. */
   async deleteMessage(stream: string, seq: number): Promise<boolean> {
-    const asked = this.call<{ success?: boolean }>(`STREAM.MSG.DELETE.${stream}`, { seq, no_erase: true });
-    return (await orUndefined(asked, JS_ERR.noMessageFound))?.success === true;
+    try {
+      const asked = this.call<{ success?: boolean }>(`STREAM.MSG.DELETE.${stream}`, { seq, no_erase: true });
+      return (await orUndefined(asked, JS_ERR.noMessageFound))?.success === true;
+    } catch (thrown) {
+      // Servers say of one that is not there, too, that it could not be deleted.
+      const failed = thrown instanceof JsApiError && thrown.errCode === JS_ERR.messageDeleteFailed;
+      if (failed && (await this.message(stream, { seq })) === undefined) return false;
+      throw thrown;
+    }
   }
 
   /** Removes all messages of one subject. */
@@ -121,6 +128,12 @@ export class JetStreamApi {
       config: { name, ...config },
       action: "",
     });
+  }
+
+  /** The last sequence that the consumer has handed out; 0 where there is none, or no such consumer. */
+  async deliveredSeq(stream: string, name: string): Promise<number> {
+    const asked = this.call<{ delivered?: { stream_seq?: number } }>(`CONSUMER.INFO.${stream}.${name}`, {});
+    return (await orUndefined(asked, JS_ERR.consumerNotFound))?.delivered?.stream_seq ?? 0;
   }
 
   async deleteConsumer(stream: string, name: string): Promise<void> {

@@ -49,8 +49,7 @@ export function rejectedHeaders(
 }
 
 export interface KeptMessage {
-  readonly entry: Omit<RejectedWorkEntry, "data">;
-  readonly originalHeaders: ParsedHeaders;
+  readonly entry: Omit<RejectedWorkEntry, "data" | "bodyBytes" | "replayId">;
   readonly bodyRef: BodyRef | undefined;
 }
 
@@ -68,9 +67,10 @@ export function readKept(stored: StoredMessage): KeptMessage {
       code: codeNamed(headerIn(all, CODE)),
       reason: headerIn(all, REASON) ?? "",
       rejectedAtMs: Number(stored.atNs / 1_000_000n),
-      headers: Object.fromEntries(original),
+      // Of a name that came twice the first value counts.
+      headers: Object.fromEntries(original.toReversed()),
+      headerList: original,
     },
-    originalHeaders: { all: original },
     bodyRef: name === "" || !/^\d+$/.test(size) ? undefined : { name, size: BigInt(size) },
   };
 }

@@ -1,7 +1,8 @@
 /** One message of the intake stream, as the port shows it. */
-import type { WorkMessage } from "@holdfast/engine";
+import type { PublishedMessage, WorkMessage } from "@holdfast/engine";
 import type { Msg } from "nats";
 import { type Delivery, plainBytes } from "./delivery.js";
+import type { StoredMessage } from "./js-api.js";
 import { headerBlockOf, headerIn, type ParsedHeaders, parseHeaderBlock } from "./header-block.js";
 
 const NS_PER_MS = 1e6;
@@ -36,6 +37,10 @@ export class NatsWorkMessage implements WorkMessage {
     return headerIn(this.headers, name);
   }
 
+  headerList(): ParsedHeaders["all"] {
+    return this.headers.all;
+  }
+
   ack(): void {
     this.answer(ACK);
   }
@@ -54,4 +59,19 @@ export class NatsWorkMessage implements WorkMessage {
       this.onProblem(thrown);
     }
   }
+}
+
+/** One that stands in the stream, seen without taking it. */
+export function publishedMessage(stored: StoredMessage, streamCreatedNs: bigint): PublishedMessage {
+  const headers = parseHeaderBlock(stored.headerBlock);
+  return {
+    subject: stored.subject,
+    seq: stored.seq,
+    streamCreatedNs,
+    atNs: stored.atNs,
+    data: stored.data,
+    headerProblem: headers.problem,
+    header: (name) => headerIn(headers, name),
+    headerList: () => headers.all,
+  };
 }

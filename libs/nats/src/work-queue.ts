@@ -5,27 +5,32 @@
  * 2. Rejected work is in its stream before its message is acknowledged; replayed work is back before its copy goes.
  */
 import {
+  type Decider,
   type PayloadStore,
   PortError,
   REJECTED_PREFIX,
   REJECTED_STREAM,
+  type RejectedDecision,
   type RejectedWorkEntry,
+  type ReplayedAs,
+  type WaitingWork,
   WORK_STREAM,
   type WorkMessage,
   type WorkQueue,
 } from "@holdfast/engine";
-import { PayloadRefSchema, type RejectCode } from "@holdfast/proto";
-import { init } from "@holdfast/proto/codec";
-import { headers, type Msg, type MsgHdrs } from "nats";
+import type { RejectCode } from "@holdfast/proto";
+import { headers, type Msg } from "nats";
 import { ackSubject } from "./delivery.js";
 import type { Connection } from "./connection.js";
 import { fromNats } from "./errors.js";
+import { HEADER_BLOCK_BYTES_MAX } from "./header-block.js";
 import type { JetStreamApi, StoredMessage } from "./js-api.js";
 import type { StreamPublisher } from "./publisher.js";
 import { PullFeed } from "./pull-feed.js";
 import type { PullOwner } from "./pull-owner.js";
+import { bodyOf, RejectedDecisions } from "./rejected-decisions.js";
 import { readKept, rejectedHeaders, rejectedSubject } from "./rejected-message.js";
-import { NatsWorkMessage } from "./work-message.js";
+import { NatsWorkMessage, publishedMessage } from "./work-message.js";
 
 const CONSUMER = "intake";
 /** A message that is neither acknowledged nor given back for this long comes again. */
@@ -38,7 +43,11 @@ const MESSAGE_OVERHEAD_BYTES = 1_024;
 /** Longer than the stream's own duplicate window, so that a replay is not taken for a duplicate. */
 const REPLAY_PAUSE_MS = 150;
 const REPLAY_TRIES = 5;
+const NOBODY: Decider = { who: "", reason: "" };
+const NOTHING = new Uint8Array(0);
 export const LIST_LIMIT_MAX = 1_000;
+/** Places of the queue that are looked at in one go: each may hold the largest message. */
+const PEEK_AT_ONCE = 16;
 
 interface Parts {
   readonly connection: Connection;
@@ -48,7 +57,11 @@ interface Parts {
 }
 
 export class NatsWorkQueue implements WorkQueue {
-  constructor(private readonly parts: Parts) {}
+  private readonly decisions: RejectedDecisions;
+
+  constructor(private readonly parts: Parts) {
+    this.decisions = new RejectedDecisions(parts);
+  }
 
   read(signal: AbortSignal): AsyncIterable<readonly WorkMessage[]> {
     const { connection } = this.parts;
@@ -76,18 +89,20 @@ export class NatsWorkQueue implements WorkQueue {
     workflow?: string;
     afterId: number;
     limit: number;
+    bodyBytesMax?: number;
   }): Promise<{ entries: RejectedWorkEntry[]; more: boolean }> {
-    const { workflow, afterId } = options;
+    const { workflow, afterId, bodyBytesMax } = options;
     const limit = Math.max(1, Math.min(options.limit, LIST_LIMIT_MAX));
     const next_by_subj = REJECTED_PREFIX + (workflow === undefined || workflow === "" ? ">" : workflow);
     const entries: RejectedWorkEntry[] = [];
     try {
+      const createdNs = await this.createdNs();
       let seq = Math.max(0, afterId) + 1;
       while (entries.length <= limit) {
         const stored = await this.parts.api.message(REJECTED_STREAM, { seq, next_by_subj });
         if (stored === undefined) return { entries, more: false };
         if (entries.length === limit) break;
-        entries.push(await this.entryOf(stored));
+        entries.push(await this.entryOf(stored, createdNs, bodyBytesMax));
         seq = stored.seq + 1;
       }
       return { entries, more: true };
@@ -104,28 +119,58 @@ export class NatsWorkQueue implements WorkQueue {
     }
   }
 
-  async replayRejected(id: number): Promise<boolean> {
-    if (!Number.isSafeInteger(id) || id < 1) return false;
-    const { api, publisher } = this.parts;
+  async *peek(limit: number): AsyncGenerator<WaitingWork> {
+    const { api } = this.parts;
     try {
-      const stored = await api.message(REJECTED_STREAM, { seq: id });
-      if (stored === undefined) return false;
-      const { subject } = readKept(stored).entry;
-      const hdrs = await this.replayHeaders(stored);
-      const { data } = await this.entryOf(stored);
-      for (let tries = 1; ; tries++) {
-        const ack = await publisher.publish(WORK_STREAM, subject, data, hdrs);
-        if (!ack.duplicate) break;
-        if (tries === REPLAY_TRIES) {
-          throw new PortError(
-            "unavailable",
-            `rejected work ${id} was just published by somebody else; try again`,
-          );
-        }
-        await new Promise((resolve) => {
-          setTimeout(resolve, REPLAY_PAUSE_MS);
-        });
+      const { messages, firstSeq, lastSeq, createdNs } = await api.streamInfo(WORK_STREAM);
+      if (messages === 0) return;
+      const delivered = await api.deliveredSeq(WORK_STREAM, CONSUMER);
+      const oldest = Math.max(firstSeq, lastSeq - limit + 1);
+      for (let at = lastSeq; at >= oldest; at -= PEEK_AT_ONCE) {
+        const places = Array.from(
+          { length: Math.min(PEEK_AT_ONCE, at - oldest + 1) },
+          (_, index) => at - index,
+        );
+        const found = await Promise.all(places.map((seq) => api.message(WORK_STREAM, { seq })));
+        for (const stored of found)
+          if (stored !== undefined)
+            yield { message: publishedMessage(stored, createdNs), taken: stored.seq <= delivered };
       }
+    } catch (thrown) {
+      throw fromNats(thrown, "look at the published work");
+    }
+  }
+
+  async getRejected(id: number): Promise<RejectedWorkEntry | undefined> {
+    try {
+      const stored = await this.stored(id);
+      return stored === undefined ? undefined : await this.entryOf(stored, await this.createdNs());
+    } catch (thrown) {
+      throw fromNats(thrown, `read rejected work ${id}`);
+    }
+  }
+
+  async replayRejected(id: number, by: Decider = NOBODY, as?: ReplayedAs): Promise<boolean> {
+    const { api } = this.parts;
+    try {
+      const entry = await this.getRejected(id);
+      if (entry === undefined) return false;
+      if (as === undefined && entry.bodyProblem !== undefined) {
+        const before = await this.decisions.find(entry.replayId);
+        if (before?.as === undefined)
+          throw new PortError(
+            "not-found",
+            `rejected work ${id} can't be replayed as it came: ${entry.bodyProblem}. Replay it with an input, or discard it`,
+          );
+      }
+      const room = this.parts.connection.maxPayloadBytes - HEADER_BLOCK_BYTES_MAX - MESSAGE_OVERHEAD_BYTES;
+      if (as !== undefined && as.data.length > room)
+        throw new PortError(
+          "too-large",
+          `rejected work ${id} can't be replayed with ${as.data.length} bytes: at most ${room} can be published. Start the run with StartRun, and discard this`,
+        );
+      const counts = await this.decide(entry, "replay", by, as);
+      await this.publishAgain(entry, counts.as ?? { ...entry, headers: entry.headerList });
       await api.deleteMessage(REJECTED_STREAM, id);
       return true;
     } catch (thrown) {
@@ -133,25 +178,92 @@ export class NatsWorkQueue implements WorkQueue {
     }
   }
 
-  /** The headers as they came; without an id of its own, the message gets one, so that two replays make one run. */
-  private async replayHeaders(stored: StoredMessage): Promise<MsgHdrs> {
-    const { originalHeaders } = readKept(stored);
-    const { createdNs } = await this.parts.api.streamInfo(REJECTED_STREAM);
+  async discardRejected(id: number, by: Decider): Promise<boolean> {
+    try {
+      const entry = await this.getRejected(id);
+      if (entry === undefined) return false;
+      await this.decide(entry, "discard", by, undefined);
+      await this.parts.api.deleteMessage(REJECTED_STREAM, id);
+      return true;
+    } catch (thrown) {
+      throw fromNats(thrown, `discard rejected work ${id}`);
+    }
+  }
+
+  async listDecided(limit: number): Promise<RejectedDecision[]> {
+    try {
+      return await this.decisions.list(Math.min(limit, LIST_LIMIT_MAX));
+    } catch (thrown) {
+      throw fromNats(thrown, "list what was decided about rejected work");
+    }
+  }
+
+  private async decide(
+    { id, subject, replayId }: RejectedWorkEntry,
+    what: RejectedDecision["what"],
+    by: Decider,
+    as: ReplayedAs | undefined,
+  ) {
+    const wanted = { id, what, subject, who: by.who, reason: by.reason, atMs: Date.now() };
+    return this.decisions.take(replayId, wanted, as);
+  }
+
+  private async createdNs(): Promise<bigint> {
+    return (await this.parts.api.streamInfo(REJECTED_STREAM)).createdNs;
+  }
+
+  private async stored(id: number): Promise<StoredMessage | undefined> {
+    return Number.isSafeInteger(id) && id > 0
+      ? await this.parts.api.message(REJECTED_STREAM, { seq: id })
+      : undefined;
+  }
+
+  private async entryOf(
+    stored: StoredMessage,
+    createdNs: bigint,
+    bytesMax?: number,
+  ): Promise<RejectedWorkEntry> {
+    const { entry: kept, bodyRef } = readKept(stored);
+    const entry = { ...kept, replayId: `replay-${createdNs}-${stored.seq}` };
+    if (bodyRef === undefined)
+      return { ...entry, data: stored.data.slice(0, bytesMax), bodyBytes: stored.data.length };
+    const bodyBytes = Number(bodyRef.size);
+    try {
+      return { ...entry, data: await bodyOf(this.parts.payloads, bodyRef, bytesMax), bodyBytes };
+    } catch (thrown) {
+      const isGone =
+        thrown instanceof PortError && (thrown.code === "not-found" || thrown.code === "corrupt");
+      if (!isGone) throw thrown;
+      return {
+        ...entry,
+        data: NOTHING,
+        bodyBytes,
+        bodyProblem: `its body of ${bodyBytes} bytes is not in the object store any more (${thrown.code})`,
+      };
+    }
+  }
+
+  /** Without an id of its own, the message gets one, so that two replays make one run. */
+  private async publishAgain({ id, replayId }: RejectedWorkEntry, as: ReplayedAs): Promise<void> {
     const hdrs = headers();
-    for (const [name, value] of originalHeaders.all) {
+    for (const [name, value] of as.headers) {
       // Of the headers that JetStream acts on, only the id was the publisher's to set for us.
       if (!/^nats-/i.test(name) || /^nats-msg-id$/i.test(name)) hdrs.append(name, value);
     }
-    const named = originalHeaders.all.some(([name]) => /^(nats-msg-id|holdfast-run-id)$/i.test(name));
-    if (!named) hdrs.set("Nats-Msg-Id", `replay-${createdNs}-${stored.seq}`);
-    return hdrs;
-  }
-
-  private async entryOf(stored: StoredMessage): Promise<RejectedWorkEntry> {
-    const { entry, bodyRef } = readKept(stored);
-    if (bodyRef === undefined) return { ...entry, data: stored.data };
-    const sha256 = new Uint8Array(Buffer.from(bodyRef.name, "hex"));
-    return { ...entry, data: await this.parts.payloads.get(init(PayloadRefSchema, { ...bodyRef, sha256 })) };
+    const named = as.headers.some(([name]) => /^(nats-msg-id|holdfast-run-id)$/i.test(name));
+    if (!named) hdrs.set("Nats-Msg-Id", replayId);
+    for (let tries = 1; ; tries++) {
+      const ack = await this.parts.publisher.publish(WORK_STREAM, as.subject, as.data, hdrs);
+      if (!ack.duplicate) return;
+      if (tries === REPLAY_TRIES)
+        throw new PortError(
+          "unavailable",
+          `rejected work ${id} was just published by somebody else; try again`,
+        );
+      await new Promise((resolve) => {
+        setTimeout(resolve, REPLAY_PAUSE_MS);
+      });
+    }
   }
 }
 

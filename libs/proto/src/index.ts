@@ -5,6 +5,7 @@ export * from "./gen/holdfast/v1/command_pb.js";
 export * from "./gen/holdfast/v1/common_pb.js";
 export * from "./gen/holdfast/v1/definition_pb.js";
 export * from "./gen/holdfast/v1/event_pb.js";
+export * from "./gen/holdfast/v1/node_pb.js";
 export * from "./gen/holdfast/v1/query_pb.js";
 export * from "./gen/holdfast/v1/record_pb.js";
 export * from "./gen/holdfast/v1/task_pb.js";

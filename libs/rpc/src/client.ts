@@ -28,13 +28,20 @@ export const DEFAULT_UNARY_TIMEOUT_MS = 30_000;
 /** Streams without a deadline of their own: a bulk operation may take its time, but not for ever. */
 export const DEFAULT_STREAM_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
 
+/** PEM files: of the authority to trust (those that Node trusts, if absent), and the client's own certificate with its key. */
+export interface ClientTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 export interface ClientOptions {
   /** For unary calls. */
   readonly timeoutMs?: number;
   /** Who calls, for the server's log and for what it writes of a retry or a cancel. */
   readonly user?: string;
-  /** PEM file of the authority to trust; default: no TLS. */
-  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
+  /** Absent: no TLS. */
+  readonly tls?: ClientTls;
 }
 
 export interface RpcClient<S extends DescService> {
@@ -46,7 +53,7 @@ export interface RpcClient<S extends DescService> {
   close(): void;
 }
 
-/** Connects on the first call, and again by itself after a break. Throws only where a TLS file can't be read. */
+/** Connects on the first call, and again by itself after a break. Throws only where a TLS file can't be read or used, naming it. */
 export function createClient<S extends DescService>(
   service: S,
   address: string,
@@ -73,12 +80,30 @@ export function createClient<S extends DescService>(
   };
 }
 
-function credentialsFrom(tls: ClientOptions["tls"]): ChannelCredentials {
+function credentialsFrom(tls: ClientTls | undefined): ChannelCredentials {
   if (tls === undefined) return credentials.createInsecure();
   const { ca, cert, key } = tls;
-  if (cert === undefined || key === undefined) return credentials.createSsl(readFileSync(ca));
-  return credentials.createSsl(readFileSync(ca), readFileSync(key), readFileSync(cert));
+  const [authority, own, ownKey] = [ca, cert, key].map((path) => (path === undefined ? null : pemOf(path)));
+  try {
+    return credentials.createSsl(authority, ownKey, own);
+  } catch (cause) {
+    const files = [ca, cert, key].filter((path) => path !== undefined).join(", ");
+    throw new Error(`TLS can't use ${files}: ${messageOf(cause)}`, { cause });
+  }
 }
+
+function pemOf(path: string): Buffer {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new Error(`${path} can't be read: ${messageOf(cause)}`, { cause });
+  }
+  if (bytes.includes("-----BEGIN ")) return bytes;
+  throw new Error(`${path} is no PEM file: it holds no line that begins with "-----BEGIN"`);
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 type Init = Parameters<typeof encodeMessage>[1];
 

@@ -2,6 +2,7 @@
 export { type CallContext, METADATA_VALUE_MAX, REQUEST_ID_KEY, USER_KEY } from "./call-context.js";
 export {
   type ClientOptions,
+  type ClientTls,
   createClient,
   DEFAULT_STREAM_TIMEOUT_MS,
   DEFAULT_UNARY_TIMEOUT_MS,

@@ -1,9 +1,9 @@
 /** Inputs against the JSON Schemas that workflows declare. */
+export { CHECK_MS_MAX, CheckPool } from "./check-pool.js";
+export { PROBLEM_CHARS_MAX, PROBLEMS_MAX } from "./schema-check.js";
 export {
   type DeclaredInput,
-  PROBLEM_CHARS_MAX,
   type InputVerdict,
-  PROBLEMS_MAX,
   SCHEMAS_MAX,
   SchemaValidator,
   schemaProblem,

@@ -1,29 +1,23 @@
 /**
- * Checks inputs against the JSON Schemas that workflows declare, with ajv: drafts 2020-12 (also where none is named) and 07.
+ * Checks inputs against the JSON Schemas that workflows declare.
  *
- * 1. Nothing here throws, whatever the schema: one that can't be used refuses every input and says why.
- * 2. A schema is compiled once; compiled ones, problems told and their texts are bounded.
- * 3. Of a large input only the first problem is told: a million wrong rows must not cost a million errors.
- * Formats are notes, not checks. Nothing is fetched: a `$ref` that leads outside makes the schema unusable.
+ * 1. Nothing here throws or hangs, whatever schema and input: what could take long is checked on a thread of its own, within a time.
+ *    What can't take long, which is nearly everything, is checked at once.
+ * 2. A schema is compiled once; compiled ones are bounded.
  */
-import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
-import { Ajv2020 } from "ajv/dist/2020.js";
-import { isSmall } from "./small-value.js";
+import { CheckPool } from "./check-pool.js";
+import { type Check, compileSchema, NONE } from "./schema-check.js";
+import { shapeOf } from "./schema-shape.js";
+import { sizeOf } from "./small-value.js";
 
 /** Compiled schemas kept. */
 export const SCHEMAS_MAX = 500;
-/** Problems told of one input. */
-export const PROBLEMS_MAX = 10;
-export const PROBLEM_CHARS_MAX = 300;
-const DRAFT_07 = /^https?:\/\/json-schema\.org\/draft-07\/schema#?$/;
-const DRAFT_2020_12 = /^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/;
-
-const OPTIONS: Options = {
-  strict: false,
-  validateFormats: false,
-  logger: false,
-  addUsedSchema: false,
-};
+/** Characters of a schema beyond which it is not even compiled on the caller's thread. */
+const SCHEMA_CHARS_MAX = 64 * 1024;
+/** Rules of a schema beyond which it is not. */
+const WEIGHT_MAX = 10_000;
+/** Rules times size of an input: so much is done within a few milliseconds. */
+const COST_MAX = 2_000_000;
 
 /** The part of a registered definition that counts here. */
 export interface DeclaredInput {
@@ -34,105 +28,88 @@ export interface DeclaredInput {
 
 export type InputVerdict = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
-/** The answer for one schema. */
-type Check = (input: unknown) => readonly string[];
-const NONE: readonly string[] = [];
+type Problems = readonly string[];
+
+interface Known {
+  /** Undefined: for the thread alone. */
+  readonly check: Check | undefined;
+  /** The largest input that is checked at once. */
+  readonly sizeMax: number;
+}
+
+const OK: InputVerdict = { ok: true };
 
 export class SchemaValidator {
   /** By definition hash, the one used longest ago first. */
-  readonly #checks = new Map<string, Check>();
+  readonly #known = new Map<string, Known>();
   readonly #max: number;
+  readonly #pool: CheckPool;
 
-  constructor(schemasMax = SCHEMAS_MAX) {
+  constructor(schemasMax = SCHEMAS_MAX, pool = sharedPool) {
     this.#max = schemasMax;
+    this.#pool = pool;
   }
 
   /** How many compiled schemas are kept now. */
   get size(): number {
-    return this.#checks.size;
+    return this.#known.size;
   }
 
-  /** What is wrong with an input; empty: nothing. */
-  problems({ hash, definition }: DeclaredInput, input: unknown): readonly string[] {
-    if (definition.inputSchema === "") return NONE;
-    const check = this.#checks.get(hash) ?? compile(definition.inputSchema).check;
-    this.#checks.delete(hash);
-    this.#checks.set(hash, check);
-    if (this.#checks.size > this.#max) {
-      const [oldest] = this.#checks.keys();
-      if (oldest !== undefined) this.#checks.delete(oldest);
+  /** What is wrong with an input; empty: nothing. A promise, which never rejects, where it may take long. */
+  problems({ hash, definition }: DeclaredInput, input: unknown): Problems | Promise<Problems> {
+    const { inputSchema } = definition;
+    if (inputSchema === "") return NONE;
+    const known = this.#known.get(hash) ?? look(inputSchema);
+    this.#known.delete(hash);
+    this.#known.set(hash, known);
+    if (this.#known.size > this.#max) {
+      const [oldest] = this.#known.keys();
+      if (oldest !== undefined) this.#known.delete(oldest);
     }
-    return check(input);
+    const { check, sizeMax } = known;
+    return check !== undefined && sizeOf(input, sizeMax) <= sizeMax
+      ? check(input)
+      : this.#pool.problems(inputSchema, input);
   }
 
   /** The same as a verdict, with everything that is wrong in one message. */
-  validate(declared: DeclaredInput, input: unknown): InputVerdict {
+  validate(declared: DeclaredInput, input: unknown): InputVerdict | Promise<InputVerdict> {
     const problems = this.problems(declared, input);
-    return problems.length === 0 ? { ok: true } : { ok: false, message: problems.join("; ") };
+    return problems instanceof Promise ? problems.then(verdictOf) : verdictOf(problems);
   }
 }
+
+const verdictOf = (problems: Problems): InputVerdict =>
+  problems.length === 0 ? OK : { ok: false, message: problems.join("; ") };
+
+/** One thread for the process, whoever checks. */
+const sharedPool = new CheckPool();
 
 /** Why a schema can't be used; undefined where it can. For those who register workflows. */
 export function schemaProblem(schema: string): string | undefined {
-  return schema === "" ? undefined : compile(schema).problem;
+  return schema === "" ? undefined : compileSchema(schema).problem;
 }
 
-function compile(text: string): { readonly check: Check; readonly problem?: string } {
+function look(schema: string): Known {
+  const forThread = { check: undefined, sizeMax: 0 };
+  if (schema.length > SCHEMA_CHARS_MAX) return forThread;
+  const shape = shapeOfText(schema);
+  if (shape !== undefined && shape.problem === undefined) {
+    if (shape.weight > WEIGHT_MAX) return forThread;
+    const most = COST_MAX / shape.weight;
+    return {
+      check: compileSchema(schema).check,
+      sizeMax: Math.floor(shape.compares ? Math.sqrt(most) : most),
+    };
+  }
+  // It refuses everything, at once.
+  return { check: compileSchema(schema).check, sizeMax: Infinity };
+}
+
+function shapeOfText(schema: string) {
   try {
-    const schema: unknown = JSON.parse(text);
-    return { check: checkBy(schema, compiled(schema, false)) };
-  } catch (error) {
-    const problem = cut(`the workflow's input schema can't be used: ${messageOf(error)}`);
-    const problems = [`${problem}; mend it and register the workflow again`];
-    return { check: () => problems, problem };
+    return shapeOf(JSON.parse(schema));
+  } catch {
+    return undefined;
   }
 }
-
-function checkBy(schema: unknown, first: ValidateFunction): Check {
-  /** Tells all problems; made when a small input is wrong. */
-  let thorough: ValidateFunction | undefined;
-  return (input) => {
-    try {
-      if (first(input)) return NONE;
-      if (!isSmall(input)) return sentences(first.errors);
-      thorough ??= compiled(schema, true);
-      thorough(input);
-      return sentences(thorough.errors);
-    } catch (error) {
-      return [cut(`the input can't be checked: ${messageOf(error)}`)];
-    }
-  };
-}
-
-function compiled(schema: unknown, allErrors: boolean): ValidateFunction {
-  const options = { ...OPTIONS, allErrors };
-  if (typeof schema === "boolean") return new Ajv2020(options).compile(schema);
-  if (typeof schema !== "object" || schema === null || Array.isArray(schema)) {
-    throw new Error("it is neither an object nor a boolean");
-  }
-  if ("$async" in schema) throw new Error("$async schemas are not supported");
-  const dialect: unknown = "$schema" in schema ? schema.$schema : undefined;
-  if (typeof dialect === "string" && DRAFT_07.test(dialect)) return new Ajv(options).compile(schema);
-  if (dialect === undefined || (typeof dialect === "string" && DRAFT_2020_12.test(dialect))) {
-    return new Ajv2020(options).compile(schema);
-  }
-  throw new Error(`its $schema ${JSON.stringify(dialect)} is neither draft 2020-12 nor draft-07`);
-}
-
-function sentences(errors: readonly ErrorObject[] | null | undefined): readonly string[] {
-  const told = [...new Set((errors ?? []).map(sentence))].slice(0, PROBLEMS_MAX);
-  return told.length === 0 ? ["the input is not valid"] : told;
-}
-
-function sentence({ instancePath, message = "is not valid", params, keyword }: ErrorObject): string {
-  const place = instancePath === "" ? "the input" : instancePath;
-  const extra: unknown = keyword === "additionalProperties" ? params["additionalProperty"] : undefined;
-  return cut(typeof extra === "string" ? `${place} ${message} (${extra})` : `${place} ${message}`);
-}
-
-function cut(text: string): string {
-  if (text.length <= PROBLEM_CHARS_MAX) return text;
-  return `${text.slice(0, PROBLEM_CHARS_MAX - 1).toWellFormed()}…`;
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,4 +1,4 @@
-/** Values that a person may have written by hand, told from data, without walking through all of the data. */
+/** How large a value is, without walking through all of one that is large. */
 
 /** Values within a small value, itself included. */
 export const SMALL_VALUES_MAX = 1_000;
@@ -14,4 +14,26 @@ export function isSmall(value: unknown): boolean {
     }
   }
   return true;
+}
+
+/** Values, and characters of texts and names, within a value; counted no further than just beyond `most`. */
+export function sizeOf(value: unknown, most: number): number {
+  if (typeof value === "string") return 1 + value.length;
+  if (typeof value !== "object" || value === null) return 1;
+  const open: object[] = [value];
+  let size = 1;
+  for (let one = open.pop(); one !== undefined && size <= most; one = open.pop()) {
+    if (Array.isArray(one)) {
+      size += one.length;
+      if (size > most) return size;
+    }
+    for (const key in one) {
+      const part = (one as Readonly<Record<string, unknown>>)[key];
+      size += 1 + key.length;
+      if (typeof part === "string") size += part.length;
+      else if (typeof part === "object" && part !== null) open.push(part);
+      if (size > most) return size;
+    }
+  }
+  return size;
 }

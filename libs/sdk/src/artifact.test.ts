@@ -174,7 +174,7 @@ describe("items from lines", () => {
     const run = await holdfast.start(flow, { file });
     await expect(run.result()).rejects.toBeInstanceOf(RunFailedError);
     const { actions } = await run.get();
-    expect(actions[0]?.failure?.message).toMatch(/^line 3001 of artifact rows\.jsonl is not JSON/);
+    expect(actions[0]?.failure?.message).toMatch(/^line 3001 of artifact rows\.jsonl is not usable JSON/);
     const counts = actions[0]?.items;
     expect((counts?.succeeded ?? 0) + (counts?.cancelled ?? 0)).toBe(counts?.total);
   });

@@ -49,7 +49,7 @@ export class JsonLines<Row> {
     let row = 0;
     for await (const value of this.rows) {
       row += 1;
-      yield Buffer.concat([jsonBytes(value, `row ${row}`), LF]);
+      yield Buffer.concat([jsonBytes(value, `row ${row}`, "row"), LF]);
     }
   }
 }

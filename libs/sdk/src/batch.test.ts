@@ -94,6 +94,49 @@ describe("a batch over items", () => {
     expect((await actionOf(runId, "save"))?.items).toMatchObject({ succeeded: 2 });
   });
 
+  it("takes the good results of an answer, names the entries that are none, and fails what got none alone", async () => {
+    let submits = 0;
+    const made = workflow("mixed", { input: typed<{ rows: number[] }>() }).batch(
+      "job",
+      { items: "rows", ...FAST, retry: { maxAttempts: 1 } },
+      {
+        submit: () => ++submits,
+        check: () => ({
+          done: true,
+          results: [
+            { index: -1, output: 1 },
+            { index: 0, output: "good" },
+            { index: 1.5, output: 1 },
+            { index: "1", output: 1 },
+            { index: Number.NaN, output: 1 },
+            { index: 2 ** 32, output: 1 },
+            null,
+            7,
+            { index: 2, output: 2n },
+            { index: 0, error: "a second one" },
+            { index: 3, skip: "no need" },
+          ] as never,
+        }),
+      },
+    );
+    await work([made]);
+    const { runId } = await holdfast.start(made, { rows: [10, 11, 12, 13] });
+    expect((await holdfast.wait(runId)).status).toBe(RunStatus.COMPLETED_WITH_FAILURES);
+    const { items } = await holdfast.items(runId, { action: "job" });
+    expect(items.map(({ status }) => ItemStatus[status])).toEqual([
+      "SUCCEEDED",
+      "FAILED",
+      "FAILED",
+      "SKIPPED",
+    ]);
+    expect(items[1]?.failure?.message).toContain(
+      "ended without a result for this item (8 of 11 results that check returned can't be used: entry 0 has the index -1, " +
+        "entry 2 has the index 1.5, entry 3 has a string as its index and 5 more)",
+    );
+    expect(items[2]?.failure?.message).toMatch(/bigint/);
+    expect(submits).toBe(1);
+  });
+
   it("brings thousands of results in several commands, large ones and large items by reference", async () => {
     const count = 2_600;
     let got = 0;
@@ -177,13 +220,13 @@ describe("a batch over items", () => {
         ]);
         expect(all?.detail).toBe(`batch job ${runId}/all/job-1: 1 of 2 done; half`);
       },
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     );
     await holdfast.cancel(runId);
-    await vi.waitFor(() => expect(cancelled).toEqual([`${runId}/all/job-1`]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(cancelled).toEqual([`${runId}/all/job-1`]), { timeout: 60_000 });
     expect((await actionOf(runId, "all"))?.items).toMatchObject({ succeeded: 1, cancelled: 1 });
     await vi.waitFor(async () => expect((await actionOf(runId, "all"))?.batch?.cancels).toBe(0), {
-      timeout: 10_000,
+      timeout: 60_000,
     });
   });
 });
@@ -228,7 +271,10 @@ describe("a batch that is one job", () => {
     [{ submit: () => undefined, check: () => ({ done: true }) }, /submit returned nothing/],
     [{ submit: () => "x".repeat(5_000), check: () => ({ done: true }) }, /more than 4096 bytes/],
     [{ submit: () => 1, check: () => "soon" as never }, /check returned no \{ done: true \| false \}/],
-    [{ submit: () => 1, check: () => ({ done: true, results: [{}] }) }, /whose index is undefined/],
+    [
+      { submit: () => 1, check: () => ({ done: true, results: [{}] }) },
+      /^1 of 1 results that check returned can't be used: entry 0 has undefined as its index/,
+    ],
     [
       { submit: () => 1, check: () => ({ done: true, error: new ActionError("CONFLICT", "twice") }) },
       /^twice$/,

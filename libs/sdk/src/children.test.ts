@@ -97,13 +97,13 @@ describe("a child run", () => {
         const child = (await holdfast.get(run.runId)).actions[0]?.child?.runId ?? "";
         expect((await holdfast.get(child)).summary?.status).toBe(RunStatus.RUNNING);
       },
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     );
     await holdfast.cancel(run.runId, { reason: "enough" });
     const child = (await holdfast.get(run.runId)).actions[0]?.child?.runId ?? "";
     await vi.waitFor(
       async () => expect((await holdfast.get(child)).summary).toMatchObject({ status: RunStatus.CANCELLED }),
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     );
   });
 });
@@ -125,7 +125,7 @@ describe("what a child takes, spends and is given", () => {
     );
     await vi.waitFor(
       async () => expect((await holdfast.get(child)).summary).toMatchObject({ status: RunStatus.CANCELLED }),
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     );
   });
 

@@ -94,7 +94,7 @@ it("samples, the README's too, fit the types of what they use", async () => {
     await rm(folder, { recursive: true });
   }
   expect(new Set(typed.map(({ name }) => name)).size).toBe(typed.length);
-}, 120_000);
+});
 
 it("every TypeScript block in docs/ is a sample, or names the test that runs it", async () => {
   const tests = (await readdir(join(ROOT, "libs"), { recursive: true })).filter((path) =>

@@ -20,6 +20,14 @@ export const durationMs = (duration: Duration, what: string): number =>
 export const waitMs = (duration: Duration, what: string): bigint =>
   BigInt(spanMs(duration, what, WAIT_MS_MAX, "ten years"));
 
+/** Milliseconds, at most ten years; undefined for whatever is no pause. Never throws. */
+export function askedMs(given: unknown): number | undefined {
+  const ms = toMs(given);
+  return ms !== undefined && ms > 0 && ms < Number.POSITIVE_INFINITY
+    ? Math.min(Math.round(ms), WAIT_MS_MAX)
+    : undefined;
+}
+
 function spanMs(duration: Duration, what: string, mostMs: number, most: string): number {
   const ms = toMs(duration);
   if (ms === undefined || !(ms >= 0 && ms <= mostMs)) {
@@ -31,7 +39,7 @@ function spanMs(duration: Duration, what: string, mostMs: number, most: string):
   return Math.round(ms);
 }
 
-function toMs(duration: Duration): number | undefined {
+function toMs(duration: unknown): number | undefined {
   if (typeof duration === "number") return duration;
   const match = typeof duration === "string" ? WRITTEN.exec(duration) : null;
   return match === null ? undefined : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN);

@@ -166,7 +166,7 @@ describe("a handler", () => {
   it.each([
     ["throws no error", () => throws("just text"), "HANDLER_BUG", "just text"],
     ["throws nothing at all", () => throws(undefined), "HANDLER_BUG", "undefined"],
-    ["returns a bigint", () => ({ rows: [{ total: 1n }] }), "HANDLER_BUG", "$.rows[0].total"],
+    ["returns a bigint", () => ({ rows: [{ total: 1n }] }), "HANDLER_BUG", "output.rows[0].total"],
     ["returns a function", () => () => 1, "HANDLER_BUG", "a function"],
     ["returns too much", () => "x".repeat(65 * 1024 * 1024), "HANDLER_BUG", "at most"],
     ["takes too long", () => new Promise(() => undefined), "TIMEOUT", "startToClose"],

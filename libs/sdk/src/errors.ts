@@ -11,7 +11,7 @@ import {
   type QueryErrorName,
 } from "@holdfast/engine";
 import { modeName } from "@holdfast/core";
-import { type Rejected, RejectCode, type RunEnded, RunStatus } from "@holdfast/proto";
+import { type PartialResult, type Rejected, RejectCode, type RunEnded, RunStatus } from "@holdfast/proto";
 
 export type HoldfastErrorCode =
   /** Something given is not valid: a name, an option, a page token. */
@@ -21,9 +21,13 @@ export type HoldfastErrorCode =
   | "INVALID_DEFINITION"
   | "UNKNOWN_WORKFLOW"
   | "RUN_NOT_FOUND"
+  /** Its work is published and stands in the work queue: no node has begun it yet. Ask again. */
+  | "RUN_NOT_BEGUN"
   | "RUN_EXISTS"
   | "NOT_FAILED"
   | "ALREADY_ENDED"
+  | "NOT_ENDED"
+  | "CONFLICT"
   /** The failure's mode forbids a retry, unless forced. */
   | "TERMINAL_MODE"
   | "NOT_RECOVERABLE"
@@ -35,6 +39,7 @@ export type HoldfastErrorCode =
   | "OPERATION_NOT_FOUND"
   | "OPERATION_ENDED"
   | "TOO_MANY_OPERATIONS"
+  | "TOO_MANY_MESSAGES"
   /** Nothing of the run waits for this. */
   | "NOT_WAITING"
   | "SCHEDULE_NOT_FOUND"
@@ -90,7 +95,11 @@ export class RunFailedError extends HoldfastError {
   /** Until when it can be retried, whatever happens; undefined: it can't. */
   readonly retryableUntil: Date | undefined;
 
-  constructor(readonly ended: RunEnded) {
+  constructor(
+    readonly ended: RunEnded,
+    /** How far it came, and what is recommended; undefined where that could not be asked for, or the run has gone on since. */
+    readonly partial?: PartialResult,
+  ) {
     const status = ended.status === RunStatus.CANCELLED ? "CANCELLED" : "FAILED";
     const mode = status === "CANCELLED" ? "CANCELLED" : modeName(ended.failure?.mode ?? 0);
     const untilMs = Number(ended.retryableUntilNs / NS_PER_MS);
@@ -109,6 +118,7 @@ export class RunFailedError extends HoldfastError {
         status,
         mode,
         tally: ended.tally,
+        partial,
         retryableUntil,
       },
     );
@@ -129,11 +139,15 @@ const PORT_CODES: Readonly<Partial<Record<PortErrorCode, HoldfastErrorCode>>> = 
   timeout: "UNKNOWN_OUTCOME",
   closed: "CLOSED",
   schema: "INVALID_ARGUMENT",
+  "config-mismatch": "INVALID_ARGUMENT",
   "not-found": "UNAVAILABLE",
+  conflict: "CONFLICT",
 };
 
 const QUERY_CODES: Readonly<Record<QueryErrorName, HoldfastErrorCode>> = {
   NOT_FOUND: "RUN_NOT_FOUND",
+  NOT_BEGUN: "RUN_NOT_BEGUN",
+  NO_SUCH_ITEM: "NO_SUCH_ITEM",
   INVALID: "INVALID_ARGUMENT",
   UNAVAILABLE: "UNAVAILABLE",
   INTERNAL: "INTERNAL",
@@ -173,6 +187,7 @@ const REJECT_CODES: Readonly<Partial<Record<RejectCode, HoldfastErrorCode>>> = {
   [RejectCode.NO_SUCH_OPERATION]: "OPERATION_NOT_FOUND",
   [RejectCode.OPERATION_ENDED]: "OPERATION_ENDED",
   [RejectCode.TOO_MANY_OPERATIONS]: "TOO_MANY_OPERATIONS",
+  [RejectCode.TOO_MANY_MESSAGES]: "TOO_MANY_MESSAGES",
   [RejectCode.NOT_WAITING]: "NOT_WAITING",
 };
 
@@ -188,10 +203,12 @@ export function fromRejected(rejected: Rejected): HoldfastError {
 export function from(thrown: unknown): HoldfastError {
   if (thrown instanceof HoldfastError) return thrown;
   if (thrown instanceof PortError) {
+    const code = PORT_CODES[thrown.code] ?? "INTERNAL";
     return new HoldfastError(
-      PORT_CODES[thrown.code] ?? "INTERNAL",
+      code,
       thrown.message,
-      thrown.retry,
+      // What is not there (yet), such as a cluster before its first node, may be later.
+      code === "UNAVAILABLE" && thrown.retry === "never" ? "safe" : thrown.retry,
       thrown.details,
       {
         cause: thrown,
@@ -199,6 +216,7 @@ export function from(thrown: unknown): HoldfastError {
     );
   }
   if (thrown instanceof QueryFailedError) {
+    if (thrown.cause instanceof PortError && thrown.cause.code === "closed") return from(thrown.cause);
     const details = thrown.partition === undefined ? {} : { partition: thrown.partition };
     return new HoldfastError(QUERY_CODES[thrown.code], thrown.message, thrown.retry, details, {
       cause: thrown,

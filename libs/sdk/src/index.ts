@@ -46,6 +46,7 @@ export type {
   HoldfastOptions,
   HoldfastPorts,
   RetryOptions as RetryRunOptions,
+  RestartOptions,
   StartOptions,
 } from "./client/options.js";
 export type { Bulk, BulkOperation, BulkOutcome } from "./client/bulk.js";
@@ -62,11 +63,25 @@ export type {
   BulkRunResult,
   BulkStatusName,
 } from "./client/bulk-progress.js";
+export type {
+  ListRejectedOptions,
+  Rejected,
+  RejectedPage,
+  ReplayRejectedOptions,
+} from "./client/rejected.js";
 export type { ScheduleOptions, Schedules } from "./client/schedules.js";
 export type { RunHandle } from "./client/run-handle.js";
+export { type NatsAccess, natsSettings } from "@holdfast/nats";
 export type { Duration } from "./duration.js";
 export { HoldfastError, type HoldfastErrorCode, type Retry, RunFailedError } from "./errors.js";
-export type { ActionContext, ItemContext, StepValue, UndoCause, UndoContext } from "./worker/context.js";
+export type {
+  ActionContext,
+  ItemContext,
+  StepOptions,
+  StepValue,
+  UndoCause,
+  UndoContext,
+} from "./worker/context.js";
 export type { RecoveredError } from "./worker/recovered-error.js";
 export type { WorkerLimits } from "./worker/limits.js";
 export type { WorkerEnd } from "./worker/shutdown.js";
@@ -77,6 +92,7 @@ export type {
   Approval,
   ApprovalOptions,
   ChildOptions,
+  Classify,
   ForEachOptions,
   GuardrailOptions,
   RetryOptions,

@@ -26,6 +26,13 @@ async function work(workflows: AnyWorkflow[]): Promise<Worker> {
   return worker;
 }
 
+/** A value that holds itself, at `rows`. */
+function cyclic(): unknown {
+  const value: { rows: unknown[] } = { rows: [] };
+  value.rows.push(value);
+  return value;
+}
+
 const fast = { initialBackoff: 1, maxAttempts: 3, jitter: 0 } as const;
 
 describe("a handler of steps", () => {
@@ -118,6 +125,65 @@ describe("a handler of steps", () => {
     expect(ran).toEqual(["a", "b", "c"]);
   });
 
+  it("tries a step again that failed, under its own name: a later attempt does not do it once more", async () => {
+    const ran: string[] = [];
+    const flow = workflow("order").action("ship", { retry: fast }, async (_, ctx) => {
+      const charge = () =>
+        ctx.step("charge", () => {
+          ran.push("charge");
+          if (ran.length === 1) throw new ActionError("NETWORK", "no line");
+          return "charged";
+        });
+      const got = await charge().catch(charge);
+      // What was done is another step when its name comes again, as ever.
+      const other = await ctx.step("charge", () => (ran.push("other"), "other"));
+      if (ctx.attempt === 1) throw new ActionError("NETWORK", "again");
+      return [got, other];
+    });
+    await work([flow]);
+    const run = await holdfast.start(flow, null);
+    expect(await run.result()).toEqual(["charged", "other"]);
+    expect(ran).toEqual(["charge", "charge", "other"]);
+  });
+
+  it("tries side by side the one of a name that failed again, and no other", async () => {
+    const ran: string[] = [];
+    const flow = workflow("order").action("all", { retry: fast }, async (_, ctx) => {
+      const part = (tag: string, fails = false) =>
+        ctx.step("part", () => {
+          ran.push(tag);
+          if (fails) throw new ActionError("NETWORK", tag);
+          return tag;
+        });
+      const settled = await Promise.allSettled([part("a"), part("b", true), part("c"), part("d", true)]);
+      const again = [];
+      for (const [at, { status }] of settled.entries())
+        if (status === "rejected") again.push(await part(`again ${"abcd"[at]}`));
+      if (ctx.attempt === 1) throw new ActionError("NETWORK", "again");
+      return [await part("e")];
+    });
+    await work([flow]);
+    const run = await holdfast.start(flow, null);
+    // The second attempt finds four steps of that name done; the fifth is new.
+    expect(await run.result()).toEqual(["e"]);
+    expect(ran).toEqual(["a", "b", "c", "d", "again b", "again d", "e"]);
+  });
+
+  it("whose checkpoint could not be stored keeps the work that is done when it calls the step again", async () => {
+    const ran: string[] = [];
+    const flow = workflow("order").action("ship", { retry: { maxAttempts: 1 } }, async (_, ctx) => {
+      const charge = () => ctx.step("charge", () => (ran.push("charge"), "x".repeat(1_000_000)));
+      const { payloads } = cluster.holdfast.ports;
+      const put = vi.spyOn(payloads, "put").mockRejectedValueOnce(new Error("the store is away"));
+      const got = await charge().catch(charge);
+      put.mockRestore();
+      return got.length;
+    });
+    await work([flow]);
+    expect(await (await holdfast.start(flow, null)).result()).toBe(1_000_000);
+    expect(ran).toEqual(["charge"]);
+  });
+
   it("gets results as JSON leaves them, large ones and none included, the first time as later", async () => {
     const seen: unknown[] = [];
     const large = "x".repeat(300_000);
@@ -148,6 +214,53 @@ describe("a handler of steps", () => {
     const ended = await run.ended();
     expect(ended.failure?.mode).toBe(FailureMode.HANDLER_BUG);
     expect(ended.failure?.message).toMatch(message);
+  });
+
+  it.each([
+    ["nested", { rows: [{ price: 1n }] }],
+    ["cyclic", cyclic()],
+    ["endless", { rows: [Number.NaN] }],
+  ])("whose result can't be JSON (%s) stands among the failed steps, with the place", async (_, result) => {
+    const flow = workflow("order").action("ship", { retry: { maxAttempts: 1 } }, async (_input, ctx) => {
+      await ctx.step("first", () => 1);
+      await ctx.step("bad", { failureMessage: "the goods could not be sent" }, () => result as never);
+    });
+    await work([flow]);
+    const run = await holdfast.start(flow, null);
+    await run.ended();
+    const failure = (await run.get()).actions[0]?.failure;
+    expect(failure).toMatchObject({ mode: FailureMode.HANDLER_BUG, shown: "the goods could not be sent" });
+    expect(failure?.message).toMatch(/result of step "bad" of action "ship".*rows/);
+    expect((await run.get()).actions[0]?.partial).toMatchObject({
+      completedSteps: ["first"],
+      failedSteps: ["bad"],
+    });
+  });
+
+  it("says what a step's own failure message says, of the innermost step, and the action's where it has none", async () => {
+    const flow = workflow("order", { input: typed<{ id: number; deep: boolean; own: boolean }>() }).action(
+      "ship",
+      { retry: { maxAttempts: 1 }, failureMessage: "order {id} was not shipped" },
+      async ({ input }, ctx) => {
+        const fails = (): never => {
+          throw new ActionError("VALIDATION", "raw");
+        };
+        await ctx.step("outer", { failureMessage: "outer {id}" }, async () => {
+          if (!input.deep) fails();
+          if (input.own) await ctx.step("inner", { failureMessage: "inner {id}" }, fails);
+          await ctx.step("inner", fails);
+        });
+      },
+    );
+    await work([flow]);
+    const shownOf = async (input: { id: number; deep: boolean; own: boolean }) => {
+      const run = await holdfast.start(flow, input);
+      await run.ended();
+      return (await run.get()).actions[0]?.failure?.shown;
+    };
+    expect(await shownOf({ id: 1, deep: false, own: true })).toBe("outer 1");
+    expect(await shownOf({ id: 2, deep: true, own: true })).toBe("inner 2");
+    expect(await shownOf({ id: 3, deep: true, own: false })).toBe("order 3 was not shipped");
   });
 
   it("over items keeps the steps of each item apart", async () => {
@@ -204,7 +317,7 @@ describe("a workflow with a recovery policy", () => {
     await work([flow]);
     const run = await holdfast.start(flow, null);
     await vi.waitFor(async () => expect((await run.get()).summary?.recoverAt).toBeDefined(), {
-      timeout: 10_000,
+      timeout: 60_000,
     });
     expect((await run.get()).summary).toMatchObject({
       status: RunStatus.FAILED,

@@ -164,10 +164,10 @@ describe("an undo", () => {
     const { runId } = await holdfast.start(slow, null);
     await vi.waitFor(
       async () => expect((await holdfast.get(runId)).actions[0]?.status).toBe(ActionStatus.COMPLETED),
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     );
     await holdfast.cancel(runId, { reason: "not wanted" });
-    await vi.waitFor(() => expect(begun).toBe(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(begun).toBe(1), { timeout: 60_000 });
     expect((await holdfast.get(runId)).summary).toMatchObject({
       status: RunStatus.RUNNING,
       detail: "undoing: 0 of 1; cancelled: not wanted",

@@ -43,7 +43,7 @@ describe("a run that waits", () => {
     expect(await statusOf(runId, "paid")).toBe(ActionStatus.WAITING);
     await holdfast.signal(runId, "paid", { amount: 3 });
     await vi.waitFor(async () => expect(await statusOf(runId, "checked")).toBe(ActionStatus.WAITING), {
-      timeout: 10_000,
+      timeout: 60_000,
     });
     await cluster.restartNode();
     await holdfast.approve(runId, { comment: "fine" });
@@ -66,7 +66,7 @@ describe("a run that waits", () => {
     const runId = await started();
     await holdfast.signal(runId, "paid", { amount: 3 });
     await vi.waitFor(async () => expect(await statusOf(runId, "checked")).toBe(ActionStatus.WAITING), {
-      timeout: 10_000,
+      timeout: 60_000,
     });
     await holdfast.reject(runId, { comment: "not this quarter" });
     const ended = await holdfast.wait(runId);
@@ -75,9 +75,21 @@ describe("a run that waits", () => {
     expect(ended.failure?.message).toContain("not this quarter");
   });
 
+  it("is found among those that wait, and no other is", async () => {
+    const done = workflow("done").action("only", () => 1);
+    const other = await createWorker({ connection: holdfast, workflows: [done], stopTimeout: 50 });
+    await (await holdfast.start(done, null)).result();
+    await other.stop();
+    const runId = await started();
+    const { runs } = await holdfast.list({ waiting: true });
+    expect(runs.map((run) => [run.runId, run.detail])).toEqual([[runId, 'paid waits for signal "paid"']]);
+    const { actions } = await holdfast.get(runId);
+    expect(actions.find(({ name }) => name === "paid")?.wait).toMatchObject({ kind: "signal", text: "paid" });
+  });
+
   it("refuses a decision that nothing waits for", async () => {
     const runId = await started();
-    await expect(holdfast.approve(runId)).rejects.toThrow(/waits for an approval; waiting are: none/);
+    await expect(holdfast.approve(runId)).rejects.toThrow(/no action of run \S+ waits for an approval/);
   });
 });
 

@@ -25,7 +25,7 @@ describe("LevelDB state store, killed", () => {
   });
 
   test("after each SIGKILL amid writes it holds exactly the first batches, and all that were acknowledged", {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     let batchesBefore = 0;
     for (let kill = 0; kill < KILLS; kill++) {
@@ -47,7 +47,7 @@ describe("LevelDB state store, killed", () => {
   });
 
   test("while another process has a partition it is locked, named and left alone; then it opens", {
-    timeout: 60_000,
+    timeout: 300_000,
   }, async () => {
     writer = new WriterProcess({ dataDir, batches: 500 });
     await writer.said("done");
@@ -65,7 +65,7 @@ describe("LevelDB state store, killed", () => {
   });
 
   test("a disk that refuses is an io error for this and every later write, and leaves the first batches", {
-    timeout: 60_000,
+    timeout: 300_000,
   }, async () => {
     // Node ignores the signal of a file that grows beyond its limit: LevelDB sees a failed write, as on a full disk.
     writer = new WriterProcess({ dataDir, fileKiBMax: 48 });

@@ -30,7 +30,7 @@ describe("LevelDB state store, damaged", () => {
     const writer = new WriterProcess({ dataDir: template, batches: BATCHES });
     await writer.said("done");
     // Nothing under way, so that each file is one that LevelDB needs, and the only log is the newest.
-    await vi.waitUntil(() => settled(join(template, "partition-0")), { timeout: 20_000 });
+    await vi.waitUntil(() => settled(join(template, "partition-0")), { timeout: 60_000 });
     await writer.kill();
   });
 
@@ -73,7 +73,7 @@ describe("LevelDB state store, damaged", () => {
   });
 
   test("any flipped bit in any file leaves a prefix, or a folder put aside", {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const outcomes = { whole: 0, shorter: 0, aside: 0 };
     const names = (await readdir(folder)).filter((name) => /\.(ldb|log)$|^MANIFEST|^CURRENT$/.test(name));
@@ -88,7 +88,7 @@ describe("LevelDB state store, damaged", () => {
     expect(outcomes.aside).toBeGreaterThan(ROUNDS / 2);
   });
 
-  test("any truncation of the log leaves a prefix", { timeout: 60_000 }, async () => {
+  test("any truncation of the log leaves a prefix", { timeout: 300_000 }, async () => {
     const outcomes: (number | undefined)[] = [];
     for (const at of sample(fraction, ROUNDS / 4)) {
       await restored();

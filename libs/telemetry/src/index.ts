@@ -1,5 +1,6 @@
 /** Logs, metrics and health behind small interfaces; imports nothing else of Holdfast. */
 export { Environment, type Variables } from "./environment.js";
+export { limitedLogger } from "./limited-logger.js";
 export {
   createLogger,
   type LogDestination,
@@ -26,3 +27,4 @@ export {
   type MetricsServerOptions,
   startMetricsServer,
 } from "./metrics-server.js";
+export { outliveStrayRejections } from "./stray-rejections.js";

@@ -8,10 +8,13 @@ afterEach(async () => {
   server = undefined;
 });
 
-async function start(health: () => Health | Promise<Health> = () => ({ ok: true })): Promise<string> {
+async function start(
+  health: () => Health | Promise<Health> = () => ({ ok: true }),
+  ready?: () => Health | Promise<Health>,
+): Promise<string> {
   const registry = createRegistry();
   registry.counter({ name: "ticks_total", help: "Ticks." }).inc(4);
-  server = await startMetricsServer({ registry, health });
+  server = await startMetricsServer({ registry, health, ...(ready === undefined ? {} : { ready }) });
   return server.url;
 }
 
@@ -38,6 +41,32 @@ describe("the metrics server", () => {
     const response = await fetch(`${url}/healthz`);
     expect(response.status).toBe(503);
     expect(await response.text()).toContain("no answer from NATS");
+  });
+
+  test("tells live, ready and healthy apart", async () => {
+    const url = await start(
+      () => ({ ok: false, details: { problems: ["a log is full"] } }),
+      () => ({ ok: true, details: { phase: "working" } }),
+    );
+    const asked = ["livez", "readyz", "healthz"].map(async (path) => (await fetch(`${url}/${path}`)).status);
+    expect(await Promise.all(asked)).toEqual([200, 200, 503]);
+    expect(await (await fetch(`${url}/readyz`)).text()).toContain("working");
+  });
+
+  test("is as ready as it is healthy where nothing else was said", async () => {
+    const url = await start(() => ({ ok: false }));
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+  });
+
+  test("listens where it is told to", async () => {
+    server = await startMetricsServer({
+      registry: createRegistry(),
+      health: () => ({ ok: true }),
+      host: "0.0.0.0",
+    });
+    expect(server.url).toBe(`http://0.0.0.0:${server.port}`);
+    expect((await fetch(`http://127.0.0.1:${server.port}/livez`)).status).toBe(200);
   });
 
   test("answers HEAD without a body, other methods with 405, other paths with 404", async () => {

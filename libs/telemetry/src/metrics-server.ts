@@ -1,4 +1,9 @@
-/** Serves `/metrics` and `/healthz` over HTTP, for scrapers and process supervisors. */
+/**
+ * Serves `/metrics`, `/livez`, `/readyz` and `/healthz` over HTTP, for scrapers and process supervisors.
+ *
+ * `/livez`: the process answers; whoever gets no answer may end it. `/readyz`: it does its work now. `/healthz`: and nothing is the
+ * matter that a person should see to.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { MetricsRegistry } from "./metrics.js";
@@ -13,6 +18,8 @@ export interface MetricsServerOptions {
   registry: MetricsRegistry;
   /** Not ok, a throw, or no answer within HEALTH_MS_MAX: 503. */
   health: () => Health | Promise<Health>;
+  /** The same of `/readyz`. Default: what `health` says. */
+  ready?: () => Health | Promise<Health>;
   /** Default 0: a free one. */
   port?: number;
   /** Default: loopback only. */
@@ -58,11 +65,13 @@ async function handle(options: MetricsServerOptions, request: IncomingMessage, r
   if (path === "/metrics") {
     return answer(response, 200, "text/plain; version=0.0.4; charset=utf-8", options.registry.render());
   }
-  if (path === "/healthz") {
-    const health = await checkHealth(options.health);
+  if (path === "/livez") return answer(response, 200, "application/json", '{"ok":true}\n');
+  if (path === "/healthz" || path === "/readyz") {
+    const wanted = path === "/readyz" ? options.ready : undefined;
+    const health = await checkHealth(wanted ?? options.health);
     return answer(response, health.ok ? 200 : 503, "application/json", `${JSON.stringify(health)}\n`);
   }
-  return answer(response, 404, "text/plain", "try /metrics or /healthz\n");
+  return answer(response, 404, "text/plain", "try /metrics, /livez, /readyz or /healthz\n");
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -49,6 +49,28 @@ describe("a registry", () => {
     expect(text).toContain('g{l="low"} -Inf\n');
   });
 
+  test("reads a count that somebody else keeps", () => {
+    const registry = createRegistry();
+    let accepted = 3;
+    registry.observeTotal({ name: "accepted_total", help: "Accepted" }, () => accepted);
+    accepted = 7;
+    expect(registry.render()).toBe(
+      "# HELP accepted_total Accepted\n# TYPE accepted_total counter\naccepted_total 7\n",
+    );
+  });
+
+  test("refuses a name that says another kind, or a unit that is no base unit", () => {
+    const registry = createRegistry();
+    const help = "Helps";
+    expect(() => registry.counter({ name: "runs", help })).toThrow("runs can't be a counter's name");
+    expect(() => registry.gauge({ name: "runs_total", help })).toThrow("runs_total can't be a gauge's name");
+    expect(() => registry.observe({ name: "runs_total", help }, () => 0)).toThrow("a gauge's name");
+    expect(() => registry.observeTotal({ name: "runs", help }, () => 0)).toThrow("a counter's name");
+    for (const name of ["wait_ms", "wait_milliseconds_sum", "log_mb", "full_percent"])
+      expect(() => registry.gauge({ name, help })).toThrow("use seconds, bytes or a ratio");
+    expect(registry.render()).toBe("");
+  });
+
   test("gives the same metric again, and refuses another of the same name", () => {
     const registry = createRegistry();
     const options = { name: "runs_total", help: "Runs.", labels: ["workflow"] };

@@ -4,6 +4,7 @@
  * 1. A series is looked up once, by `labels`, and then costs one addition.
  * 2. A metric holds at most SERIES_MAX series; label values beyond that share one series labelled OVERFLOW_LABEL,
  *    so a name that somebody outside chooses can't grow the process.
+ * 3. A counter's name ends in `_total`, a gauge's never does, and units are base units: another name is refused where it is made.
  */
 
 /** Series of one metric. */
@@ -46,8 +47,12 @@ export interface MetricsRegistry {
   gauge(options: MetricOptions): Gauge;
   /** A gauge without labels whose value is read at each rendering. */
   observe(options: Omit<MetricOptions, "labels">, read: () => number): void;
+  /** A counter without labels whose value, which never falls, is read at each rendering. */
+  observeTotal(options: Omit<MetricOptions, "labels">, read: () => number): void;
   render(): string;
 }
+
+const NO_BASE_UNIT = /_(ns|us|ms|milliseconds|minutes|hours|days|kb|mb|kilobytes|megabytes|percent)(_|$)/;
 
 class Series implements CounterSeries, GaugeSeries {
   value = 0;
@@ -151,6 +156,10 @@ export function createRegistry(): MetricsRegistry {
       return known;
     }
     if (!/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name)) throw new Error(`${name} can't be a metric's name`);
+    if (name.endsWith("_total") !== (kind === "counter"))
+      throw new Error(`${name} can't be a ${kind}'s name: a counter's ends in _total, a gauge's does not`);
+    const unit = NO_BASE_UNIT.exec(name)?.[1];
+    if (unit !== undefined) throw new Error(`${name} is in ${unit}: use seconds, bytes or a ratio`);
     for (const label of labels) {
       if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(label)) throw new Error(`${label} can't be a label's name`);
     }
@@ -164,6 +173,9 @@ export function createRegistry(): MetricsRegistry {
     gauge: (options) => metric("gauge", options),
     observe(options, read) {
       metric("gauge", options).read = read;
+    },
+    observeTotal(options, read) {
+      metric("counter", options).read = read;
     },
     render: () => Array.from(metrics.values(), (each) => each.render()).join(""),
   };

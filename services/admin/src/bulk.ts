@@ -80,7 +80,7 @@ function wantedOf(
     who: context.who,
     reason: check.reason(request.reason),
   });
-  const problem = bulkSpecProblem(spec, runIds);
+  const problem = bulkSpecProblem(spec, request.runIds);
   if (problem !== undefined) throw check.invalid("selector", problem);
   return {
     operationId: operationId === "" ? randomUUID() : check.runId(operationId, "operation_id"),

@@ -27,6 +27,19 @@ const reject = (code: RejectCode, message: string, status = RunStatus.UNSPECIFIE
 };
 
 describe("StartRun", () => {
+  it.each([
+    [1_900_000n, /1900000000 Unix milliseconds are 1970-01-22T23:46:40Z; as seconds they would be 2030-/],
+    [1_900_000_000_000n, /are after the year 2200; as microseconds they would be 2030-03-17T17:46:40Z/],
+    [-1n, /are before 1970/],
+  ])("refuses a start at %s s, and says what it would have meant", async (seconds, why) => {
+    const call = cluster.admin.startRun({ workflow: "orders", inputJson: '{"id": 7}', startAt: { seconds } });
+    await expect(call).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringMatching(/start_at/),
+    });
+    await expect(call).rejects.toThrow(why);
+  });
+
   it("sends the input and all else to the run's partition", async () => {
     cluster.script.command = ({ kind }, partition) => {
       const runId = kind.case === "startRun" ? kind.value.runId : "";
@@ -39,7 +52,7 @@ describe("StartRun", () => {
       runId: "r1",
       inputJson: '{"id": 7}',
       priority: 5,
-      startAt: { seconds: 2_000n, nanos: 500_000_000 },
+      startAt: { seconds: 2_000_000_000n, nanos: 500_000_000 },
       traceparent,
     });
     expect(answer).toMatchObject({ runId: "r1", existed: false, status: RunStatus.RUNNING });
@@ -50,7 +63,7 @@ describe("StartRun", () => {
       workflow: "orders",
       definitionHash: "hash-of-orders",
       priority: 5,
-      startAtNs: 2_000_500_000_000n,
+      startAtNs: 2_000_000_000_500_000_000n,
       traceparent,
       origin: "admin, ann",
     });
@@ -111,7 +124,7 @@ describe("StartRun", () => {
       cluster.admin.startRun({ workflow: "orders", inputJson: '{"a": 1,\n "b": }' }),
     );
     expect(error.code).toBe("INVALID_ARGUMENT");
-    expect(error.message).toBe('input_json: it is not JSON at line 2, column 7: "}" can\'t stand there');
+    expect(error.message).toBe('input_json: it is not usable JSON: "}" can\'t stand at line 2, column 7');
     expect(error.details).toMatchObject({ line: 2, column: 7 });
   });
 
@@ -262,8 +275,18 @@ describe("GetRun", () => {
     expect(run?.actions[0]?.output?.body).toMatchObject({ case: "ref", value: { size: 1n << 40n } });
   });
 
-  it("is NOT_FOUND where there is none, and UNAVAILABLE naming the partition that is silent", async () => {
+  it("is NOT_FOUND where there is none or none yet, and UNAVAILABLE naming the partition that is silent", async () => {
     expect((await failure(cluster.admin.getRun({ runId: "r1" }))).code).toBe("NOT_FOUND");
+    await cluster.work.publish({
+      subject: "holdfast.work.orders",
+      data: Buffer.from("{}"),
+      headers: { "Holdfast-Run-Id": "r1" },
+    });
+    expect(await failure(cluster.admin.getRun({ runId: "r1" }))).toMatchObject({
+      code: "NOT_FOUND",
+      details: { reason: "NOT_BEGUN" },
+      message: expect.stringMatching(/^run r1 is accepted and not begun/),
+    });
     cluster.script.query = () => "silent";
     const error = await failure(cluster.admin.getRun({ runId: "r1" }, { timeoutMs: 700 }));
     const partition = partitionOf("r1", PARTITIONS);

@@ -1,18 +1,25 @@
 /** RetryRun, CancelRun, PauseRun and ResumeRun: one run, one command, one answer; the same request id gets the same answer. */
 import { RETRY_ITEMS_MAX } from "@holdfast/core";
-import { cancelRunCommand, pauseRunCommand, resumeRunCommand, retryRunCommand } from "@holdfast/engine";
+import {
+  cancelRunCommand,
+  itemsOfKeys,
+  pauseRunCommand,
+  resumeRunCommand,
+  retryRunCommand,
+} from "@holdfast/engine";
 import {
   type CancelRunRequest,
   type Command,
   type PauseRunRequest,
   RecoveryStrategy,
+  RejectCode,
   type ResumeRunRequest,
   type RetryRunRequest,
 } from "@holdfast/proto";
 import type { CallContext } from "@holdfast/rpc";
 import { commandId, submit } from "./control-command.js";
 import { refusedError } from "./errors.js";
-import type { AdminParts } from "./parts.js";
+import { type AdminParts, withinDeadline } from "./parts.js";
 import * as check from "./validate/fields.js";
 
 /** A strategy that something can be done with; which of them the partitions support is theirs to say. */
@@ -29,17 +36,24 @@ export function retryStrategy(value: RecoveryStrategy): RecoveryStrategy {
 
 export async function retryRun(parts: AdminParts, request: RetryRunRequest, context: CallContext) {
   const runId = check.runId(request.runId);
-  const { force, items, deadLetters } = request;
+  const { force, deadLetters } = request;
+  const keys = check.itemKeys("item_keys", request.itemKeys);
+  const named = request.items.length + keys.length;
   const action = check.optionalAction(request.action);
   const strategy = retryStrategy(request.strategy);
-  if (action === "" && items.length > 0)
+  if (action === "" && named > 0)
     throw check.invalid("action", "it is empty, but items are named; name the action that they are of");
-  if (action !== "" && items.length === 0 && !deadLetters)
+  if (action !== "" && named === 0 && !deadLetters)
     throw check.invalid(
       "items",
       `it names no item of action ${action}; name its failed items, or leave action out to retry the run`,
     );
-  if (items.length > RETRY_ITEMS_MAX) throw check.tooMany("items", items.length, RETRY_ITEMS_MAX);
+  if (named > RETRY_ITEMS_MAX) throw check.tooMany("items", named, RETRY_ITEMS_MAX);
+  const { items, notFailed } = await itemsOfKeys(
+    parts.queries,
+    { runId, action, items: request.items, keys },
+    () => withinDeadline(context, parts.clock),
+  );
   const command = retryRunCommand({
     id: commandId("retry", runId, check.requestId(request.requestId)),
     runId,
@@ -53,7 +67,8 @@ export async function retryRun(parts: AdminParts, request: RetryRunRequest, cont
     deadLetters,
   });
   const { accepted, rejected } = await submit(parts, runId, command);
-  if (accepted === undefined) throw refusedError(rejected);
+  if (accepted === undefined)
+    throw rejected.code === RejectCode.NOT_FAILED && notFailed ? notFailed : refusedError(rejected);
   return { runId, status: accepted.status, items: accepted.items, actions: accepted.actions };
 }
 

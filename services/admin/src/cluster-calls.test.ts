@@ -142,4 +142,61 @@ describe("rejected work", () => {
     expect(replayed).toMatchObject({ replayed: 2, notFound: [77n, 2n ** 64n - 1n] });
     expect((await failure(cluster.admin.listRejected({ pageToken: "1e9" }))).code).toBe("INVALID_ARGUMENT");
   });
+
+  const rejectOne = (data: string) =>
+    cluster.rejectWork({ subject: "holdfast.work.orders", data: Buffer.from(data) }, RejectCode.MALFORMED);
+
+  it("is listed within what an answer may hold, however large its bodies are", async () => {
+    for (let id = 1; id <= 1_000; id++) await rejectOne("x".repeat(5_000));
+    const ids: bigint[] = [];
+    let pageToken = "";
+    do {
+      const page = await cluster.admin.listRejected({ pageSize: 1_000, pageToken });
+      expect(page.rejected.length).toBeGreaterThan(100);
+      ids.push(...page.rejected.map(({ id }) => id));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    expect(ids).toEqual(Array.from({ length: 1_000 }, (_, at) => BigInt(at + 1)));
+  });
+
+  it("is looked at whole, discarded for a reason, and what was decided stays to be read", async () => {
+    await rejectOne("y".repeat(9_000));
+    await rejectOne("{");
+    const { rejected } = await cluster.admin.getRejected({ id: 1n });
+    expect([rejected?.body.length, rejected?.bodyBytes]).toEqual([9_000, 9_000n]);
+    expect((await failure(cluster.admin.getRejected({ id: 9n }))).code).toBe("NOT_FOUND");
+    const silent = await failure(cluster.admin.discardRejected({ ids: [1n], reason: " " }));
+    expect([silent.code, silent.message]).toEqual(["INVALID_ARGUMENT", expect.stringContaining("say why")]);
+    const reason = "sent by mistake";
+    expect(await cluster.admin.discardRejected({ ids: [1n, 9n], reason })).toMatchObject({
+      discarded: 1,
+      notFound: [9n],
+    });
+    expect((await cluster.admin.listRejected({})).rejected.map(({ id }) => id)).toEqual([2n]);
+    const { decisions } = await cluster.admin.listRejectedDecisions({});
+    expect(decisions).toMatchObject([{ id: 1n, discarded: true, reason, subject: "holdfast.work.orders" }]);
+    expect(decisions[0]?.at?.seconds).toBeGreaterThan(1_600_000_000n);
+  });
+
+  it("is replayed changed, one at a time; what would be rejected again, or can't be changed, is refused", async () => {
+    await cluster.definitions.put(definitionOf("orders"));
+    await rejectOne("{");
+    const replay = (edit: object, ids = [1n]) =>
+      cluster.admin.replayRejected({ ids, edit, reason: "a typo" });
+    expect((await failure(replay({ inputJson: "1" }, [1n, 2n]))).message).toContain("name one");
+    for (const name of ["Nats-Expected-Stream", "Holdfast-Reject-Code", "a b"])
+      expect((await failure(replay({ headers: { [name]: "1" } }))).message).toContain(
+        "no header that can be",
+      );
+    const again = await failure(replay({ headers: { "Holdfast-Run-Id": "o-1" } }));
+    expect(again.message).toMatch(/^rejected work 1 would be rejected again: .+nothing was changed$/);
+    expect(await replay({ inputJson: "1", headers: { "Holdfast-Run-Id": "o-1" } })).toMatchObject({
+      replayed: 1,
+      runId: "o-1",
+    });
+    expect(await replay({ inputJson: "1" })).toMatchObject({ replayed: 0, notFound: [1n] });
+    expect((await cluster.admin.listRejectedDecisions({})).decisions).toMatchObject([
+      { id: 1n, edited: true },
+    ]);
+  });
 });

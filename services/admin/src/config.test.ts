@@ -4,10 +4,11 @@ import { readConfig } from "./config.js";
 
 it("by default listens on the loopback address only, without TLS", () => {
   expect(readConfig({})).toEqual({
-    natsUrls: ["nats://127.0.0.1:4222"],
+    nats: { servers: ["nats://127.0.0.1:4222"], access: {}, replicas: undefined, waitMs: 60_000 },
     address: "127.0.0.1:7460",
     tls: undefined,
     metricsPort: 0,
+    metricsHost: "127.0.0.1",
     logLevel: "info",
   });
 });
@@ -16,10 +17,15 @@ it("takes several servers, an address and TLS files", () => {
   const config = readConfig({
     HOLDFAST_NATS_URL: "nats://a:4222, nats://b:4222",
     HOLDFAST_ADMIN_ADDRESS: "[::1]:0",
+    HOLDFAST_METRICS_HOST: "0.0.0.0",
     HOLDFAST_ADMIN_TLS_CERT: "/c.pem",
     HOLDFAST_ADMIN_TLS_KEY: "/k.pem",
   });
-  expect(config).toMatchObject({ natsUrls: ["nats://a:4222", "nats://b:4222"], address: "[::1]:0" });
+  expect(config).toMatchObject({
+    nats: { servers: ["nats://a:4222", "nats://b:4222"] },
+    address: "[::1]:0",
+    metricsHost: "0.0.0.0",
+  });
   expect(config.tls).toEqual({ cert: "/c.pem", key: "/k.pem" });
 });
 

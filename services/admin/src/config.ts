@@ -1,26 +1,26 @@
 /** The admin process's settings, from its environment. One place, so that a wrong one is named before anything starts. */
 import type { TlsFiles } from "@holdfast/rpc";
-import type { LogLevel } from "@holdfast/telemetry";
+import { type NatsSettings, natsSettings } from "@holdfast/nats";
+import { Environment, type LogLevel } from "@holdfast/telemetry";
 import { ADMIN_ADDRESS_DEFAULT } from "./serve-admin.js";
 
 export interface AdminConfig {
-  /** One or several servers of the same NATS. */
-  readonly natsUrls: readonly string[];
+  readonly nats: NatsSettings;
   readonly address: string;
   readonly tls: TlsFiles | undefined;
   /** 0: a free one. */
   readonly metricsPort: number;
+  readonly metricsHost: string;
   readonly logLevel: LogLevel;
 }
 
 const LOG_LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
-const NATS_URL_DEFAULT = "nats://127.0.0.1:4222";
+const METRICS_HOST_DEFAULT = "127.0.0.1";
 const PORT_MAX = 65_535;
 
 /** Throws an error that names the variable, what it is and what it may be. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): AdminConfig {
   const given = (name: string): string | undefined => env[name]?.trim() || undefined;
-  const natsUrls = (given("HOLDFAST_NATS_URL") ?? NATS_URL_DEFAULT).split(",").map((url) => url.trim());
   const logLevel = LOG_LEVELS.find((level) => level === (given("HOLDFAST_LOG_LEVEL") ?? "info"));
   if (logLevel === undefined) {
     throw new Error(
@@ -28,10 +28,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): A
     );
   }
   return {
-    natsUrls,
+    nats: natsSettings(new Environment(env)),
     address: addressOf(given("HOLDFAST_ADMIN_ADDRESS") ?? ADMIN_ADDRESS_DEFAULT),
     tls: tlsOf(given),
     metricsPort: portOf("HOLDFAST_METRICS_PORT", given("HOLDFAST_METRICS_PORT") ?? "0"),
+    metricsHost: given("HOLDFAST_METRICS_HOST") ?? METRICS_HOST_DEFAULT,
     logLevel,
   };
 }

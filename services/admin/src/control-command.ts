@@ -12,6 +12,7 @@ import type { AdminParts } from "./parts.js";
 export function commandId(
   kind:
     | "start"
+    | "restart"
     | "retry"
     | "cancel"
     | "pause"

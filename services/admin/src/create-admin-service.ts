@@ -1,5 +1,6 @@
 /** The admin service: every rpc of AdminService, each in the file that is named for it. */
 import { AdminService } from "@holdfast/proto";
+import type { Logger } from "@holdfast/telemetry";
 import { serve, type ServedService, type ServiceHandlers } from "@holdfast/rpc";
 import { changeBreaker, getBreaker, listBreakers } from "./breakers.js";
 import {
@@ -17,8 +18,15 @@ import { listAttention } from "./list-attention.js";
 import type { AdminParts } from "./parts.js";
 import { pauseWorkflow, resumeWorkflow } from "./pause-workflow.js";
 import { getCounts, getRun, listItems, listRuns } from "./read-runs.js";
-import { listRejected, replayRejected } from "./rejected-work.js";
+import {
+  discardRejected,
+  getRejected,
+  listRejected,
+  listRejectedDecisions,
+  replayRejected,
+} from "./rejected-work.js";
 import { putArtifact } from "./put-artifact.js";
+import { restartRun } from "./restart-run.js";
 import { getRetention, setRetention } from "./retention.js";
 import { changeSchedule, getSchedule, listSchedules, putSchedule } from "./schedules.js";
 import { retryFailed } from "./retry-failed.js";
@@ -35,7 +43,7 @@ export interface AdminServiceInstance {
 }
 
 /** Listens to workers' beats from now on; owns none of its parts. Serve it with `startServer` and `translate`. */
-export function createAdminService(parts: AdminParts): AdminServiceInstance {
+export function createAdminService(parts: AdminParts, logger: Logger): AdminServiceInstance {
   const roster = new WorkerRoster(parts.bus, parts.clock);
   const handlers: ServiceHandlers<typeof AdminService> = {
     startRun: (request, context) => startRun(parts, request, context),
@@ -43,6 +51,7 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     listRuns: (request, context) => listRuns(parts, request, context),
     listItems: (request, context) => listItems(parts, request, context),
     retryRun: (request, context) => retryRun(parts, request, context),
+    restartRun: (request, context) => restartRun(parts, request, context),
     retryFailed: (request, context) => retryFailed(parts, request, context),
     startBulkRetry: (request, context) => startBulkRetry(parts, request, context),
     startBulkOperation: (request, context) => startBulkOperation(parts, request, context),
@@ -68,7 +77,10 @@ export function createAdminService(parts: AdminParts): AdminServiceInstance {
     getCounts: (request, context) => getCounts(parts, request, context),
     listWorkflows: (_request, context) => listWorkflows(parts, context),
     listRejected: (request) => listRejected(parts, request),
-    replayRejected: (request) => replayRejected(parts, request),
+    getRejected: (request) => getRejected(parts, request),
+    replayRejected: (request, context) => replayRejected(parts, request, context, logger),
+    discardRejected: (request, context) => discardRejected(parts, request, context, logger),
+    listRejectedDecisions: (request) => listRejectedDecisions(parts, request),
     putArtifact: (requests) => putArtifact(parts, requests),
     check: (_request, context) => check(parts, context),
     moveToDeadLetters: (request, context) => moveToDeadLetters(parts, request, context),

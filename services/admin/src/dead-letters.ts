@@ -1,11 +1,12 @@
 /** MoveToDeadLetters, ListDeadLetters and DiscardDeadLetters: what failed for good, put aside, looked at, and given up. */
 import { DEAD_LETTER_ITEMS_MAX } from "@holdfast/core";
-import { discardDeadLettersCommand, moveToDeadLettersCommand } from "@holdfast/engine";
+import { discardDeadLettersCommand, itemsOfKeys, moveToDeadLettersCommand } from "@holdfast/engine";
 import {
   type DiscardDeadLettersRequest,
   FailureMode,
   type ListDeadLettersRequest,
   type MoveToDeadLettersRequest,
+  RejectCode,
 } from "@holdfast/proto";
 import type { CallContext } from "@holdfast/rpc";
 import { commandId, submit } from "./control-command.js";
@@ -18,7 +19,7 @@ export async function moveToDeadLetters(
   request: MoveToDeadLettersRequest,
   context: CallContext,
 ) {
-  const fields = fieldsOf(parts, request, context);
+  const { notFailed, ...fields } = await fieldsOf(parts, request, context);
   if (fields.action !== "" && fields.items.length === 0)
     throw check.invalid(
       "items",
@@ -30,7 +31,8 @@ export async function moveToDeadLetters(
     reason: check.reason(request.reason),
   });
   const { accepted, rejected } = await submit(parts, fields.runId, command);
-  if (accepted === undefined) throw refusedError(rejected);
+  if (accepted === undefined)
+    throw rejected.code === RejectCode.NOT_FAILED && notFailed ? notFailed : refusedError(rejected);
   return { runId: fields.runId, status: accepted.status, items: accepted.items };
 }
 
@@ -39,7 +41,7 @@ export async function discardDeadLetters(
   request: DiscardDeadLettersRequest,
   context: CallContext,
 ) {
-  const fields = fieldsOf(parts, request, context);
+  const { notFailed, ...fields } = await fieldsOf(parts, request, context);
   const reason = check.reason(request.reason);
   if (reason.trim() === "")
     throw check.invalid("reason", "it is empty; say why this is given up: it stays in the run's history");
@@ -49,7 +51,8 @@ export async function discardDeadLetters(
     reason,
   });
   const { accepted, rejected } = await submit(parts, fields.runId, command);
-  if (accepted === undefined) throw refusedError(rejected);
+  if (accepted === undefined)
+    throw rejected.code === RejectCode.NOT_FAILED && notFailed ? notFailed : refusedError(rejected);
   return { runId: fields.runId, status: accepted.status, items: accepted.items };
 }
 
@@ -80,16 +83,20 @@ export async function listDeadLetters(
   );
 }
 
-function fieldsOf(
+async function fieldsOf(
   parts: AdminParts,
   request: MoveToDeadLettersRequest | DiscardDeadLettersRequest,
   context: CallContext,
 ) {
   const runId = check.runId(request.runId);
   const action = check.optionalAction(request.action);
-  if (action === "" && request.items.length > 0)
+  const keys = check.itemKeys("item_keys", request.itemKeys);
+  const named = request.items.length + keys.length;
+  if (action === "" && named > 0)
     throw check.invalid("action", "it is empty, but items are named; name the action that they are of");
-  if (request.items.length > DEAD_LETTER_ITEMS_MAX)
-    throw check.tooMany("items", request.items.length, DEAD_LETTER_ITEMS_MAX);
-  return { runId, action, items: request.items, who: context.who, nowMs: parts.clock.nowMs() };
+  if (named > DEAD_LETTER_ITEMS_MAX) throw check.tooMany("items", named, DEAD_LETTER_ITEMS_MAX);
+  const found = await itemsOfKeys(parts.queries, { runId, action, items: request.items, keys }, () =>
+    withinDeadline(context, parts.clock),
+  );
+  return { runId, action, ...found, who: context.who, nowMs: parts.clock.nowMs() };
 }

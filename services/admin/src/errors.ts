@@ -58,6 +58,7 @@ const REFUSALS: Readonly<Record<RejectCode, Refusal>> = {
   [RejectCode.OPERATION_ENDED]: row("FAILED_PRECONDITION", "the bulk operation has ended"),
   [RejectCode.OPERATION_EXISTS]: row("ALREADY_EXISTS", "there is a bulk operation of this id"),
   [RejectCode.TOO_MANY_OPERATIONS]: row("RESOURCE_EXHAUSTED", "too many bulk operations are kept"),
+  [RejectCode.TOO_MANY_MESSAGES]: row("RESOURCE_EXHAUSTED", "too many messages wait for its partition"),
   [RejectCode.MESSAGE_GAP]: row("ABORTED", "messages that come before these are missing"),
   [RejectCode.STALE_SENDER]: row("ABORTED", "the sender's log was made anew"),
 };
@@ -88,13 +89,31 @@ export function translate(error: unknown): RpcError | undefined {
     const code = PORT_CODES[error.code];
     return code === undefined
       ? undefined
-      : new RpcError(code, error.message, { reason: error.code }, { cause: error });
+      : new RpcError(code, error.message, { reason: error.code, ...sizesOf(error) }, { cause: error });
   }
   return undefined;
 }
 
+/** Of a log that has no room: which one, and how large. */
+function sizesOf({ code, details }: PortError): Record<string, number | string> {
+  if (code !== "full") return {};
+  const shown = ["partition", "stream", "bytes", "maxBytes"] as const;
+  return Object.fromEntries(
+    shown.flatMap((name) => {
+      const value = details[name];
+      return typeof value === "number" || typeof value === "string" ? [[name, value]] : [];
+    }),
+  );
+}
+
 function fromQuery(error: QueryFailedError): RpcError | undefined {
-  const codes = { NOT_FOUND: "NOT_FOUND", INVALID: "INVALID_ARGUMENT", UNAVAILABLE: "UNAVAILABLE" } as const;
+  const codes = {
+    NOT_FOUND: "NOT_FOUND",
+    NOT_BEGUN: "NOT_FOUND",
+    NO_SUCH_ITEM: "NOT_FOUND",
+    INVALID: "INVALID_ARGUMENT",
+    UNAVAILABLE: "UNAVAILABLE",
+  } as const;
   if (error.code === "INTERNAL") return undefined;
   const partition = error.partition === undefined ? {} : { partition: error.partition };
   return new RpcError(

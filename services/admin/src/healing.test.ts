@@ -27,9 +27,7 @@ beforeEach(async () => {
 afterEach(() => system.close());
 
 async function settled(runId: string) {
-  await expect
-    .poll(async () => (await admin.getRun({ runId })).run?.summary?.endedAt, { timeout: 10_000 })
-    .toBeDefined();
+  await expect.poll(async () => (await admin.getRun({ runId })).run?.summary?.endedAt).toBeDefined();
   const { run } = await admin.getRun({ runId });
   if (run?.summary === undefined) throw new Error("a run without a summary");
   return { ...run, summary: run.summary };
@@ -144,6 +142,6 @@ it("what is asked wrongly is told where it was asked", async () => {
   });
   const { partitions, workers } = await admin.describeCluster({});
   expect(partitions.map(({ owner }) => owner)).toEqual(Array.from({ length: PARTITIONS }, () => "node-1"));
-  await expect.poll(async () => (await admin.describeCluster({})).workers.length, { timeout: 5_000 }).toBe(1);
+  await expect.poll(async () => (await admin.describeCluster({})).workers.length).toBe(1);
   expect(workers.length).toBeLessThanOrEqual(1);
 });

@@ -7,6 +7,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { type CallContext, RpcError } from "@holdfast/rpc";
+import { withinBytes } from "./answer-bytes.js";
 import { type AdminParts, withinDeadline } from "./parts.js";
 import * as check from "./validate/fields.js";
 
@@ -37,10 +38,8 @@ export async function listAttention(
     }),
   );
   const all = answers.flatMap(({ attentions }) => attentions).sort(newestFirst);
-  return {
-    attentions: all.slice(0, value.limit),
-    more: all.length > value.limit || answers.some(({ more }) => more),
-  };
+  const attentions = withinBytes(all.slice(0, value.limit), ({ message }) => 3 * message.length + 512);
+  return { attentions, more: all.length > attentions.length || answers.some(({ more }) => more) };
 }
 
 const newestFirst = (a: Attention, b: Attention): number => (a.atNs < b.atNs ? 1 : a.atNs > b.atNs ? -1 : 0);

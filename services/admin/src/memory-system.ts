@@ -2,7 +2,15 @@
  * For this folder's tests: a real node, worker and client on ports in memory, and the admin service on a real gRPC port. Nothing
  * outside of tests imports it.
  */
-import { CommandClient, Node, PayloadCodec, QueryClient, soleOwner, systemClock } from "@holdfast/engine";
+import {
+  CommandClient,
+  Node,
+  PayloadCodec,
+  PendingRuns,
+  QueryClient,
+  soleOwner,
+  systemClock,
+} from "@holdfast/engine";
 import {
   MemoryCommandLog,
   MemoryDefinitions,
@@ -65,6 +73,7 @@ export async function memorySystem(workflows: readonly AnyWorkflow[]): Promise<M
       queries: new QueryClient({ bus, partitions: PARTITIONS }),
       definitions,
       work,
+      pending: new PendingRuns(work, systemClock),
       payloads: new PayloadCodec(payloads),
       store: payloads,
       validator: new SchemaValidator(),

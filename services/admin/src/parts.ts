@@ -6,6 +6,7 @@ import type {
   DefinitionRegistry,
   PayloadCodec,
   PayloadStore,
+  PendingRuns,
   QueryClient,
   QueryOptions,
   RegisteredDefinition,
@@ -15,8 +16,8 @@ import type { CallContext } from "@holdfast/rpc";
 
 /** Checks a run's input against what its workflow declares. */
 export interface InputValidator {
-  /** What is wrong, each with its place in the input; empty: it is right. Never throws, whatever it is given. */
-  problems(definition: RegisteredDefinition, input: unknown): readonly string[];
+  /** What is wrong, each with its place in the input; empty: it is right. Never throws or rejects, whatever it is given. */
+  problems(definition: RegisteredDefinition, input: unknown): readonly string[] | Promise<readonly string[]>;
 }
 
 /** What the process knows of the cluster without asking a partition. */
@@ -31,6 +32,8 @@ export interface AdminParts {
   readonly queries: QueryClient;
   readonly definitions: DefinitionRegistry;
   readonly work: WorkQueue;
+  /** Runs that are accepted and not begun. */
+  readonly pending: PendingRuns;
   readonly payloads: PayloadCodec;
   /** Where artifacts are kept. */
   readonly store: PayloadStore;

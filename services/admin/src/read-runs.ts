@@ -20,7 +20,8 @@ export const ANSWER_PAYLOAD_BYTES_MAX = 3 * 1024 * 1024;
 
 export async function getRun(parts: AdminParts, request: GetRunRequest, context: CallContext) {
   const runId = check.runId(request.runId);
-  const run = await wholeRun(parts, runId, withinDeadline(context, parts.clock));
+  const options = withinDeadline(context, parts.clock);
+  const run = await parts.pending.orPending(runId, () => wholeRun(parts, runId, options));
   await bringPayloads(parts, run);
   return { run };
 }
@@ -73,6 +74,7 @@ export async function listRuns(parts: AdminParts, request: ListRunsRequest, cont
     workflow: check.optionalWorkflow(request.workflow),
     statuses: check.enumFilter("statuses", RunStatus, request.statuses),
     effects: check.enumFilter("effects", Effect, request.effects),
+    waiting: request.waiting,
     createdAfterNs,
     createdBeforeNs,
     pageSize: check.pageSize(request.pageSize),
@@ -86,6 +88,7 @@ export async function listItems(parts: AdminParts, request: ListItemsRequest, co
   const wanted = check.optionalAction(request.action);
   const filter = {
     statuses: check.enumFilter("statuses", ItemStatus, request.statuses),
+    keys: check.itemKeys("keys", request.keys),
     pageSize: check.pageSize(request.pageSize),
     pageToken: request.pageToken,
   };

@@ -1,13 +1,16 @@
 /** The admin service as a process of its own: NATS below, gRPC, metrics and health above. */
 import { randomBytes } from "node:crypto";
-import { CommandClient, PayloadCodec, QueryClient, systemClock } from "@holdfast/engine";
+import { CommandClient, Guard, PayloadCodec, PendingRuns, QueryClient, systemClock } from "@holdfast/engine";
 import { connectNats, type NatsCluster } from "@holdfast/nats";
 import type { RpcServer } from "@holdfast/rpc";
 import {
   createLogger,
   createRegistry,
+  type Health,
   type Logger,
+  type MetricsRegistry,
   type MetricsServer,
+  outliveStrayRejections,
   startMetricsServer,
 } from "@holdfast/telemetry";
 import { SchemaValidator } from "@holdfast/schema";
@@ -24,24 +27,32 @@ export interface RunningAdmin {
 }
 
 /** The parts on a connected cluster, and what closes those that are made here. Also for processes that connect themselves. */
-export function adminPartsOn(cluster: NatsCluster): { readonly parts: AdminParts; close(): Promise<void> } {
-  const { bus, log, config, definitions, work, payloads, serverVersion, warnings } = cluster;
+export function adminPartsOn(
+  cluster: NatsCluster,
+  logger: Logger,
+  registry?: MetricsRegistry,
+): { readonly parts: AdminParts; close(): Promise<void> } {
+  const guard = new Guard(logger, registry);
+  const bus = guard.bus(cluster.bus);
+  const clock = guard.clock(systemClock);
+  const { log, config, definitions, work, payloads, serverVersion, warnings } = cluster;
   const producer = `admin-${BigInt(`0x${randomBytes(8).toString("hex")}`)
     .toString(36)
     .slice(-8)
     .padStart(8, "0")}`;
-  const commands = new CommandClient({ log, bus, producer });
+  const commands = new CommandClient({ log, bus, producer, clock });
   const parts = {
     commands,
-    queries: new QueryClient({ bus, partitions: config.partitions }),
+    queries: new QueryClient({ bus, partitions: config.partitions, clock }),
     definitions,
     work,
+    pending: new PendingRuns(work, clock),
     payloads: new PayloadCodec(payloads),
     store: payloads,
     validator: new SchemaValidator(),
     clusterInfo: { version: manifest.version, natsServerVersion: serverVersion, warnings },
     bus,
-    clock: systemClock,
+    clock,
   };
   return { parts, close: () => commands.close() };
 }
@@ -52,17 +63,36 @@ export async function runAdmin(config: AdminConfig): Promise<RunningAdmin> {
   const opened: { readonly close: () => Promise<void> }[] = [];
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= closeAll(opened, logger));
+  let cluster: NatsCluster | undefined;
+  let isServing = false;
+  const health = async (): Promise<Health> => {
+    const isConnected = cluster?.isConnected ?? false;
+    const details = { isServing, isConnected, warnings: cluster?.warnings ?? [] };
+    return { ok: isServing && isConnected && closing === undefined, details };
+  };
+  const registry = createRegistry();
+  outliveStrayRejections(logger, registry);
   try {
-    const cluster = await connectNats({
-      servers: config.natsUrls,
+    // First there and last to go: who asks sees it start, serve and end.
+    const metrics: MetricsServer = await startMetricsServer({
+      registry,
+      port: config.metricsPort,
+      host: config.metricsHost,
+      health,
+    });
+    opened.push(metrics);
+    logger.info("metrics are served", { url: metrics.url });
+    cluster = await connectNats({
+      servers: config.nats.servers,
+      access: config.nats.access,
+      waitMs: config.nats.waitMs,
       name: "holdfast-admin",
       logger,
       create: false,
     });
     opened.push(cluster);
-    const made = adminPartsOn(cluster);
+    const made = adminPartsOn(cluster, logger, registry);
     opened.push(made);
-    const registry = createRegistry();
     const network = config.tls === undefined ? {} : { tls: config.tls };
     const server: RpcServer = await serveAdmin({
       parts: made.parts,
@@ -72,16 +102,7 @@ export async function runAdmin(config: AdminConfig): Promise<RunningAdmin> {
       ...network,
     });
     opened.push(server);
-    const metrics: MetricsServer = await startMetricsServer({
-      registry,
-      port: config.metricsPort,
-      health: async () => ({
-        ok: true,
-        details: { partitions: cluster.config.partitions, warnings: cluster.warnings },
-      }),
-    });
-    opened.push(metrics);
-    logger.info("metrics are served", { url: metrics.url });
+    isServing = true;
     return { address: server.address, metricsUrl: metrics.url, close };
   } catch (error) {
     await close();

@@ -75,9 +75,9 @@ describe("PutSchedule", () => {
     [
       "a time zone",
       { ...request, timeZone: "Mars/Base" },
-      /^INVALID_ARGUMENT: cron: there is no time zone "Mars\/Base"/,
+      /^INVALID_ARGUMENT: time_zone: there is no time zone "Mars\/Base"/,
     ],
-    ["a window", { ...request, catchUpMs: 1n }, /^INVALID_ARGUMENT: cron: the catch-up window/],
+    ["a window", { ...request, catchUpMs: 1n }, /^INVALID_ARGUMENT: catch_up_ms: the catch-up window/],
     ["a policy", { ...request, overlap: 9 as ScheduleOverlap }, /^INVALID_ARGUMENT: overlap: 9 is none/],
     ["a priority", { ...request, priority: 1_001 }, /^INVALID_ARGUMENT: priority: /],
     ["no JSON", { ...request, inputJson: "{" }, /^INVALID_ARGUMENT: input_json/],

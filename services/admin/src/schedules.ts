@@ -1,4 +1,5 @@
 /** PutSchedule, GetSchedule, ListSchedules and ChangeSchedule: runs that begin by themselves. */
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { nameProblem, PRIORITY_MAX, timestamp } from "@holdfast/core";
 import {
   changeScheduleCommand,
@@ -13,6 +14,7 @@ import {
   type PutScheduleRequest,
   ScheduleChange,
   ScheduleOverlap,
+  type ScheduleSpec,
   ScheduleSpecSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -20,9 +22,9 @@ import type { CallContext } from "@holdfast/rpc";
 import { commandId, submit } from "./control-command.js";
 import { refusedError } from "./errors.js";
 import { type AdminParts, withinDeadline } from "./parts.js";
-import { checkInput, registered } from "./start-run.js";
+import { checkInput, encodeInput, registered } from "./start-run.js";
 import * as check from "./validate/fields.js";
-import { jsonValue } from "./validate/json-value.js";
+import { jsonField } from "./validate/json-value.js";
 
 const UPCOMING_SHOWN = 3;
 
@@ -30,9 +32,8 @@ export async function putSchedule(parts: AdminParts, request: PutScheduleRequest
   const name = scheduleName(request.name);
   const { cron, timeZone, catchUpMs, bufferMax } = request;
   const workflow = check.workflowName(request.workflow);
-  const input = jsonValue("input_json", request.inputJson);
-  checkInput(parts, await registered(parts, workflow), input);
-  const body = Buffer.from(request.inputJson === "" ? "null" : request.inputJson, "utf8");
+  const input = jsonField("input_json", request.inputJson);
+  await checkInput(parts, await registered(parts, workflow), input);
   const spec = init(ScheduleSpecSchema, {
     workflow,
     cron,
@@ -43,8 +44,8 @@ export async function putSchedule(parts: AdminParts, request: PutScheduleRequest
     bufferMax,
   });
   const problem = schedulingProblem(spec);
-  if (problem !== undefined) throw check.invalid("cron", problem, { reason: "INVALID_SCHEDULE" });
-  spec.input = await parts.payloads.encodeBytes(body, "input_json");
+  if (problem !== undefined) throw check.invalid(fieldAtFault(spec), problem, { reason: "INVALID_SCHEDULE" });
+  spec.input = await encodeInput(parts, input);
   const nowMs = parts.clock.nowMs();
   const command = putScheduleCommand({
     name,
@@ -60,9 +61,23 @@ export async function putSchedule(parts: AdminParts, request: PutScheduleRequest
   return { existed: accepted.existed, upcoming };
 }
 
+/** Which field the problem is of: the one without which there is none. */
+function fieldAtFault(spec: ScheduleSpec): string {
+  const without: readonly (readonly [string, Partial<ScheduleSpec>])[] = [
+    ["time_zone", { timeZone: "" }],
+    ["catch_up_ms", { catchUpMs: 0n }],
+    ["buffer_max", { bufferMax: 0 }],
+  ];
+  return without.find(([, rest]) => schedulingProblem({ ...spec, ...rest }) === undefined)?.[0] ?? "cron";
+}
+
 export async function getSchedule(parts: AdminParts, request: GetScheduleRequest, context: CallContext) {
   const name = scheduleName(request.name);
-  return { schedule: await parts.queries.schedule(name, withinDeadline(context, parts.clock)) };
+  const schedule = await parts.queries.schedule(name, withinDeadline(context, parts.clock));
+  const { next, spec } = schedule;
+  if (next === undefined || spec === undefined) return { schedule };
+  const later = upcomingInstants(spec, timestampMs(next), UPCOMING_SHOWN - 1);
+  return { schedule, upcoming: [next, ...later.flatMap((ns) => timestamp(ns) ?? [])] };
 }
 
 export async function listSchedules(parts: AdminParts, request: ListSchedulesRequest, context: CallContext) {

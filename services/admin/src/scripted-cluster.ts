@@ -9,6 +9,7 @@ import {
   type CommandLog,
   type DefinitionRegistry,
   PayloadCodec,
+  PendingRuns,
   type PayloadStore,
   PortError,
   QueryClient,
@@ -38,6 +39,7 @@ import {
 import { decode, encode } from "@holdfast/proto/codec";
 import { type CallRecord, createClient, type RpcClient, startServer } from "@holdfast/rpc";
 import { SchemaValidator } from "@holdfast/schema";
+import { silentLogger } from "@holdfast/telemetry";
 import { createAdminService } from "./create-admin-service.js";
 import { translate } from "./errors.js";
 
@@ -142,18 +144,22 @@ export async function scriptedCluster(script: Partial<Script> = {}): Promise<Scr
   const work = new MemoryWorkQueue();
   const payloads = new MemoryPayloads();
   const calls: CallRecord[] = [];
-  const admin = createAdminService({
-    commands,
-    queries,
-    definitions,
-    work,
-    payloads: new PayloadCodec(payloads, 1_024),
-    store: payloads,
-    validator: new SchemaValidator(),
-    clusterInfo: { version: "0.1.0", natsServerVersion: "2.15.1", warnings: ["one copy only"] },
-    bus,
-    clock: systemClock,
-  });
+  const admin = createAdminService(
+    {
+      commands,
+      queries,
+      definitions,
+      work,
+      pending: new PendingRuns(work, systemClock),
+      payloads: new PayloadCodec(payloads, 1_024),
+      store: payloads,
+      validator: new SchemaValidator(),
+      clusterInfo: { version: "0.1.0", natsServerVersion: "2.15.1", warnings: ["one copy only"] },
+      bus,
+      clock: systemClock,
+    },
+    silentLogger,
+  );
   const server = await startServer({
     services: [admin.service],
     translate,

@@ -18,7 +18,7 @@ export interface ServeAdminOptions extends Pick<RpcServerOptions, "address" | "t
 /** Resolves when it listens. Closing it ends calls in an orderly way and leaves the parts to their owner. */
 export async function serveAdmin(options: ServeAdminOptions): Promise<RpcServer> {
   const { parts, logger, metrics, ...network } = options;
-  const admin = createAdminService(parts);
+  const admin = createAdminService(parts, logger);
   const observe = observer(logger, metrics);
   try {
     const server = await startServer({
@@ -46,12 +46,12 @@ export async function serveAdmin(options: ServeAdminOptions): Promise<RpcServer>
 function observer(logger: Logger, metrics: MetricsRegistry | undefined) {
   const calls = metrics?.counter({
     name: "holdfast_admin_calls_total",
-    help: "Admin calls that ended, by method and gRPC status code.",
+    help: "Admin calls that ended, by method and gRPC status code; look at codes other than OK",
     labels: ["method", "code"],
   });
   const time = metrics?.counter({
     name: "holdfast_admin_call_seconds_total",
-    help: "Time that admin calls took, by method.",
+    help: "Time that admin calls took, by method; divided by calls: how long one takes",
     labels: ["method"],
   });
   return (call: CallRecord): void => {

@@ -7,13 +7,20 @@
 import { randomUUID } from "node:crypto";
 import { partitionOf, PRIORITY_MAX } from "@holdfast/core";
 import { defineWorkflowCommand, type RegisteredDefinition, startRunCommand } from "@holdfast/engine";
-import { OnConflict, RejectCode, RunStatus, type StartRunRequest } from "@holdfast/proto";
+import {
+  type Command,
+  OnConflict,
+  type Payload,
+  RejectCode,
+  RunStatus,
+  type StartRunRequest,
+} from "@holdfast/proto";
 import { type CallContext, RpcError } from "@holdfast/rpc";
 import { type Answer, commandId, submit } from "./control-command.js";
 import { refusedError } from "./errors.js";
 import type { AdminParts } from "./parts.js";
 import * as check from "./validate/fields.js";
-import { jsonValue } from "./validate/json-value.js";
+import { type JsonField, jsonField } from "./validate/json-value.js";
 
 /** Problems of an input that are listed; more are counted. */
 const PROBLEMS_SHOWN_MAX = 5;
@@ -25,17 +32,16 @@ export async function startRun(parts: AdminParts, request: StartRunRequest, cont
   const priority = check.intInRange("priority", request.priority, -PRIORITY_MAX, PRIORITY_MAX);
   const onConflict = check.enumValue("on_conflict", OnConflict, request.onConflict);
   const traceparent = check.traceparent(request.traceparent);
-  const startAtNs = check.timestampNs("start_at", request.startAt);
+  const startAtNs = check.startAtNs("start_at", request.startAt);
   const definition = await registered(parts, workflow);
-  const input = jsonValue("input_json", request.inputJson);
-  checkInput(parts, definition, input);
+  const input = jsonField("input_json", request.inputJson);
+  await checkInput(parts, definition, input);
 
-  const body = Buffer.from(request.inputJson === "" ? "null" : request.inputJson, "utf8");
   const command = startRunCommand({
     runId,
     workflow,
     definitionHash: definition.hash,
-    input: await parts.payloads.encodeBytes(body, "input_json"),
+    input: await encodeInput(parts, input),
     priority,
     ...(startAtNs === 0n ? {} : { startAtMs: Number(startAtNs / NS_PER_MS) }),
     traceparent,
@@ -43,17 +49,22 @@ export async function startRun(parts: AdminParts, request: StartRunRequest, cont
     origin: `admin, ${context.who}`,
   });
   command.id = commandId("start", runId, "");
-  let answer = await submit(parts, runId, command);
-  if (answer.rejected?.code === RejectCode.UNKNOWN_WORKFLOW) {
-    // Registered, but whoever registered it ended before this partition had it: bring it, and start again.
-    const { definition: value, hash } = definition;
-    await parts.commands.send(
-      partitionOf(runId, parts.queries.partitions),
-      defineWorkflowCommand(value, hash),
-    );
-    answer = await submit(parts, runId, command);
-  }
-  return started(answer, onConflict);
+  return started(await submitStart(parts, runId, command, definition), onConflict);
+}
+
+/** A start of a workflow that is registered, also where the run's partition has not heard of it. */
+export async function submitStart(
+  parts: AdminParts,
+  runId: string,
+  command: Command,
+  { definition, hash }: RegisteredDefinition,
+): Promise<Answer> {
+  const answer = await submit(parts, runId, command);
+  if (answer.rejected?.code !== RejectCode.UNKNOWN_WORKFLOW) return answer;
+  // Whoever registered it ended before this partition had it: bring it, and start again.
+  const partition = partitionOf(runId, parts.queries.partitions);
+  await parts.commands.send(partition, defineWorkflowCommand(definition, hash));
+  return submit(parts, runId, command);
 }
 
 function started(answer: Answer, onConflict: OnConflict) {
@@ -82,9 +93,20 @@ export async function registered(parts: AdminParts, workflow: string): Promise<R
   });
 }
 
+/** No input is null. */
+export const encodeInput = (parts: AdminParts, { bytes }: JsonField): Payload | Promise<Payload> =>
+  parts.payloads.encodeBytes(bytes.length === 0 ? NULL : bytes, "input_json");
+
+const NULL = Buffer.from("null");
+
 /** Throws where the input does not match what the workflow declares. */
-export function checkInput(parts: AdminParts, definition: RegisteredDefinition, input: unknown): void {
-  const problems = parts.validator.problems(definition, input);
+export async function checkInput(
+  parts: AdminParts,
+  definition: RegisteredDefinition,
+  input: JsonField,
+): Promise<void> {
+  if (definition.definition.inputSchema === "") return;
+  const problems = await parts.validator.problems(definition, input.value());
   if (problems.length === 0) return;
   const shown = problems.slice(0, PROBLEMS_SHOWN_MAX);
   const more = problems.length - shown.length;

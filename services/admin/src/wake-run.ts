@@ -7,19 +7,18 @@ import { commandId, submit } from "./control-command.js";
 import { refusedError } from "./errors.js";
 import type { AdminParts } from "./parts.js";
 import * as check from "./validate/fields.js";
-import { jsonValue } from "./validate/json-value.js";
+import { jsonField } from "./validate/json-value.js";
 
 export async function signalRun(parts: AdminParts, request: SignalRunRequest, context: CallContext) {
   const runId = check.runId(request.runId);
   const problem = nameProblem("signal", request.name);
   if (problem !== undefined) throw check.invalid("name", problem);
-  jsonValue("payload_json", request.payloadJson);
-  const body = new TextEncoder().encode(request.payloadJson);
+  const { bytes } = jsonField("payload_json", request.payloadJson);
   const command = signalRunCommand({
     id: commandId("signal", runId, check.requestId(request.requestId)),
     runId,
     name: request.name,
-    payload: body.length === 0 ? undefined : await parts.payloads.encodeBytes(body, "payload_json"),
+    payload: bytes.length === 0 ? undefined : await parts.payloads.encodeBytes(bytes, "payload_json"),
     who: context.who,
     nowMs: parts.clock.nowMs(),
   });

@@ -13,6 +13,8 @@ export const ExitCode = {
   notFound: 4,
   /** It is there, but its state does not allow this. */
   refused: 5,
+  /** What was waited for has not ended in time, or what was asked for is accepted and not begun; it goes on. */
+  goesOn: 6,
 } as const;
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -26,7 +28,9 @@ export const EXIT_CODE_HELP = `Exit codes:
   2  usage: the command line, or a value on it, is not right
   3  not reachable: no answer from the admin service
   4  not found
-  5  refused: what it is about is in a state that does not allow this`;
+  5  refused: what it is about is in a state that does not allow this
+  6  not ended within --timeout, or accepted and not begun: it goes on
+130  interrupted with Ctrl-C: what was begun goes on`;
 
 const OF_RPC: Readonly<Partial<Record<RpcCode, ExitCode>>> = {
   UNAVAILABLE: ExitCode.unreachable,
@@ -58,4 +62,12 @@ export class CliError extends Error {
   }
 }
 
-export const usageError = (message: string): CliError => new CliError(ExitCode.usage, message);
+/** Says what goes on though whoever waited for it does not. */
+export class InterruptedError extends CliError {
+  constructor(message: string) {
+    super(ExitCode.goesOn, message);
+  }
+}
+
+export const usageError = (message: string, options?: { cause?: unknown }): CliError =>
+  new CliError(ExitCode.usage, message, options);

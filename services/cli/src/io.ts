@@ -1,5 +1,5 @@
 /** The world outside a command: where it writes, what it reads. `main` gives the process' own; tests give another. */
-import { text as readAll } from "node:stream/consumers";
+import { buffer as readAll } from "node:stream/consumers";
 import type { Environment, Terminal } from "./render/style.js";
 
 export interface CliIo {
@@ -12,7 +12,7 @@ export interface CliIo {
   readonly env: Environment;
   readonly nowMs: () => number;
   /** All of standard input. */
-  readonly readStdin: () => Promise<string>;
+  readonly readStdin: () => Promise<string | Uint8Array>;
   /** Aborts when the process is asked to end. */
   readonly interrupted: AbortSignal;
 }

@@ -6,6 +6,9 @@ import { runCli } from "./program.js";
 /** npm hands on a Ctrl-C that the terminal has sent here already: what comes this soon is the same key press. */
 const SAME_KEY_PRESS_MS = 500;
 
+// What Node will drop one day is for whoever mends the packages, not for whoever types a command.
+process.noDeprecation = true;
+
 const interruption = new AbortController();
 let firstAtMs: number | undefined;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

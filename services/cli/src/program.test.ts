@@ -116,7 +116,8 @@ describe("help and usage", () => {
     ["runs --status LATE", '"LATE" is no status; one of PENDING, RUNNING'],
     ["runs --limit 0", "no whole number from 1 to 1000"],
     ["runs --since yesterday", '"yesterday" is no time'],
-    ["start films --input {", "--input is not JSON"],
+    ["start films --start-at 2030-02-30T12:00:00Z", "no 30 February: February 2030 has 28 days"],
+    ["start films --input {", "--input is not usable JSON"],
     ["start films --input-file /nowhere/at/all", "could not be read"],
     ["start films --input 1 --input-file -", "both given"],
     ["rejected replay x", '"x" is no id'],
@@ -245,10 +246,10 @@ describe("start", () => {
     expect(ran.out).toContain("OK |");
   });
 
-  it("with --wait and --timeout, exits 1 when it takes longer", async () => {
+  it("with --wait and --timeout, exits 6 when it takes longer", async () => {
     statusOf(RunStatus.RUNNING);
     const { code, err } = await holdfast("start films --wait --timeout 1");
-    expect(code).toBe(1);
+    expect(code).toBe(6);
     expect(err).toContain("has not ended within 1 s");
   });
 });
@@ -352,7 +353,7 @@ describe("control", () => {
 
   it("shows and changes how long ended runs are kept", async () => {
     const { out } = await holdfast("retention");
-    expect(out).toMatch(/films +1 d +14 d +30 d +any +0 +0 +12/);
+    expect(out).toMatch(/films +1 d +14 d +30 d +any +0 OK · 0 PARTIAL · 12 FAILED/);
     expect(out).toContain("films: changed by ann at 2026-03-01 12:00:00 UTC: disk");
     await holdfast("set-retention --workflow films --failed 14d");
     await holdfast("set-retention --all --reset");
@@ -361,6 +362,8 @@ describe("control", () => {
       "set-retention --failed 1d",
       "set-retention --all",
       "set-retention --all --failed soon",
+      "set-retention --all --failed 0s",
+      "set-retention --all --failed 99999999d",
     ])
       expect([args, (await holdfast(args)).code]).toEqual([args, 2]);
   });

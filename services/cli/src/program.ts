@@ -17,23 +17,45 @@ import type { Register } from "./commands/register.js";
 import { registerRejected } from "./commands/rejected.js";
 import { registerCheck } from "./commands/check.js";
 import { registerDecisions, registerSignal } from "./commands/wake.js";
+import { registerRestart } from "./commands/restart.js";
 import { registerRetention } from "./commands/retention.js";
 import { registerBulk } from "./commands/bulk.js";
 import { registerRetry, registerRetryFailed } from "./commands/retry.js";
 import { registerRun, registerRuns } from "./commands/runs.js";
 import { registerSchedules } from "./commands/schedules.js";
 import { registerStart } from "./commands/start.js";
-import { createContext, DEFAULT_ADMIN_ADDRESS, type GlobalOptions } from "./context.js";
-import { CliError, EXIT_CODE_HELP, ExitCode, exitCodeOf, INTERRUPTED } from "./exit-codes.js";
+import { DEFAULT_ADMIN_ADDRESS } from "./admin-address.js";
+import { createContext, type GlobalOptions, isNotBegun } from "./context.js";
+import {
+  CliError,
+  EXIT_CODE_HELP,
+  ExitCode,
+  exitCodeOf,
+  INTERRUPTED,
+  InterruptedError,
+  usageError,
+} from "./exit-codes.js";
 import type { CliIo } from "./io.js";
+import { shellWord } from "./render/command.js";
 import { safeText } from "./render/text.js";
 import { VERSION } from "./version.js";
+import { wordedMessage } from "./worded-error.js";
 
 const AFTER_HELP = `
+Examples:
+  holdfast runs --failed                       what failed, the newest first
+  holdfast run <id>                            one run, why it failed, and what to type next
+  holdfast retry <id> --wait                   run again what failed of it, and wait
+  holdfast retry-failed --workflow <name>      the same for every failed run of a workflow
+  holdfast start <workflow> --input '{"a":1}' --wait
+  holdfast attention --watch                   what needs a person, as it happens
+
 ${EXIT_CODE_HELP}
 
 Environment:
   HOLDFAST_ADMIN     where the admin service is, such as 10.0.0.5:7460 (--admin wins)
+  HOLDFAST_TLS_CA, HOLDFAST_TLS_CERT, HOLDFAST_TLS_KEY
+                     as --tls-ca, --tls-cert and --tls-key
   HOLDFAST_NATS_URL  an existing NATS for dev and demo, in place of one of their own
   NO_COLOR           no colours
 
@@ -42,15 +64,26 @@ line each where a command says so.`;
 
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   let code: number = ExitCode.done;
+  const json = wantsJson(argv);
+  const output = {
+    writeOut: io.write,
+    // As JSON it is said once, where everything that fails is.
+    writeErr: json
+      ? () => {}
+      : (text: string) => io.writeError(dashHint(argv, text.replace(/^error: /, "holdfast: "))),
+  };
   const program = new Command("holdfast")
     .description("Durable workflows on NATS and LevelDB: start runs, see what failed and why, heal it.")
     .version(VERSION, "-V, --version")
     .option(
       "--admin <host:port>",
-      `the admin service; default: HOLDFAST_ADMIN, else ${DEFAULT_ADMIN_ADDRESS}`,
+      `the admin service, or https://host:port; default: HOLDFAST_ADMIN, else ${DEFAULT_ADMIN_ADDRESS}`,
     )
+    .option("--tls-ca <file>", "PEM file of the authority that its certificate is from (HOLDFAST_TLS_CA)")
+    .option("--tls-cert <file>", "PEM file of your certificate, where it asks for one (HOLDFAST_TLS_CERT)")
+    .option("--tls-key <file>", "PEM file of its key (HOLDFAST_TLS_KEY)")
     .option("--json", "for programs")
-    .configureOutput({ writeOut: io.write, writeErr: io.writeError })
+    .configureOutput(output)
     .configureHelp({
       showGlobalOptions: true,
       ...(io.stdout.columns === undefined ? {} : { helpWidth: io.stdout.columns }),
@@ -59,7 +92,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     .exitOverride();
 
   const register: Register = (command, action) => {
-    command.exitOverride().configureOutput({ writeOut: io.write, writeErr: io.writeError });
+    command.exitOverride().configureOutput(output);
     command.action(async () => {
       const context = createContext(io, command.optsWithGlobals<GlobalOptions>());
       type Options = Parameters<typeof action>[2];
@@ -73,6 +106,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerItems(program, register);
   registerRetry(program, register);
   registerRetryFailed(program, register);
+  registerRestart(program, register);
   registerBulk(program, register);
   registerDeadLetters(program, register);
   registerDeadLetter(program, register);
@@ -91,17 +125,46 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   registerRetention(program, register);
 
   try {
+    const words = argv.filter((word, at) => !word.startsWith("-") && !isGlobalValue(argv[at - 1]));
+    const [first, asked] = words;
+    if (first === "help" && asked !== undefined && !names(program).includes(asked))
+      throw usageError(`There is no command "${asked}": \`holdfast --help\` lists them.`);
     await program.parseAsync([...argv], { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
-    return report(error, io, argv.includes("--json"));
+    if (!(error instanceof CommanderError)) return report(error, io, json);
+    if (error.exitCode === 0) return ExitCode.done;
+    return json ? report(usageError(usageMessage(error)), io, json) : ExitCode.usage;
   }
 }
 
+/** Whether a program reads the errors, also those of a command line that can't be read. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
+}
+
+const isGlobalValue = (before: string | undefined): boolean => /^--(admin|tls-\w+)$/.test(before ?? "");
+const names = ({ commands }: Command): string[] => commands.map((command) => command.name());
+
+const usageMessage = ({ code, message }: CommanderError): string =>
+  code === "commander.help"
+    ? "No command is named: `holdfast --help` lists them."
+    : message.replace(/^error: /, "");
+
+/** `holdfast run -abc`: what looks like an option may be an id. */
+function dashHint(argv: readonly string[], text: string): string {
+  const [, option = ""] = /unknown option '(-[\w-]+)'/.exec(text) ?? [];
+  if (option === "" || option.startsWith("--") || argv.includes("--")) return text;
+  return `${text.trimEnd()}\nAn id or name that begins with - stands behind --, after all options: ${["holdfast", ...argv.filter((word) => word !== option), "--", option].map(shellWord).join(" ")}\n`;
+}
+
 function report(error: unknown, io: CliIo, json: boolean): number {
-  if (io.interrupted.aborted) return INTERRUPTED;
-  const message = error instanceof Error ? error.message : String(error);
+  const interrupted = io.interrupted.aborted;
+  // Whoever interrupts knows that it was; what goes on all the same is worth a sentence.
+  if (interrupted && !(error instanceof InterruptedError)) return INTERRUPTED;
+  const message =
+    error instanceof RpcError ? wordedMessage(error) : error instanceof Error ? error.message : String(error);
   if (json) {
     const body =
       error instanceof RpcError
@@ -109,7 +172,9 @@ function report(error: unknown, io: CliIo, json: boolean): number {
         : { code: error instanceof CliError ? codeNameOf(error.exitCode) : "INTERNAL", message, details: {} };
     io.writeError(`${JSON.stringify({ error: body })}\n`);
   } else io.writeError(`holdfast: ${safeText(message)}\n`);
+  if (interrupted) return INTERRUPTED;
   if (error instanceof CliError) return error.exitCode;
+  if (isNotBegun(error)) return ExitCode.goesOn;
   if (error instanceof RpcError) return exitCodeOf(error.code);
   // Neither expected nor explained: whoever mends it needs to know where.
   if (!json && error instanceof Error && error.stack !== undefined) io.writeError(`${error.stack}\n`);
@@ -126,6 +191,8 @@ function codeNameOf(exitCode: ExitCode): string {
       return "NOT_FOUND";
     case ExitCode.refused:
       return "FAILED_PRECONDITION";
+    case ExitCode.goesOn:
+      return "DEADLINE_EXCEEDED";
     case ExitCode.done:
     case ExitCode.failed:
       return "FAILED";

@@ -2,7 +2,7 @@
  * The README's sample, as a reader would run it: the worker as a process of its own, work published by its own lines of
  * shell, then looked at, mended and retried with the command line.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,6 +14,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { CliIo } from "./io.js";
 import { type LocalHoldfast, startLocalHoldfast } from "./local/holdfast.js";
 import { runCli } from "./program.js";
+import { startModule } from "./sample-process.js";
 
 const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 const repository = dirname(dirname(packageFolder));
@@ -33,12 +34,12 @@ beforeEach(async () => {
     ports: { nats: 0, admin: 0, metrics: 0 },
     logger: silentLogger,
   });
-}, 60_000);
+});
 afterEach(async () => {
   await stopWorker();
   await holdfast.stop();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function sampleOf(name: string): Promise<string> {
   const readme = await readFile(join(repository, "README.md"), "utf8");
@@ -50,11 +51,8 @@ async function sampleOf(name: string): Promise<string> {
 async function startWorker(code: string): Promise<void> {
   const file = join(folder, "greetings.mts");
   await writeFile(file, code);
-  worker = spawn(process.execPath, ["--import", "tsx", file], {
-    cwd: repository,
-    env: { ...process.env, HOLDFAST_NATS_URL: holdfast.natsUrl },
-    stdio: ["ignore", "inherit", "inherit"],
-  });
+  const env = { ...process.env, HOLDFAST_NATS_URL: holdfast.natsUrl };
+  worker = startModule(file, [], { cwd: repository, env, streams: "inherit" });
 }
 
 async function stopWorker(): Promise<void> {
@@ -84,7 +82,7 @@ async function cli(...args: string[]): Promise<{ code: number; out: string }> {
 }
 
 const until = async (what: () => Promise<boolean>): Promise<void> => {
-  await expect.poll(what, { timeout: 20_000, interval: 100 }).toBe(true);
+  await expect.poll(what, { interval: 100 }).toBe(true);
 };
 
 interface RunsAnswer {
@@ -117,7 +115,7 @@ it("the sample is short, takes published work, fails in part, and heals once it 
   expect(retried.out).toContain("retried 1 of 1 · 0 raced · 0 refused");
   expect(retried.code).toBe(0);
 
-  const healed = await cli("run", id, "--watch", "--strict", "--timeout", "20");
+  const healed = await cli("run", id, "--watch", "--strict", "--timeout", "60");
   expect(healed.code).toBe(0);
   expect(healed.out).toContain("3 of 3 items OK");
-}, 60_000);
+});

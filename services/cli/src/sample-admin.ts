@@ -17,7 +17,15 @@ import {
   ScheduleOverlap,
   ScheduleStatus,
 } from "@holdfast/proto";
-import { RpcError, type RpcServer, serve, type ServiceHandlers, startServer } from "@holdfast/rpc";
+import {
+  RpcError,
+  type RpcServer,
+  type RpcServerOptions,
+  serve,
+  type ServiceHandlers,
+  startServer,
+} from "@holdfast/rpc";
+import { rejectedHandlers } from "./sample-rejected.js";
 import { bulkHandlers } from "./sample-bulk.js";
 import { failedItem, partialRun } from "./render/sample-runs.js";
 
@@ -131,19 +139,23 @@ export interface SampleAdmin extends SampleState {
   close(): Promise<void>;
 }
 
-export async function startSampleAdmin(): Promise<SampleAdmin> {
+export async function startSampleAdmin(network: Pick<RpcServerOptions, "tls"> = {}): Promise<SampleAdmin> {
   const state: SampleState = {
     run: partialRun(),
     asked: [],
     retryKind: RetryResultKind.RETRIED,
     breaches: [],
   };
-  const server: RpcServer = await startServer({ services: [serve(AdminService, handlersOf(state))] });
+  const server: RpcServer = await startServer({
+    ...network,
+    services: [serve(AdminService, handlersOf(state))],
+  });
   return Object.assign(state, { address: server.address, close: () => server.close() });
 }
 
 function findRun(run: RunView, runId: string): RunView {
   if (run.summary?.runId === runId) return run;
+  if (runId === "soon") throw new RpcError("NOT_FOUND", "run soon is not begun", { reason: "NOT_BEGUN" });
   throw new RpcError("NOT_FOUND", `There is no run ${runId}.`, { runId });
 }
 
@@ -172,7 +184,9 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       };
     },
     listItems: async (request) => {
-      state.asked.push(`listItems ${request.action} ${request.statuses.join("+")} ${request.pageSize}`);
+      state.asked.push(
+        `listItems ${request.action} ${request.statuses.join("+")} ${[request.pageSize, ...request.keys].join(" ")}`,
+      );
       findRun(state.run, request.runId);
       const items = request.statuses.includes(ItemStatus.FAILED) ? [failedItem(17), failedItem(19)] : [];
       return {
@@ -181,8 +195,8 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
         action: request.action,
       };
     },
-    retryRun: async ({ runId, requestId, action, items, deadLetters }) => {
-      const which = action === "" ? "" : ` ${action}#${items.join("+")}`;
+    retryRun: async ({ runId, requestId, action, items, itemKeys, deadLetters }) => {
+      const which = action === "" ? "" : ` ${action}#${[...items, ...itemKeys].join("+")}`;
       const id = requestId === "" ? "no id" : "id";
       state.asked.push(`retryRun ${runId} ${id}${which}${deadLetters ? " of the dead letters" : ""}`);
       findRun(state.run, runId);
@@ -190,6 +204,13 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
         throw new RpcError("FAILED_PRECONDITION", `Run ${runId} is COMPLETED: nothing of it failed.`);
       }
       return { runId, status: RunStatus.RUNNING, items: 2, actions: 3 };
+    },
+    restartRun: async ({ runId, inputJson, newRunId, reason, requestId }) => {
+      const id = requestId === "" ? "no id" : "id";
+      state.asked.push(`restartRun ${runId} ${id} ${inputJson ?? "as it was"} ${newRunId} ${reason}`);
+      const { parent } = findRun(state.run, runId);
+      const made = newRunId === "" ? `${runId}-again-0a1b2c3d4e` : newRunId;
+      return { runId: made, status: RunStatus.RUNNING, ...(parent === undefined ? {} : { parent }) };
     },
     ...bulkHandlers(state.asked),
     retryFailed: async function* (request) {
@@ -260,7 +281,10 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
     },
     getSchedule: async ({ name }) => {
       if (name !== "nightly") throw new RpcError("NOT_FOUND", `there is no schedule ${name}`);
-      return { schedule: SAMPLE_SCHEDULE };
+      return {
+        schedule: SAMPLE_SCHEDULE,
+        upcoming: [{ seconds: 1_772_330_400n }, { seconds: 1_772_416_800n }],
+      };
     },
     listSchedules: async ({ workflow, pageToken }) => {
       state.asked.push(`listSchedules ${workflow} ${pageToken}`);
@@ -284,17 +308,7 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
     },
     getCounts: async () => ({ workflows: [{ workflow: "films", completedWithFailures: 1n }], rejected: 2n }),
     listWorkflows: async () => ({ workflows: [{ name: "films", actions: ["check"], queues: ["default"] }] }),
-    listRejected: async ({ pageToken }) =>
-      pageToken === ""
-        ? {
-            rejected: [{ id: 7n, subject: "holdfast.work.film", reason: "no such workflow" }],
-            nextPageToken: "more",
-          }
-        : { rejected: [{ id: 8n, subject: "holdfast.work.film", reason: "no such workflow" }] },
-    replayRejected: async ({ ids }) => ({
-      replayed: ids.filter((id) => id < 100n).length,
-      notFound: ids.filter((id) => id >= 100n),
-    }),
+    ...rejectedHandlers(state.asked),
     getRetention: async ({ workflow, sweeps }) => {
       state.asked.push(`getRetention ${workflow} ${sweeps}`);
       return {
@@ -316,31 +330,39 @@ function handlersOf(state: SampleState): ServiceHandlers<typeof AdminService> {
       state.asked.push(`setRetention ${workflow} ${policy?.failedRetentionS ?? "nothing"}`);
       return {};
     },
-    moveToDeadLetters: async ({ runId, action, items, reason }) => {
+    moveToDeadLetters: async ({ runId, action, items, itemKeys, reason }) => {
       findRun(state.run, runId);
-      state.asked.push(`moveToDeadLetters ${runId} ${action}#${items.join("+")} ${reason}`);
+      state.asked.push(`moveToDeadLetters ${runId} ${action}#${[...items, ...itemKeys].join("+")} ${reason}`);
       return { runId, status: RunStatus.FAILED, items: items.length };
     },
     listDeadLetters: async ({ workflow, queue, modes, runId, pageToken }) => {
       state.asked.push(`listDeadLetters ${workflow} ${queue} ${modes.join("+")} ${runId}`);
       return pageToken === "" ? { letters: SAMPLE_LETTERS, nextPageToken: "more" } : {};
     },
-    discardDeadLetters: async ({ runId, action, items, reason }) => {
+    discardDeadLetters: async ({ runId, action, items, itemKeys, reason }) => {
       findRun(state.run, runId);
-      state.asked.push(`discardDeadLetters ${runId} ${action}#${items.join("+")} ${reason}`);
+      state.asked.push(
+        `discardDeadLetters ${runId} ${action}#${[...items, ...itemKeys].join("+")} ${reason}`,
+      );
       return { runId, status: RunStatus.FAILED, items: items.length };
     },
     watchAttention: async function* ({ workflow }) {
       state.asked.push(`watchAttention ${workflow}`);
       yield {};
-      yield { attention: { kind: AttentionKind.MANUAL, message: "run import-1 failed: look at it" } };
+      yield {
+        attention: {
+          kind: AttentionKind.MANUAL,
+          runId: "import-1",
+          message: "run import-1 failed: look at it",
+        },
+      };
     },
     listAttention: async ({ workflow }) => {
       state.asked.push(`listAttention ${workflow}`);
       if (workflow === "quiet") return {};
       return {
         attentions: [
-          { kind: AttentionKind.STUCK, message: "run import-2 does not move" },
+          { kind: AttentionKind.STUCK, runId: "import-2", message: "run import-2 does not move" },
           { kind: AttentionKind.BREAKER_OPEN, message: "films/load: breaker open" },
         ],
         more: workflow === "films",

@@ -29,6 +29,14 @@ const BULK = create(BulkOperationViewSchema, {
   endedAt: { seconds: 1_800_000_060n },
   keptUntil: { seconds: 1_800_086_460n },
 });
+/** Would do the same, and changed nothing. More than one page of results. */
+const DRY = create(BulkOperationViewSchema, {
+  operationId: "op-dry",
+  spec: { kind: BulkKind.RETRY, workflow: "films", dryRun: true },
+  status: BulkStatus.COMPLETED,
+  total: 44n,
+  counts: { done: 43n, refused: 1n },
+});
 const BULK_RESULTS = [
   { runId: "import-1", kind: BulkResultKind.DONE, items: 2 },
   { runId: "import-2", kind: BulkResultKind.REFUSED, reason: "it failed with POLICY_SECURITY" },
@@ -50,12 +58,14 @@ export function bulkHandlers(asked: string[]): Handlers {
       asked.push(`startBulkOperation ${BulkKind[kind]} ${workflow}${queue} ${reason}`);
       return { operation: BULK };
     },
-    getBulkOperation: async ({ operationId }) => {
+    getBulkOperation: async ({ operationId, pageToken }) => {
+      if (operationId === DRY.operationId)
+        return { operation: DRY, results: BULK_RESULTS, nextPageToken: pageToken === "" ? "more" : "" };
       if (operationId !== BULK.operationId)
         throw new RpcError("NOT_FOUND", `there is no bulk operation ${operationId}`);
       return { operation: BULK, results: BULK_RESULTS };
     },
-    listBulkOperations: async () => ({ operations: [BULK] }),
+    listBulkOperations: async ({ limit }) => ({ operations: [BULK, DRY].slice(0, limit) }),
     abortBulkOperation: async ({ operationId, reason }) => {
       asked.push(`abortBulkOperation ${operationId} ${reason}`);
       return {};

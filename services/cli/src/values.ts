@@ -1,14 +1,19 @@
 /** Values as they stand on a command line, checked: each parser says what it would have taken. */
 import type { GenEnum } from "@bufbuild/protobuf/codegenv2";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { dayProblem, fromUtf8, jsonFault, withoutMark } from "@holdfast/core/shown";
 import { InvalidArgumentError } from "commander";
 
 /** An enum's value by its word, whatever the case, `-` for `_`. */
-export function enumValue<Value extends number>(desc: GenEnum<Value>, what: string): (text: string) => Value {
+export function enumValue<Value extends number>(
+  desc: GenEnum<Value>,
+  what: string,
+  without: readonly Value[] = [],
+): (text: string) => Value {
   const prefix = desc.sharedPrefix ?? "";
   const values = new Map(
     desc.values
-      .filter(({ number }) => number !== 0)
+      .filter(({ number }) => number !== 0 && !without.some((one) => one === number))
       .map(({ name, number }) => [name.slice(prefix.length), number]),
   );
   const words = new Map([...values].map(([name, number]) => [name.toUpperCase().replace(/^_/, ""), number]));
@@ -48,24 +53,22 @@ export function moment(text: string, nowMs: number, direction: "before" | "after
     return timestampFromMs(direction === "before" ? nowMs - span : nowMs + span);
   }
   const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(at)) {
+  const wrongDay = dayProblem(text);
+  if (Number.isNaN(at) || wrongDay !== undefined) {
+    const why = wrongDay === undefined ? "" : `: ${wrongDay}`;
     throw new InvalidArgumentError(
-      `"${text}" is no time; write such as 30s, 15m, 2h, 7d or 2026-11-21T03:40:00Z.`,
+      `"${text}" is no time${why}; write such as 30s, 15m, 2h, 7d or 2026-11-21T03:40:00Z.`,
     );
   }
   return timestampFromMs(at);
 }
 
 /** Text that has to be JSON; passed on as written, so that no number changes on the way. */
-export function jsonText(text: string, from: string): string {
-  try {
-    JSON.parse(text);
-  } catch (error) {
-    throw new InvalidArgumentError(
-      `${from} is not JSON: ${error instanceof Error ? error.message : String(error)}.`,
-    );
-  }
-  return text;
+export function jsonText(given: string | Uint8Array, from: string): string {
+  const bytes = withoutMark(typeof given === "string" ? Buffer.from(given, "utf8") : given);
+  const fault = jsonFault(bytes);
+  if (fault === undefined) return fromUtf8(bytes);
+  throw new InvalidArgumentError(`${from} is not usable JSON: ${fault.message}.`);
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };

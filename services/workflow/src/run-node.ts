@@ -2,24 +2,27 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import type { EngineLimits } from "@holdfast/engine";
-import { connectNats, type NatsCluster } from "@holdfast/nats";
+import { connectNats, type NatsCluster, natsSettings, PARTITIONS_MAX } from "@holdfast/nats";
 import {
   createLogger,
   createRegistry,
   type Environment,
-  type MetricsServer,
+  outliveStrayRejections,
   startMetricsServer,
 } from "@holdfast/telemetry";
+import { healthOf, type NodeHealth, type Phase, problemsOf, readinessOf } from "./health.js";
 import { type RunningNode, startNode } from "./start-node.js";
 
-export const NATS_URL_DEFAULT = "nats://127.0.0.1:4222";
-const PARTITIONS_MAX = 1_024;
+/** Nobody else's business, unless told otherwise. */
+export const METRICS_HOST_DEFAULT = "127.0.0.1";
 
 export interface NodeProcess {
   readonly nodeId: string;
   readonly metricsUrl: string;
-  /** Partitions that are stopped, with why. */
+  /** What is the matter with partitions, one sentence each. */
   readonly problems: readonly string[];
+  /** Resolves with the reason where the node can't go on; it has to be closed then. */
+  readonly failed: Promise<string>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -36,50 +39,60 @@ export const limitsFrom = (env: Environment): Pick<EngineLimits, "stuckAfterMs">
 });
 
 /**
- * `HOLDFAST_NATS_URL`, `HOLDFAST_DATA` (folder, default ./.holdfast), `HOLDFAST_NODE` (id, default a fresh one),
- * `HOLDFAST_PARTITIONS` (of a new cluster), `HOLDFAST_STUCK_AFTER` (default 10m), `HOLDFAST_METRICS_PORT`, `HOLDFAST_LOG_LEVEL`.
+ * How NATS is reached (`natsSettings`), `HOLDFAST_DATA` (folder, default ./.holdfast), `HOLDFAST_NODE` (id, default a fresh one),
+ * `HOLDFAST_PARTITIONS` (of a new cluster), `HOLDFAST_STUCK_AFTER` (default 10m), `HOLDFAST_METRICS_HOST` and `_PORT`, `HOLDFAST_LOG_LEVEL`.
  */
 export async function runNode(env: Environment): Promise<NodeProcess> {
   const logger = createLogger({ name: "node", level: env.logLevel() });
   const partitions = env.count("HOLDFAST_PARTITIONS", 0, PARTITIONS_MAX);
   const metricsPort = env.port("HOLDFAST_METRICS_PORT", 0);
-  const servers = env.list("HOLDFAST_NATS_URL", NATS_URL_DEFAULT);
+  const metricsHost = env.text("HOLDFAST_METRICS_HOST") ?? METRICS_HOST_DEFAULT;
+  const { servers, access, replicas, waitMs } = natsSettings(env);
   const dataDir = resolve(env.text("HOLDFAST_DATA") ?? ".holdfast");
   const nodeId = env.text("HOLDFAST_NODE") ?? freshNodeId();
   const limits = limitsFrom(env);
   const registry = createRegistry();
-  const cluster: NatsCluster = await connectNats({
-    servers,
-    name: nodeId,
-    logger,
-    ...(partitions === 0 ? {} : { partitions }),
-  });
+  outliveStrayRejections(logger, registry);
+  let phase: Phase = "connecting to NATS";
+  let cluster: NatsCluster | undefined;
   let node: RunningNode | undefined;
-  let metrics: MetricsServer | undefined;
   let closing: Promise<void> | undefined;
+  const health = (): NodeHealth => ({
+    node: nodeId,
+    phase,
+    isConnected: cluster?.isConnected ?? false,
+    warnings: [...(cluster?.warnings ?? []), ...(node?.warnings() ?? [])],
+    partitions: node?.describe() ?? [],
+  });
+  // First there and last to go: who asks sees the node start, work and drain.
+  const metrics = await startMetricsServer({
+    registry,
+    port: metricsPort,
+    host: metricsHost,
+    health: () => healthOf(health()),
+    ready: () => readinessOf(health()),
+  });
   const close = (): Promise<void> => (closing ??= closeAll());
   const closeAll = async (): Promise<void> => {
-    await metrics?.close();
+    phase = "draining";
     await node?.stop();
-    await cluster.close();
+    await cluster?.close();
+    await metrics.close();
   };
   try {
-    node = await startNode({ cluster, dataDir, nodeId, logger, registry, limits });
-    const running = node;
-    const stopped = () => running.describe().filter((status) => status.problem !== "");
-    metrics = await startMetricsServer({
-      registry,
-      port: metricsPort,
-      health: async () => ({
-        ok: stopped().length === 0,
-        details: {
-          node: nodeId,
-          warnings: cluster.warnings,
-          stopped: stopped().map((status) => status.problem),
-        },
-      }),
+    cluster = await connectNats({
+      servers,
+      access,
+      waitMs,
+      name: nodeId,
+      logger,
+      ...(replicas === undefined ? {} : { replicas }),
+      ...(partitions === 0 ? {} : { partitions }),
     });
-    return { nodeId, metricsUrl: metrics.url, problems: stopped().map((status) => status.problem), close };
+    phase = "starting";
+    node = await startNode({ cluster, dataDir, nodeId, logger, registry, limits });
+    phase = "working";
+    return { nodeId, metricsUrl: metrics.url, problems: problemsOf(health()), failed: node.failed, close };
   } catch (error) {
     await close();
     throw error;

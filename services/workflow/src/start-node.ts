@@ -8,7 +8,7 @@ import {
   type EngineLimits,
   Intake,
   Node,
-  soleOwner,
+  onlyNode,
   systemClock,
 } from "@holdfast/engine";
 import type { NatsCluster } from "@holdfast/nats";
@@ -16,6 +16,14 @@ import type { PartitionStatus } from "@holdfast/proto";
 import { SchemaValidator } from "@holdfast/schema";
 import { LevelStateStore } from "@holdfast/store";
 import { createRegistry, type Logger, type MetricsRegistry } from "@holdfast/telemetry";
+import { clockWarnings } from "./clock-warnings.js";
+
+const INTAKE_HELP = {
+  accepted: "Published work that became a run, or was one already",
+  rejected: "Published work that could not become a run; `holdfast rejected` says why",
+  retried:
+    "Published work that could not be moved and comes again; where it grows, a log is full or does not answer",
+} as const;
 
 export interface StartNodeOptions {
   readonly cluster: NatsCluster;
@@ -32,11 +40,18 @@ export interface RunningNode {
   readonly nodeId: string;
   /** Each partition's state; one with a `problem` is stopped and its runs are not served. */
   describe(): PartitionStatus[];
+  /** What people should see to, though the node works. */
+  warnings(): string[];
+  /** Resolves with the reason where this node can't go on: another one took its place. It has to be stopped then. */
+  readonly failed: Promise<string>;
   /** Stores what is folded and stops; work that was accepted goes on at the next start. */
   stop(): Promise<void>;
 }
 
-/** Resolves when every partition acts or has said why it can't, and published work is taken in. */
+/**
+ * Resolves when every partition acts or has said why it can't, and published work is taken in. Rejects with `locked` where
+ * another node of the cluster lives.
+ */
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
   const { cluster, dataDir, nodeId, logger } = options;
   const clock = options.clock ?? systemClock;
@@ -48,7 +63,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     bus: cluster.bus,
     payloads: cluster.payloads,
     inputs: new SchemaValidator(),
-    ownership: soleOwner,
+    ownership: onlyNode,
     logger,
     registry,
     clock,
@@ -61,7 +76,10 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   return {
     nodeId,
     describe: () => node.status(),
+    warnings: () => [...clockWarnings(node.clockOffsetMs, node.clockOffsetLeastMs), ...node.warnings()],
+    failed: node.superseded,
     async stop() {
+      node.drain();
       await intake.stop();
       await node.stop();
     },
@@ -85,12 +103,15 @@ function startIntake(
     partitions: cluster.config.partitions,
     logger,
   });
-  for (const name of ["accepted", "rejected", "retried"] as const) {
-    registry.observe(
-      { name: `holdfast_intake_${name}`, help: `Published work ${name} since the start` },
-      () => intake.stats[name],
-    );
-  }
+  for (const [name, help] of Object.entries(INTAKE_HELP) as [keyof typeof INTAKE_HELP, string][])
+    registry.observeTotal({ name: `holdfast_intake_${name}_total`, help }, () => intake.stats[name]);
+  registry.observeTotal(
+    {
+      name: "holdfast_intake_bad_traceparents_total",
+      help: "Published messages whose traceparent was none: a new trace was begun; look at who publishes",
+    },
+    () => intake.stats.badTraceparents,
+  );
   const abort = new AbortController();
   const running = superviseIntake(intake, abort.signal, clock, logger);
   return {

@@ -35,6 +35,7 @@ import {
   makeFailure,
   stateOf,
 } from "./actor.js";
+import { isApproval, tellApprovals } from "./approvals.js";
 import { cancelOpenItems } from "./cancel-items.js";
 import { askChild, startChild } from "./child.js";
 import { close, leaveJob, startBatch, submitting } from "./batch.js";
@@ -48,9 +49,12 @@ import {
   STATUS_MASK,
   statusOf,
 } from "./items.js";
+import { failActionAgain, openAgain } from "./failed-again.js";
 import { isRecoverable, recoverAction } from "./recovery.js";
 import { reopenCancelled } from "./reopen-items.js";
 import { forgetUndo } from "./undo.js";
+import { cancelAction } from "./stop.js";
+import { show } from "./shown.js";
 import { settleWait, startWait } from "./wait.js";
 
 /** Begins (again) an action whose upstream has all ended. */
@@ -226,7 +230,7 @@ function effectOfItems(items: ItemsState): Effect {
 }
 
 /** The mode of the failed items where they agree, else PARTIAL_STEP_FAILURES with a count for each. */
-function failureOfItems(items: ItemsState, tooMany: boolean, atNs: bigint): Failure {
+export function failureOfItems(items: ItemsState, tooMany: boolean, atNs: bigint): Failure {
   const counts = items.counts ?? init(ItemCountsSchema);
   const agreed = items.modes.length === 1 ? (items.modes[0]?.mode ?? 0) : FailureMode.PARTIAL_STEP_FAILURES;
   const tail = tooMany ? ", which is more than it tolerates" : "";
@@ -249,13 +253,32 @@ export function addMode(modes: ModeCount[], mode: FailureMode, count: number): v
   else found.count += count;
 }
 
-/** Makes an action terminal. What it newly produced flows on: dependants that had ended already are opened again. */
+/**
+ * Makes an action terminal. What it newly produced flows on: dependants that had ended already are opened again. Where the run is being
+ * cancelled they do not begin, but are left to be done.
+ */
 export function endAction(
   actor: Actor,
   action: ActionPlan,
   status: ActionStatus,
   failure?: Failure,
   detailSource = Source.ENGINE,
+): void {
+  closeAction(actor, action, status, failure, detailSource);
+  if (!isCompleted(status)) return;
+  const { items } = stateOf(actor, action);
+  const isNews = items === undefined || items.healed > 0;
+  if (items !== undefined) items.healed = 0;
+  if (isNews && actor.run.generation > 1) reopenDependants(actor, action);
+}
+
+/** Makes an action terminal that has nothing new for what comes after it. */
+export function closeAction(
+  actor: Actor,
+  action: ActionPlan,
+  status: ActionStatus,
+  failure: Failure | undefined,
+  detailSource: Source,
 ): void {
   const { ctx } = actor;
   const state = stateOf(actor, action);
@@ -265,7 +288,9 @@ export function endAction(
   state.endedAtNs = ctx.atNs;
   state.generation = actor.run.generation;
   state.retryAtNs = 0n;
+  state.before = undefined;
   if (failure !== undefined) {
+    if (state.recover === undefined) show(actor, action, failure);
     state.failure = failure;
     state.detail ??= makeDetail(failure.shown || failure.message, failure.source, ctx.atNs);
   }
@@ -277,10 +302,7 @@ export function endAction(
     detail: state.detail.text,
     items: state.items?.counts,
   });
-  if (!isCompleted(status)) return;
-  const isNews = state.items === undefined || state.items.healed > 0;
-  if (state.items !== undefined) state.items.healed = 0;
-  if (isNews && actor.run.generation > 1 && !isCancelling(actor)) reopenDependants(actor, action);
+  if (isApproval(action)) tellApprovals(actor);
 }
 
 function endText(actor: Actor, action: ActionPlan): string {
@@ -297,20 +319,22 @@ function reopenDependants(actor: Actor, action: ActionPlan): void {
     const dependant = actionAt(actor, index);
     const state = stateOf(actor, dependant);
     if (!isTerminal(state.status)) continue;
-    state.status = ActionStatus.PENDING;
-    state.endedAtNs = 0n;
+    openAgain(actor, dependant);
     addEvent(actor, RunEventType.ACTION_REOPENED, {
       action: index,
       detail: `${action.name} has new results`,
     });
+    if (isCancelling(actor)) cancelAction(actor, dependant, actor.run.cancel?.reason || "no reason given");
   }
 }
 
 /** Ends an action of a run that is being cancelled, of which nothing is under way any more. */
 export function endCancelled(actor: Actor, action: ActionPlan, last = ""): void {
   const state = stateOf(actor, action);
+  const text = cancelText(actor) + last;
+  if (failActionAgain(actor, action, { text, source: Source.OPERATOR })) return;
   state.failure = undefined;
-  state.detail = makeDetail(cancelText(actor) + last, Source.OPERATOR, actor.ctx.atNs);
+  state.detail = makeDetail(text, Source.OPERATOR, actor.ctx.atNs);
   endAction(actor, action, ActionStatus.CANCELLED, undefined, Source.OPERATOR);
 }
 

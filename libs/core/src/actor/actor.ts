@@ -5,6 +5,7 @@ import {
   type ActionState,
   type Detail,
   DetailSchema,
+  Encoding,
   EventChunkRecordSchema,
   type Failure,
   FailureMode,
@@ -19,6 +20,7 @@ import {
   RunEventSchema,
   type RunEventType,
   type RunRecord,
+  RunStatus,
   type Source,
 } from "@holdfast/proto";
 import { type Init, init } from "@holdfast/proto/codec";
@@ -26,6 +28,7 @@ import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan
 import { MESSAGE_LIMIT_CHARS, STACK_LIMIT_CHARS } from "../failure/classify.js";
 import { isKnownMode } from "../failure/modes.js";
 import type { FoldContext } from "../fold/context.js";
+import { jsonFault } from "../json-text.js";
 import {
   DETAIL_CHARS_MAX,
   EMBEDDED_PAYLOAD_BYTES_MAX,
@@ -36,7 +39,7 @@ import {
 } from "../limits.js";
 import { isRunId } from "../names.js";
 import { definitionKey, eventChunkKey, payloadKey, runKey } from "../state/tables.js";
-import { isRunLive } from "../status.js";
+import { isRunLive, isRunRetryable } from "../status.js";
 import { cutText } from "../text.js";
 
 export interface Actor {
@@ -70,6 +73,10 @@ export const actionAt = (actor: Actor, index: number): ActionPlan => actor.plan.
 export const isCancelling = ({ run }: Pick<Actor, "run">): boolean =>
   run.cancel !== undefined && run.undo === undefined && isRunLive(run.status);
 
+/** Whether a run has ended failed because its retry was cancelled: what had failed is failed again, and nothing sets it off by itself. */
+export const isRetryCancelled = ({ cancel, retriedFrom, status }: RunRecord): boolean =>
+  cancel !== undefined && retriedFrom !== RunStatus.UNSPECIFIED && isRunRetryable(status);
+
 /** Why something of a run that is being cancelled ended without success. */
 export const cancelText = ({ run }: Pick<Actor, "run">): string =>
   `cancelled: ${run.cancel?.reason || "no reason given"}`;
@@ -90,6 +97,7 @@ export function makeFailure(
     shown: cutText(failure.shown ?? "", MESSAGE_LIMIT_CHARS),
     rawClass: cutText(failure.rawClass ?? "", 128),
     code: cutText(failure.code ?? "", 128),
+    classifiedBy: cutText(failure.classifiedBy ?? "", 16),
     stack: cutText(failure.stack ?? "", STACK_LIMIT_CHARS),
     source: stamp.source,
     atNs: stamp.atNs,
@@ -115,7 +123,12 @@ export function payloadProblem(
     const message = `its reference needs a name of 1 to ${PAYLOAD_NAME_CHARS_MAX} characters`;
     return { code: RejectCode.MALFORMED, message };
   }
-  return undefined;
+  if (body?.case !== "inline" || payload?.encoding !== Encoding.UNSPECIFIED || body.value.length === 0)
+    return undefined;
+  const fault = jsonFault(body.value);
+  return fault === undefined
+    ? undefined
+    : { code: RejectCode.MALFORMED, message: `it is not usable JSON: ${fault.message}` };
 }
 
 /** A payload as its record holds it: small ones within, others beside it in `slot`. */
@@ -148,6 +161,7 @@ export function addEvent(actor: Actor, type: RunEventType, fields: Init<RunEvent
     actionStatus: fields.actionStatus,
     detail: cutText(fields.detail ?? "", DETAIL_CHARS_MAX),
     items: fields.items === undefined ? undefined : copyCounts(fields.items),
+    tally: fields.tally,
   });
   if (run.events.length >= EVENTS_EMBEDDED_MAX) {
     const first = run.events[0]?.seq ?? 1;
@@ -156,7 +170,8 @@ export function addEvent(actor: Actor, type: RunEventType, fields: Init<RunEvent
     run.events = [];
   }
   run.events.push(event);
-  ctx.emit({ kind: "event", workflow: run.workflow, runId: actor.runId, event });
+  const action = fields.action === undefined ? "" : (actor.plan.actions[fields.action]?.name ?? "");
+  ctx.emit({ kind: "event", workflow: run.workflow, runId: actor.runId, action, event });
 }
 
 /** Records are changed in place, history is not: it gets the counts as they are now. */

@@ -95,7 +95,7 @@ function upstreamText(actor: Actor, index: number): string {
   return `upstream ${action.name} ${word}`;
 }
 
-function skipAction(actor: Actor, action: ActionPlan, reason: string): void {
+export function skipAction(actor: Actor, action: ActionPlan, reason: string): void {
   const state = stateOf(actor, action);
   state.failure = undefined;
   state.recover = undefined;

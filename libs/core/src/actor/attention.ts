@@ -47,7 +47,7 @@ function kindOf({ failure }: RunRecord, manual: boolean): AttentionKind {
   return manual ? AttentionKind.MANUAL : AttentionKind.RECOVERIES_SPENT;
 }
 
-/** The run is set off again, given up, or leaves. The caller saves it. */
+/** The run is set off again, given up, or leaves; or none of its approvals waits any more. The caller saves it. */
 export function settleAttention({ view }: Pick<FoldContext, "view">, runId: string, run: RunRecord): void {
   if (run.attentionSeq === 0n) return;
   view.del(attentionKey(run.attentionSeq, runId));

@@ -1,9 +1,12 @@
 /** Jobs that are a whole action, and what is refused of what is said of jobs. */
 import {
+  BatchReportSchema,
   CheckpointStepSchema,
+  Encoding,
   FailureMode,
   ItemStatus,
   type Outcome,
+  PayloadSchema,
   RejectCode,
   RunEventType,
   RunStatus,
@@ -168,9 +171,13 @@ describe("what is refused", () => {
     expect(refused(job.bring(many))).toContain(
       'TOO_LARGE: attempt 2 of run "r", action 0 brings 1001 results',
     );
-    job.check({ done: true, results: many });
-    expect(items()).toEqual(["FAILED", "FAILED", "FAILED"]);
-    expect(partition.itemRecord("r", "load", 0)?.failure?.message).toContain("holds 1001 results");
+    // The last one does not fit: item 2 has no result, and is told why; the others are done.
+    job.check({ done: true, results: [good(0), good(1), ...many.slice(3), good(2)] });
+    expect(items().slice(0, 2)).toEqual(["SUCCEEDED", "SUCCEEDED"]);
+    expect(items()[2]).not.toBe("SUCCEEDED");
+    expect(partition.itemRecord("r", "load", 2)?.failure?.message).toContain(
+      "the check's report holds 1001 results; the first 1000 count",
+    );
   });
 
   test("reports that are not of what was asked for are failures that say so", () => {
@@ -182,6 +189,22 @@ describe("what is refused", () => {
     partition.control(retry("r"));
     job.submit("x".repeat(5_000));
     expect(partition.itemRecord("r", "load", 0)?.failure?.message).toContain("at most 4096 bytes");
+  });
+
+  test.each([
+    ["of another encoding", Encoding.BYTES, "the job's handle is not JSON"],
+    ["that is no UTF-8", Encoding.UNSPECIFIED, "it is not usable JSON: it is not UTF-8"],
+  ])("a handle %s is a failure that says so, and stops nothing", (_, encoding, why) => {
+    const value = init(PayloadSchema, {
+      body: { case: "inline", value: Uint8Array.of(0x22, 0xff, 0x22) },
+      encoding,
+    });
+    job.report({
+      case: "batch",
+      value: init(BatchReportSchema, { step: { case: "submitted", value } }),
+    });
+    expect(partition.itemRecord("r", "load", 0)?.failure?.message).toContain(why);
+    expect(status()).toBe("FAILED");
   });
 
   test("inline reports of a job's items", () => {

@@ -10,6 +10,7 @@ import {
   type BatchReport,
   type BatchResult,
   BatchPhase,
+  Encoding,
   type Failure,
   FailureMode,
   ItemStatus,
@@ -27,7 +28,7 @@ import { BATCH_HANDLE_BYTES_MAX, BATCH_PROGRESS_CHARS_MAX, BATCH_RESULTS_A_COMMA
 import { isTerminal } from "../status.js";
 import { cutText } from "../text.js";
 import { endAction } from "./actions.js";
-import { type Actor, addEvent, makeFailure, stateOf } from "./actor.js";
+import { type Actor, addEvent, makeFailure, payloadProblem, stateOf } from "./actor.js";
 import { failedText } from "./attempt.js";
 import { batchOf, close, handleText, jobOver, jobText, leaveJob, submitted, waitForCheck } from "./batch.js";
 import { backOff, pauseAfter } from "./failed-attempt.js";
@@ -97,17 +98,17 @@ function reportProblem(
   }
   if (step.case !== "checked" || !isCheck)
     return bug(actor, by, `the worker's report is not of a ${isCheck ? "check" : "submit"}`);
-  if (step.value.results.length > BATCH_RESULTS_A_COMMAND_MAX)
-    return bug(
-      actor,
-      by,
-      `the check's report holds ${step.value.results.length} results; at most ${BATCH_RESULTS_A_COMMAND_MAX} fit: send the others before it`,
-    );
   return undefined;
 }
 
-function handleProblem({ body }: Payload): string | undefined {
-  if (body.case === "inline" && body.value.length <= BATCH_HANDLE_BYTES_MAX) return undefined;
+function handleProblem(handle: Payload): string | undefined {
+  const { body, encoding } = handle;
+  if (encoding !== Encoding.UNSPECIFIED)
+    return "the job's handle is not JSON: what submit gives back must be, since people are shown it";
+  if (body.case === "inline" && body.value.length <= BATCH_HANDLE_BYTES_MAX) {
+    const problem = payloadProblem(handle);
+    return problem === undefined ? undefined : `the job's handle can't be kept: ${problem.message}`;
+  }
   const size = body.case === "inline" ? `${body.value.length} bytes` : "not inline";
   return `the job's handle is ${size}: what submit gives back must be JSON of at most ${BATCH_HANDLE_BYTES_MAX} bytes`;
 }
@@ -168,6 +169,7 @@ function answered(actor: Actor, action: ActionPlan, worker: string, check: Batch
   batch.tries = 0;
   batch.checkedAtNs = actor.ctx.atNs;
   if (check.progress !== "") batch.progress = cutText(check.progress, BATCH_PROGRESS_CHARS_MAX);
+  if (check.unusable !== "") batch.unusable = cutText(check.unusable, BATCH_PROGRESS_CHARS_MAX);
   batch.done = check.done;
   jobAnswered(actor, action);
   if (state.items === undefined) {
@@ -175,7 +177,13 @@ function answered(actor: Actor, action: ActionPlan, worker: string, check: Batch
     else waitForCheck(actor, action);
     return;
   }
-  applyResults(actor, action, worker, check.results);
+  const { results } = check;
+  if (results.length <= BATCH_RESULTS_A_COMMAND_MAX) applyResults(actor, action, worker, results);
+  else {
+    // What fits counts; nobody's work is undone for what stands beside it.
+    batch.unusable = `the check's report holds ${results.length} results; the first ${BATCH_RESULTS_A_COMMAND_MAX} count: send the others before it`;
+    applyResults(actor, action, worker, results.slice(0, BATCH_RESULTS_A_COMMAND_MAX));
+  }
   if (isTerminal(state.status)) return;
   const missing = state.items.counts?.running ?? 0;
   if (!check.done && missing > 0) {
@@ -186,7 +194,7 @@ function answered(actor: Actor, action: ActionPlan, worker: string, check: Batch
     jobOver(actor, action);
     return;
   }
-  const message = `batch job ${handleText(batch.handle)} ended without a result for this item`;
+  const message = `batch job ${handleText(batch.handle)} ended without a result for this item${batch.unusable === "" ? "" : ` (${batch.unusable})`}`;
   const lost = { mode: FailureMode.PARTIAL_TOOL_FAILURES, message, rawClass: "NoResult" };
   const failure = jobFailure(actor, worker, check) ?? stamped(actor, worker, lost);
   noteResult(actor, action, { case: "failure", value: failure });
@@ -205,9 +213,15 @@ function endJob(actor: Actor, action: ActionPlan, worker: string, check: BatchCh
   const { ctx } = actor;
   const state = stateOf(actor, action);
   const { jobs } = batchOf(actor, action);
-  const { error, success } = check;
+  const { error, success, unusable } = check;
   let outcome: Outcome = { case: "success", value: success ?? init(TaskSuccessSchema) };
   if (error !== undefined) outcome = { case: "failure", value: error };
+  // It has no items that results could be of: whoever gave some meant another answer.
+  else if (unusable !== "")
+    outcome = {
+      case: "failure",
+      value: bug(actor, { worker, attempt: state.attempt, startedAtNs: 0n }, unusable),
+    };
   const counted = checkedOutcome(ctx, outcome, { worker, attempt: state.attempt }, false);
   noteResult(actor, action, counted);
   leaveJob(actor, action);

@@ -115,6 +115,7 @@ export function submitting(actor: Actor, action: ActionPlan): void {
   batch.checks = 0;
   batch.tries = 0;
   batch.ignored = 0;
+  batch.unusable = "";
   batch.progress = "";
   batch.done = false;
   batch.countedAtNs = 0n;
@@ -248,14 +249,14 @@ export function leaveJob(actor: Actor, action: ActionPlan, why?: string): void {
 /** No more of the job is waited for. */
 function addJobEnded(actor: Actor, action: ActionPlan, handle: Payload | undefined): void {
   const state = stateOf(actor, action);
-  const { size, ignored, done } = batchOf(actor, action);
+  const { size, ignored, done, unusable } = batchOf(actor, action);
   const { counts } = state.items ?? {};
   const far = counts === undefined ? "" : `: ${size - counts.running} of ${size} items have a result`;
   addEvent(actor, RunEventType.BATCH_ENDED, {
     action: action.index,
     attempt: state.attempt,
     actionStatus: state.status,
-    detail: `batch job ${handleText(handle)} is ${done ? "done" : "left"}${far}${ignored === 0 ? "" : `; ${ignored} results changed nothing`}`,
+    detail: `batch job ${handleText(handle)} is ${done ? "done" : "left"}${far}${ignored === 0 ? "" : `; ${ignored} results changed nothing`}${unusable === "" ? "" : `; ${unusable}`}`,
     items: counts,
   });
 }

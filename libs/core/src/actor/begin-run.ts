@@ -6,6 +6,7 @@ import {
   ActionStatus,
   RejectCode,
   type Requester,
+  type Restart,
   RunRecordSchema,
   RunStatus,
   type StartRun,
@@ -24,6 +25,7 @@ import { traceparentOf } from "../trace.js";
 import { prunedText } from "../views/absent.js";
 import { type Actor, keepPayload, payloadProblem, saveActor } from "./actor.js";
 import { advance } from "./advance.js";
+import { takePlace } from "./restart.js";
 import { fileRun } from "./run-end.js";
 
 export interface Refusal {
@@ -44,13 +46,15 @@ export interface Beginning {
   /** Who is told of its end. */
   readonly waiter?: Waiter | undefined;
   readonly requester?: Requester | undefined;
+  /** The run that it takes the place of. */
+  readonly restarts?: Restart | undefined;
 }
 
 /** Begins a run that is not there yet, and whose names are right. Says why where it can't; then nothing has changed. */
 export function beginRun(
   ctx: FoldContext,
   start: StartRun,
-  { startId = "", waiter, requester }: Beginning,
+  { startId = "", waiter, requester, restarts }: Beginning,
 ): Actor | Refusal {
   const { runId, workflow } = start;
   const pruned = prunedText(ctx.view, ctx.applied, runId);
@@ -93,6 +97,7 @@ export function beginRun(
     requester,
   });
   const actor: Actor = { ctx, runId, run, plan };
+  if (restarts !== undefined) takePlace(actor, restarts);
   fileRun(actor);
   if (start.startAtNs > ctx.atNs)
     ctx.setTimer(start.startAtNs, init(TimerRecordSchema, { kind: TimerKind.START, runId }));

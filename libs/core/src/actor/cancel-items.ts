@@ -1,16 +1,17 @@
 /** Ends the items of an action that have not ended, all of them or those that no worker has. */
-import { ItemStatus, type Source, type TaskRef, TaskRefSchema } from "@holdfast/proto";
+import { ItemStatus, Source, type TaskRef, TaskRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { tellBreaker } from "../breaker/gate.js";
 import { dropLanes } from "../breaker/lanes.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { ITEM_OPEN_STATUSES } from "../status.js";
-import { type Actor, makeDetail, stateOf } from "./actor.js";
+import { type Actor, cancelText, makeDetail, stateOf } from "./actor.js";
 import { eachItem, endAttempt, itemsOf, recordOf, setStatus, STATUS_MASK } from "./items.js";
+import { failItemAgain, hadFailed } from "./failed-again.js";
 import { recoveringText } from "./recovery.js";
 
 /**
- * Every item that is still open becomes CANCELLED; workers are told to stop what they run of them. An attempt that was
+ * Every item that is still open becomes CANCELLED, or FAILED again where it had failed before a retry; workers are told to stop what they run of them. An attempt that was
  * under way stays counted, so that its late report can't be taken for a later attempt's.
  */
 export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string, source: Source): void {
@@ -21,6 +22,7 @@ export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string
   eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
     const status: ItemStatus = byte & STATUS_MASK;
     if (!ITEM_OPEN_STATUSES.has(status)) return;
+    const wasFailed = hadFailed(actor, action, item, byte);
     if (status === ItemStatus.RUNNING) {
       // No worker has the items of a job.
       if (action.batch === undefined) {
@@ -31,9 +33,10 @@ export function cancelOpenItems(actor: Actor, action: ActionPlan, reason: string
       }
       const tail = recoveringText(recordOf(actor, action, item)?.recover);
       const own = tail === "" ? detail : makeDetail(detail.text + tail, source, actor.ctx.atNs);
-      endAttempt(actor, action, item, { endedAtNs: actor.ctx.atNs, detail: own });
+      if (!wasFailed) endAttempt(actor, action, item, { endedAtNs: actor.ctx.atNs, detail: own });
     }
-    setStatus(actor, action, item, ItemStatus.CANCELLED);
+    if (wasFailed) failItemAgain(actor, action, item, detail);
+    else setStatus(actor, action, item, ItemStatus.CANCELLED);
   });
   if (running.length > 0) actor.ctx.emit({ kind: "cancel-tasks", tasks: running, reason, graceMs: 0 });
 }
@@ -45,8 +48,9 @@ export function cancelIdleItems(actor: Actor, action: ActionPlan): void {
   dropLanes(actor, action);
   eachItem(actor.ctx.view, actor.runId, action.index, bound, (item, byte) => {
     const status: ItemStatus = byte & STATUS_MASK;
-    if (status === ItemStatus.PENDING || status === ItemStatus.RETRYING)
-      setStatus(actor, action, item, ItemStatus.CANCELLED);
+    if (status !== ItemStatus.PENDING && status !== ItemStatus.RETRYING) return;
+    if (!hadFailed(actor, action, item, byte)) setStatus(actor, action, item, ItemStatus.CANCELLED);
+    else failItemAgain(actor, action, item, { text: cancelText(actor), source: Source.OPERATOR });
   });
 }
 

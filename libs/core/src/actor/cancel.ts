@@ -1,7 +1,8 @@
 /**
  * Cancelling a run: nothing of it begins any more, and attempts under way have a grace in which they may still end well.
  *
- * 1. What has not begun, waits or backs off is cancelled at once; what had succeeded stays (I4).
+ * 1. What has not begun, waits or backs off is cancelled at once; what had succeeded stays (I4). Of a retry, what had failed is FAILED
+ *    again, and so is the run: it can be retried as before (failed-again.ts).
  * 2. Within the grace a success counts; any other end of an attempt is the end of what it was for.
  * 3. The grace ends by timer, whatever workers do; a later cancel can shorten it, never lengthen it.
  */
@@ -21,10 +22,10 @@ import type { ActionPlan } from "../definition/plan.js";
 import { WHO_CHARS_MAX } from "../limits.js";
 import { isRunTerminal } from "../status.js";
 import { cutText, timeText } from "../text.js";
-import { type Actor, addEvent, isCancelling, makeDetail, stateOf } from "./actor.js";
+import { type Actor, actionAt, addEvent, isCancelling, makeDetail, stateOf } from "./actor.js";
 import { cancelIdleItems, runningItems } from "./cancel-items.js";
 import { endGuardrails } from "./guardrails.js";
-import { endRun } from "./run-end.js";
+import { callOffRecovery, endRun } from "./run-end.js";
 import { cancelAction } from "./stop.js";
 import { undoProgress } from "./undo.js";
 
@@ -42,9 +43,20 @@ export interface CancelWish {
 /** Why a run can't be cancelled; undefined: it can. */
 export function cancelRefusal(actor: Actor): string | undefined {
   const { run, runId } = actor;
+  if (run.recoverAtNs > 0n) return undefined;
   if (isRunTerminal(run.status)) return `run ${runId} has ended already: it is ${RunStatus[run.status]}`;
   if (run.undo === undefined) return undefined;
   return `run ${runId} has ended but for its compensation, which a cancel does not stop: ${undoProgress(actor)} undone; it ends by itself after the last`;
+}
+
+/** A run that has failed and is to be recovered by itself is not: it stays failed, and can be retried. */
+export function cancelRecovery(actor: Actor, { who, reason }: Pick<CancelWish, "who" | "reason">): void {
+  const { run, ctx } = actor;
+  const by = who === "" ? "" : ` by ${cutText(who, WHO_CHARS_MAX)}`;
+  const why = `its recovery was cancelled${by}: ${cutText(reason || "no reason given", REASON_CHARS_MAX)}`;
+  addEvent(actor, RunEventType.CANCEL_REQUESTED, { runStatus: run.status, detail: why });
+  run.detail = makeDetail(`${run.failure?.message ?? "failed"}; ${why}`, Source.OPERATOR, ctx.atNs);
+  callOffRecovery(actor, why);
 }
 
 /** The run must not have ended, and must not be undone. */
@@ -66,7 +78,8 @@ export function cancelActor(actor: Actor, { graceMs, ...asked }: CancelWish): vo
   run.pause = undefined;
   if (run.status === RunStatus.PAUSED) run.status = RunStatus.RUNNING;
   const underWay: TaskRef[] = [];
-  for (const action of plan.actions) {
+  for (const index of plan.order) {
+    const action = actionAt(actor, index);
     const refs = graceMs === 0 ? [] : runningOf(actor, action);
     if (refs.length === 0) cancelAction(actor, action, reason);
     else {
@@ -110,7 +123,7 @@ export function forceCancel(actor: Actor, generation: number): boolean {
   const { run, plan, ctx } = actor;
   if (!isCancelling(actor) || run.generation !== generation) return false;
   if (run.cancel === undefined || run.cancel.forceAtNs > ctx.atNs) return false;
-  for (const action of plan.actions) cancelAction(actor, action, run.cancel.reason);
+  for (const index of plan.order) cancelAction(actor, actionAt(actor, index), run.cancel.reason);
   endRun(actor);
   return true;
 }

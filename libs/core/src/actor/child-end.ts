@@ -3,7 +3,7 @@
  *
  * 1. The answer to the current attempt ends it, by the one resolver; the child's failure is the action's, its mode kept.
  * 2. A child that is retried by itself, and then completes, heals its parent: one that has ended and can be retried goes on with
- *    what is new. It never makes a parent worse, and a parent that was cancelled, completed, or may not go on for its guardrails, stays as it is.
+ *    what is new. It never makes a parent worse, and a parent that was cancelled (also in a retry), completed, or may not go on for its guardrails, stays as it is.
  */
 import {
   ActionStatus,
@@ -66,11 +66,14 @@ export function childEnded(actor: Actor, action: ActionPlan, attempt: number, to
   // In a pause before it asks again it takes what completed; a failure it knows already.
   const taken = waiting || (pausing && completed);
   if (taken) resolve(actor, action, told);
-  else if (isRunRetryable(actor.run.status) && completed && spentText(actor) === undefined)
-    heal(actor, action, told);
+  else if (isHealable(actor) && completed) heal(actor, action, told);
   if (exceeds || (taken && isTerminal(state.status))) advance(actor);
   return true;
 }
+
+/** Whether a run goes on by itself with news of a child; not where a person has just stopped its retry. */
+const isHealable = (actor: Actor): boolean =>
+  isRunRetryable(actor.run.status) && actor.run.cancel === undefined && spentText(actor) === undefined;
 
 /** A child in whose place there is another by now: it matters for what it spent alone. */
 function leftChildEnded(actor: Actor, action: ActionPlan, { runId, usage }: RunEnded): boolean {

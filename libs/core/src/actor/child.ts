@@ -201,6 +201,8 @@ export function leaveChild(state: ActionState): void {
 
 function isToBeRetried(actor: Actor, action: ActionPlan, child: ChildState): boolean {
   if (child.timedOut && !isRunCompleted(child.status)) return false;
+  // Whoever cancelled it wants none of it any more: the work is begun anew.
+  if (child.status === RunStatus.CANCELLED) return false;
   const hasNews = child.generation > child.taken;
   if (!isRunRetryable(child.status) && !hasNews) return false;
   const source = sourceOf(actor, action);

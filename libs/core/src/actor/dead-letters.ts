@@ -76,6 +76,18 @@ export function addItemLetters(
   for (const item of items) putLetter(actor, action, item, recordOf(item));
 }
 
+/** What is set off leaves the set, and comes back where its retry is cancelled. `item` -1: the run as a whole. */
+export function rememberLetter(run: RunRecord, action: number, item: number): void {
+  run.lettersOut ??= init(DeadLettersSchema, { items: [] });
+  if (item < 0) {
+    run.lettersOut.runAtNs = run.deadLetters?.runAtNs ?? 0n;
+    return;
+  }
+  const group = run.lettersOut.items.find((out) => out.action === action);
+  if (group === undefined) run.lettersOut.items.push(init(DeadItemsSchema, { action, items: [item] }));
+  else group.items.push(item);
+}
+
 /** Takes the run as a whole out; items that were moved by themselves stay. */
 export function takeOutRun(actor: Actor): void {
   const { deadLetters } = actor.run;

@@ -55,7 +55,7 @@ export function fileEnded(view: View, runId: string, run: RunRecord): void {
 
 const MANY_RECORDS = init(ExpiryRecordSchema);
 
-/** Only of what is completed, which never changes any more. */
+/** Only of what is completed, which changes no more but by being restarted: then it is filed anew. */
 function expiryRow(view: View, run: RunRecord): ExpiryRecord {
   if (run.status !== RunStatus.COMPLETED || !isAlone(run)) return MANY_RECORDS;
   const { effect, createdAtNs } = run;

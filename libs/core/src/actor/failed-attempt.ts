@@ -4,10 +4,12 @@
  */
 import { ActionStatus, type Failure, FailureMode, RunEventType } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
-import { nextAttemptInMs } from "../policy/retry.js";
+import { isRejection } from "../failure/rejection.js";
+import { askedPauseMs, nextAttemptInMs } from "../policy/retry.js";
 import { endAction, endCancelled } from "./actions.js";
 import { type Actor, addEvent, isCancelling, makeDetail, stateOf } from "./actor.js";
 import { failedText, retryAt } from "./attempt.js";
+import { show } from "./shown.js";
 import { failedRecovery, isRecoverable, recoverAction, recoveringText } from "./recovery.js";
 
 /** Milliseconds to the next attempt, or undefined where this failure is final. `item`: -1 where it is not one. */
@@ -18,10 +20,12 @@ export function pauseAfter(
   attempts: number,
   item: number,
 ): number | undefined {
+  // What a person has rejected, in a child run, is not asked of them again.
+  if (isRejection(failure)) return undefined;
   return nextAttemptInMs(action.retry, {
     mode: failure.mode,
     attempts,
-    retryAfterMs: failure.retryAfterMs,
+    pauseMs: askedPauseMs(failure),
     key: `${actor.runId}/${action.index}/${item}`,
   });
 }
@@ -41,6 +45,7 @@ export function attemptFailed(actor: Actor, action: ActionPlan, failure: Failure
     endAction(actor, action, ActionStatus.FAILED, both);
     return;
   }
+  show(actor, action, failure);
   const made = attempts ?? state.attempt - state.attemptBase;
   const pauseMs = pauseAfter(actor, action, failure, made, -1);
   if (pauseMs !== undefined) {

@@ -61,7 +61,7 @@ export function refuseItem(
     return;
   }
   const detail = makeDetail(failure.message, Source.BREAKER, atNs);
-  endAttempt(actor, action, item, { attempt, endedAtNs: atNs, detail });
+  endAttempt(actor, action, item, { attempt, endedAtNs: atNs, detail, before: undefined });
   setStatus(actor, action, item, ItemStatus.SKIPPED);
 }
 

@@ -6,6 +6,7 @@
  */
 import {
   CountsRecordSchema,
+  EndedBeforeSchema,
   type ItemChunkRecord,
   ItemChunkRecordSchema,
   Effect,
@@ -29,7 +30,7 @@ import { hasMoved } from "./due-since.js";
 import { expectStart } from "./start-deadline.js";
 import { type Actor, isCancelling, stateOf } from "./actor.js";
 import { beginJob } from "./batch.js";
-import { takeOutItem, takeOutItemsOf } from "./dead-letters.js";
+import { itemLetterAt, rememberLetter, takeOutItem, takeOutItemsOf } from "./dead-letters.js";
 import { mayGo } from "./held-items.js";
 import { releaseByKey } from "./keyed-items.js";
 import { uncountFailedItems } from "./signatures.js";
@@ -39,6 +40,8 @@ export const HAS_RECORD = 0x80;
 export const TERMINAL_MODE = 0x40;
 /** PENDING, and held by the breaker of its own key. */
 export const HELD = 0x20;
+/** PENDING, and set off by a retry: its record still tells what it had failed with. */
+export const AGAIN = 0x10;
 
 export type CountName = "pending" | "running" | "retrying" | "succeeded" | "failed" | "skipped" | "cancelled";
 
@@ -99,13 +102,13 @@ export function flagHeld(actor: Actor, action: ActionPlan, item: number): void {
   actor.ctx.view.put(key, chunk);
 }
 
-/** Moves an item from one disposition to another, and the counts with it. */
+/** Moves an item from one disposition to another, and the counts with it. `flag`: TERMINAL_MODE of one that failed so, AGAIN. */
 export function setStatus(
   actor: Actor,
   action: ActionPlan,
   item: number,
   status: ItemStatus,
-  terminalMode = false,
+  flag = 0,
 ): void {
   const key = chunkKey(actor.runId, action.index, chunkOf(item));
   const chunk = actor.ctx.view.get(key) as ItemChunkRecord;
@@ -117,10 +120,13 @@ export function setStatus(
   counts[COUNT_OF[status] as CountName] += 1;
   countForWorkflow(actor, before, -1n);
   countForWorkflow(actor, status, 1n);
-  chunk.statuses[at] = (byte & HAS_RECORD) | status | (terminalMode ? TERMINAL_MODE : 0);
+  chunk.statuses[at] = (byte & HAS_RECORD) | status | flag;
   actor.ctx.view.put(key, chunk);
-  if (before === ItemStatus.FAILED && actor.run.deadLetters !== undefined)
+  if (before === ItemStatus.FAILED && actor.run.deadLetters !== undefined) {
+    if (itemLetterAt(actor.run, action.index, item) !== undefined)
+      rememberLetter(actor.run, action.index, item);
     takeOutItem(actor, action.index, item);
+  }
 }
 
 /** The workflow's counts say how many items succeeded and failed, over all its runs. */
@@ -224,9 +230,12 @@ export function nextPending(actor: Actor, action: ActionPlan, items: ItemsState)
     const statuses = chunkAt(actor, action, chunk)?.statuses;
     if (statuses !== undefined) {
       const at = items.cursor - first;
-      const fresh = statuses.indexOf(ItemStatus.PENDING, at);
-      const again = statuses.indexOf(ItemStatus.PENDING | HAS_RECORD, at);
-      const found = fresh < 0 ? again : again < 0 ? fresh : Math.min(fresh, again);
+      let found = lower(
+        statuses.indexOf(ItemStatus.PENDING, at),
+        statuses.indexOf(ItemStatus.PENDING | HAS_RECORD, at),
+      );
+      if (actor.run.generation > 1)
+        found = lower(found, statuses.indexOf(ItemStatus.PENDING | HAS_RECORD | AGAIN, at));
       if (found >= 0) {
         items.cursor = first + found;
         return items.cursor;
@@ -236,6 +245,9 @@ export function nextPending(actor: Actor, action: ActionPlan, items: ItemsState)
   }
   return undefined;
 }
+
+/** The lower one of two places; below 0: there is no such. */
+const lower = (a: number, b: number): number => (a < 0 ? b : b < 0 ? a : Math.min(a, b));
 
 /** Lets PENDING items out to workers as long as the window has room, or into the next job of an external batch action. */
 export function releaseItems(actor: Actor, action: ActionPlan): void {
@@ -282,6 +294,10 @@ export function takeItem(actor: Actor, action: ActionPlan, item: number): TakenI
   const record = recordOf(actor, action, item);
   if (record !== undefined) {
     if (record.generation < stateOf(actor, action).stepsSince) record.steps = 0;
+    if ((byteOf(actor, action, item) & AGAIN) !== 0) {
+      const { failure, recover } = record;
+      record.before = init(EndedBeforeSchema, { failure, recover });
+    } else if (record.generation !== actor.run.generation) record.before = undefined;
     if (record.generation !== actor.run.generation) {
       record.generation = actor.run.generation;
       record.attemptBase = record.attempt;

@@ -30,7 +30,7 @@ import { recommendForRun } from "../recovery/recommend-run.js";
 import { deadLetterKey } from "../state/tables.js";
 import { isRunRetryable } from "../status.js";
 import { cutText, timeText } from "../text.js";
-import { type Actor, addEvent, makeDetail, stateOf } from "./actor.js";
+import { type Actor, actionAt, addEvent, isRetryCancelled, makeDetail, stateOf } from "./actor.js";
 import type { Refusal } from "./begin-run.js";
 import { addItemLetters, addRunLetter, countLetters, isDeadLetter, itemLetterAt } from "./dead-letters.js";
 import { refileExpiry } from "./expiry.js";
@@ -84,16 +84,36 @@ export function moveToDeadLetters(actor: Actor, wish: MoveWish): DeadLettersChan
 }
 
 /** Of a run that has just failed, and is not going to be recovered by itself: moves it where its workflow says so. */
-export function deadLetterByPolicy(actor: Actor): void {
-  const { run, plan, runId } = actor;
-  const { auto, maxAttempts, deadLetter } = plan.recovery;
-  if (!deadLetter || !isRunRetryable(run.status) || isDeadLetter(run)) return;
-  const reason = !auto
-    ? "it failed, and its workflow recovers nothing by itself"
-    : run.recoveryOff || run.recoveries >= maxAttempts
-      ? offText(maxAttempts, run.recoveryOff)
-      : `it can't be recovered by itself: ${recommendForRun(runId, plan, run).reason}`;
+export function deadLetterByPolicy(actor: Actor, why?: string): void {
+  const { run, plan } = actor;
+  if (!plan.recovery.deadLetter || !isRunRetryable(run.status) || isDeadLetter(run)) return;
+  const reason = why ?? policyReason(actor);
   moveRun(actor, { who: "", reason: cutText(reason, REASON_CHARS_MAX), byPolicy: true });
+}
+
+function policyReason({ run, plan, runId }: Actor): string {
+  const { auto, maxAttempts } = plan.recovery;
+  if (isRetryCancelled(run)) return "its retry was cancelled";
+  if (!auto) return "it failed, and its workflow recovers nothing by itself";
+  if (run.recoveryOff || run.recoveries >= maxAttempts) return offText(maxAttempts, run.recoveryOff);
+  return `it can't be recovered by itself: ${recommendForRun(runId, plan, run).reason}`;
+}
+
+/** What was in the set before a retry that was cancelled, and is failed again, goes back there. Of a run that has just ended. */
+export function putLettersBack(actor: Actor): void {
+  const { run } = actor;
+  const out = run.lettersOut;
+  if (out === undefined) return;
+  run.lettersOut = undefined;
+  if (!isRetryCancelled(run)) return;
+  const why = `its retry was cancelled: ${run.cancel?.reason || "no reason given"}`;
+  const said = { who: run.cancel?.who ?? "", reason: cutText(why, REASON_CHARS_MAX), byPolicy: false };
+  if (out.runAtNs > 0n) moveRun(actor, said);
+  for (const { action: index, items } of out.items) {
+    const action = actionAt(actor, index);
+    const failed = items.filter((item) => statusOf(actor, action, item) === ItemStatus.FAILED);
+    if (failed.length > 0) moveItems(actor, action, failed, said);
+  }
 }
 
 /** By whom and why, as people read it. */

@@ -23,7 +23,8 @@ export const offText = (maxAttempts: number, off: boolean): string =>
 export function planRecovery(actor: Actor): string | undefined {
   const { ctx, run, plan, runId } = actor;
   const { auto, maxAttempts, backoff } = plan.recovery;
-  if (!auto || run.recoveryOff || !isRunRetryable(run.status)) return undefined;
+  // A person who cancelled it has not had it set off again.
+  if (!auto || run.recoveryOff || run.cancel !== undefined || !isRunRetryable(run.status)) return undefined;
   const recommendation = recommendForRun(runId, plan, run);
   if (!recommendation.recoverable || run.recoveries >= maxAttempts) return undefined;
   if (refusal(actor, recommendation.strategy, false) !== undefined) return undefined;

@@ -101,7 +101,8 @@ describe("a recovery of an action", () => {
       mode: FailureMode.VALIDATION,
       message: "no such row; recovery failed: cache away",
     });
-    expect(detail?.text).toBe("VALIDATION: no such row; recovery failed: cache away");
+    // The worker bound no message: the fold does.
+    expect(detail?.text).toBe("VALIDATION: could not load; recovery failed: cache away");
     expect(recover).toMatchObject({
       original: { mode: FailureMode.VALIDATION, message: "no such row" },
       failed: { mode: FailureMode.NETWORK, message: "cache away" },

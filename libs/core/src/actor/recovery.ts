@@ -71,6 +71,7 @@ export function failedRecovery(actor: Actor, recover: RecoverState, failed: Fail
       message: both(original.message, failed.message),
       shown: original.shown === "" ? "" : both(original.shown, failed.shown || failed.message),
       retryAfterMs: 0,
+      retryPauseMs: 0n,
     },
     { atNs: actor.ctx.atNs, source: source || Source.ENGINE, worker, attempt: failed.attempt },
   );

@@ -8,7 +8,7 @@ import { type ItemRecord, ItemStatus } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
 import { traitsOf } from "../failure/modes.js";
 import type { Actor } from "./actor.js";
-import { eachItem, itemsOf, recordOf, setStatus, STATUS_MASK, TERMINAL_MODE } from "./items.js";
+import { AGAIN, eachItem, itemsOf, recordOf, setStatus, STATUS_MASK, TERMINAL_MODE } from "./items.js";
 import { uncountFailedItem, uncountFailedItems } from "./signatures.js";
 
 /** Failed and cancelled items; those whose mode is terminal only where forced. How many. */
@@ -34,7 +34,7 @@ export function reopenNamedItems(actor: Actor, action: ActionPlan, named: readon
     const entry = items.modes.find(({ mode }) => mode === failure.mode);
     if (entry !== undefined) entry.count -= 1;
     uncountFailedItem(actor, action, failure);
-    setStatus(actor, action, item, ItemStatus.PENDING);
+    setStatus(actor, action, item, ItemStatus.PENDING, AGAIN);
     if (item < items.cursor) items.cursor = item;
   }
   items.modes = items.modes.filter(({ count }) => count > 0);
@@ -52,7 +52,8 @@ function reopenWhere(actor: Actor, action: ActionPlan, wanted: (byte: number) =>
   let reopened = 0;
   eachItem(actor.ctx.view, actor.runId, action.index, items.bound, (item, byte) => {
     if (!wanted(byte)) return;
-    setStatus(actor, action, item, ItemStatus.PENDING);
+    const wasFailed = (byte & STATUS_MASK) === ItemStatus.FAILED;
+    setStatus(actor, action, item, ItemStatus.PENDING, wasFailed ? AGAIN : 0);
     if (item < items.cursor) items.cursor = item;
     reopened += 1;
   });

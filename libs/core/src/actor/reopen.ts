@@ -25,6 +25,7 @@ import { isRunRetryable } from "../status.js";
 import { type Actor, actionAt, addEvent, stateOf } from "./actor.js";
 import { advance } from "./advance.js";
 import { leaveChild, planChildRetry } from "./child.js";
+import { openAgain } from "./failed-again.js";
 import { beginGuardrails, spentText } from "./guardrails.js";
 import { dropItems } from "./items.js";
 import { reopenItems } from "./reopen-items.js";
@@ -124,12 +125,12 @@ function reopenAction(
     // One that failed without a failed item was stopped by a guardrail, perhaps before it began.
     const stopped = status === ActionStatus.FAILED && state.items.counts?.failed === 0;
     items = reopenItems(actor, action, force);
-    // An action whose items could not even be loaded has none to open, nor may one that was skipped.
-    if (items === 0 && state.items.loaded && !skipped && !stopped) return undefined;
+    // An action whose items could not even be loaded has none to open, nor may one that was skipped, or cancelled before it began anew.
+    const isLeft = items > 0 || skipped || stopped || status === ActionStatus.CANCELLED;
+    if (!isLeft && state.items.loaded) return undefined;
   } else if (!skipped && state.failure !== undefined && traitsOf(state.failure.mode).terminal && !force)
     return undefined;
-  state.status = ActionStatus.PENDING;
-  state.endedAtNs = 0n;
+  openAgain(actor, action);
   return { items, failed: !skipped };
 }
 
@@ -139,8 +140,7 @@ function reopenAfter(actor: Actor, action: ActionPlan, why: string): void {
     const dependant = actionAt(actor, index);
     const state = stateOf(actor, dependant);
     if (state.status === ActionStatus.COMPLETED) {
-      state.status = ActionStatus.PENDING;
-      state.endedAtNs = 0n;
+      openAgain(actor, dependant);
       addEvent(actor, RunEventType.ACTION_REOPENED, {
         action: index,
         detail: `${action.name} ${why}`,
@@ -154,10 +154,9 @@ function reopenAfter(actor: Actor, action: ActionPlan, why: string): void {
 function beginAllOver(actor: Actor, action: ActionPlan): number {
   const state = stateOf(actor, action);
   const items = state.items?.counts?.total ?? 0;
+  openAgain(actor, action);
   if (state.items !== undefined) dropItems(actor, action);
-  state.status = ActionStatus.PENDING;
   state.startedAtNs = 0n;
-  state.endedAtNs = 0n;
   state.output = undefined;
   state.effect = Effect.UNSPECIFIED;
   state.steps = 0;
@@ -196,6 +195,8 @@ export function refusal(actor: Actor, strategy: RecoveryStrategy, force: boolean
     if (!beyondHelp && modes.some((mode) => !traitsOf(mode).terminal)) return undefined;
     for (const mode of modes) if (traitsOf(mode).terminal) terminal.add(modeName(mode));
   }
+  // Nothing of it is failed: what was cancelled is to be done.
+  if (terminal.size === 0) return undefined;
   const names = [...terminal].join(", ");
   return {
     code: RejectCode.TERMINAL_MODE,

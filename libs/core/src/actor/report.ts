@@ -32,8 +32,17 @@ import {
   stateOf,
 } from "./actor.js";
 import { failedText, retryAt } from "./attempt.js";
+import { failItemAgain } from "./failed-again.js";
 import { attemptFailed, lastAttemptText, pauseAfter } from "./failed-attempt.js";
-import { emitDispatch, endAttempt, itemsOf, recordOf, releaseItems, setStatus } from "./items.js";
+import {
+  emitDispatch,
+  endAttempt,
+  itemsOf,
+  recordOf,
+  releaseItems,
+  setStatus,
+  TERMINAL_MODE,
+} from "./items.js";
 import {
   failedRecovery,
   isRecoverable,
@@ -43,10 +52,11 @@ import {
   successText,
 } from "./recovery.js";
 import { hasMoved } from "./due-since.js";
+import { show } from "./shown.js";
 import { countFailedItem } from "./signatures.js";
 
-/** Without a batch report, which ends no attempt by itself. */
-export type Outcome = Exclude<TaskReport["outcome"], { case: "batch" }>;
+/** Without what ends no attempt by itself: a batch report, and what is given back. */
+export type Outcome = Exclude<TaskReport["outcome"], { case: "batch" | "returned" }>;
 
 /** Who reports of which attempt. */
 export interface Reporter {
@@ -130,7 +140,7 @@ export function reportItem(
   const items = itemsOf(actor, action);
   hasMoved(actor, action);
   const recover = recordOf(actor, action, item)?.recover;
-  const common = { startedAtNs: by.startedAtNs, endedAtNs: ctx.atNs, worker: by.worker };
+  const common = { startedAtNs: by.startedAtNs, endedAtNs: ctx.atNs, worker: by.worker, before: undefined };
   if (outcome.case === "success") {
     const { output, reason, detail } = outcome.value;
     const effect = effectOf(outcome.value);
@@ -173,10 +183,15 @@ export function failItem(
   final = false,
 ): void {
   if (isCancelling(actor)) {
-    const { recover } = recordOf(actor, action, item) ?? {};
+    const { recover, before } = recordOf(actor, action, item) ?? {};
     const text = cancelText(actor) + recoveringText(recover) + lastAttemptText(failure);
-    const detail = makeDetail(text, Source.OPERATOR, actor.ctx.atNs);
     const { startedAtNs, worker } = by;
+    if (before !== undefined) {
+      endAttempt(actor, action, item, { startedAtNs, worker });
+      failItemAgain(actor, action, item, { text, source: Source.OPERATOR });
+      return;
+    }
+    const detail = makeDetail(text, Source.OPERATOR, actor.ctx.atNs);
     endAttempt(actor, action, item, { startedAtNs, endedAtNs: actor.ctx.atNs, worker, detail });
     setStatus(actor, action, item, ItemStatus.CANCELLED);
     return;
@@ -187,6 +202,7 @@ export function failItem(
     itemFailed(actor, action, item, failedRecovery(actor, before.recover, failure), ended);
     return;
   }
+  show(actor, action, failure, item);
   const attempts = by.attempt - (before?.attemptBase ?? 0);
   const pauseMs = final ? undefined : pauseAfter(actor, action, failure, attempts, item);
   if (pauseMs !== undefined) {
@@ -222,8 +238,8 @@ function recoverItem(
 /** No attempt of the item is left. */
 function itemFailed(actor: Actor, action: ActionPlan, item: number, failure: Failure, ended: Ended): void {
   const detail = makeDetail(failedText(failure), failure.source, actor.ctx.atNs);
-  endAttempt(actor, action, item, { ...ended, failure, retryAtNs: 0n, detail });
-  setStatus(actor, action, item, ItemStatus.FAILED, traitsOf(failure.mode).terminal);
+  endAttempt(actor, action, item, { ...ended, failure, retryAtNs: 0n, detail, before: undefined });
+  setStatus(actor, action, item, ItemStatus.FAILED, traitsOf(failure.mode).terminal ? TERMINAL_MODE : 0);
   addMode(itemsOf(actor, action).modes, failure.mode, 1);
   countFailedItem(actor, action, failure);
 }

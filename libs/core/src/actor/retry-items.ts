@@ -16,6 +16,7 @@ import { type Actor, actionAt, stateOf } from "./actor.js";
 import { advance, blockedBy } from "./advance.js";
 import type { Refusal } from "./begin-run.js";
 import { isDeadLetter, lettersOf } from "./dead-letters.js";
+import { openAgain } from "./failed-again.js";
 import { itemsOf, recordOf } from "./items.js";
 import { itemsText, namedItems, notFailedItem, notThereText } from "./move-to-dead-letters.js";
 import { beginGeneration, closedRefusal, type Reopened, reopenByHand, type ReopenOptions } from "./reopen.js";
@@ -62,12 +63,6 @@ function retryItems(actor: Actor, wish: RetryWish, named: readonly Named[]): Reo
   }
   advance(actor);
   return { items: reopened, actions: named.length };
-}
-
-function openAgain(actor: Actor, action: ActionPlan): void {
-  const state = stateOf(actor, action);
-  state.status = ActionStatus.PENDING;
-  state.endedAtNs = 0n;
 }
 
 /** What is set off, by action in their order; or why nothing is. */

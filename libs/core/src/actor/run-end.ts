@@ -20,20 +20,21 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { MESSAGE_LIMIT_CHARS } from "../failure/classify.js";
+import { isRejection, REJECTION } from "../failure/rejection.js";
 import { copyUsage } from "../policy/usage.js";
 import { undoneOf } from "../recovery/undone.js";
-import { resolveRunStatus, tallyOf } from "../resolve.js";
-import { isCompleted, isRunRetryable, RUN_RETRYABLE_STATUSES } from "../status.js";
+import { cancelledAs, itemTotals, resolveRunStatus, tallyOf } from "../resolve.js";
+import { isCompleted, isRunCompleted, isRunRetryable, RUN_RETRYABLE_STATUSES } from "../status.js";
 import { countsKey, statusKey } from "../state/tables.js";
 import { cutText } from "../text.js";
 import { addMode, modesText } from "./actions.js";
-import { type Actor, addEvent, makeDetail, makeFailure } from "./actor.js";
+import { type Actor, addEvent, cancelText, isRetryCancelled, makeDetail, makeFailure } from "./actor.js";
 import { failedText } from "./attempt.js";
-import { takeOutRun } from "./dead-letters.js";
+import { isDeadLetter, rememberLetter, takeOutRun } from "./dead-letters.js";
 import { fileExpiry, retryableUntilNs, unfileExpiry } from "./expiry.js";
 import { settleAttention, tellOperators } from "./attention.js";
 import { endGuardrails, exceededOf } from "./guardrails.js";
-import { deadLetterByPolicy } from "./move-to-dead-letters.js";
+import { deadLetterByPolicy, putLettersBack } from "./move-to-dead-letters.js";
 import { planRecovery } from "./recover.js";
 import { bulkRunEnded } from "../bulk/part.js";
 import { tellReopened, tellRequester } from "./requester.js";
@@ -104,14 +105,15 @@ export function endUndoneRun(actor: Actor): void {
 
 /**
  * A run has failed, and the recovery that was to come does not come: it has ended for good. Where something is to be undone, that
- * takes a generation of its own, since this one has ended.
+ * takes a generation of its own, since this one has ended. `why` it does not come, where nothing about the run itself says so.
  */
-export function callOffRecovery(actor: Actor): void {
+export function callOffRecovery(actor: Actor, why?: string): void {
   const { run } = actor;
   run.recoverAtNs = 0n;
   if (run.status !== RunStatus.FAILED || !hasUndos(actor)) {
     tellEnd(actor, endedOf(actor));
-    deadLetterByPolicy(actor);
+    putLettersBack(actor);
+    deadLetterByPolicy(actor, why);
     tellOperators(actor);
     return;
   }
@@ -128,16 +130,23 @@ function decideEnd(actor: Actor): string {
       status: run.actions[action.index]?.status ?? ActionStatus.PENDING,
       optional: action.definition.optional,
     })),
-    run.cancel !== undefined,
+    cancelledAs(run),
   );
   run.endedAtNs = ctx.atNs;
   run.effect = effectOfRun(run);
   run.failure = isRunRetryable(run.status) ? (exceededOf(actor) ?? failureOfRun(actor)) : undefined;
   const text =
     run.status === RunStatus.CANCELLED
-      ? `cancelled: ${run.cancel?.reason || "no reason given"}`
-      : (run.failure?.message ?? noEffectText(actor));
+      ? cancelText(actor)
+      : (run.failure?.message ?? noEffectText(actor)) + retryCancelledText(actor);
   return plan.undoOrder.length === 0 ? text : withUndone(actor, text);
+}
+
+/** That a retry was cancelled, and left the run failed; empty: none was. */
+function retryCancelledText({ run }: Actor): string {
+  if (!isRetryCancelled(run)) return "";
+  const by = run.cancel?.who === "" ? "" : ` by ${run.cancel?.who}`;
+  return `; its retry was cancelled${by}: ${run.cancel?.reason || "no reason given"}`;
 }
 
 /** Adds what was undone, and to the failure what could not be. */
@@ -168,7 +177,7 @@ function bookEnd(actor: Actor, text: string, recovery: string | undefined): void
   const tally = tallyOf(run.actions.map((action) => action.status));
   run.detail = makeDetail(
     recovery === undefined ? text : `${text}; ${recovery}`,
-    status === RunStatus.CANCELLED ? Source.OPERATOR : Source.ENGINE,
+    run.cancel !== undefined && !isRunCompleted(status) ? Source.OPERATOR : Source.ENGINE,
     ctx.atNs,
   );
   refile(actor, RunStatus.RUNNING, status);
@@ -178,10 +187,12 @@ function bookEnd(actor: Actor, text: string, recovery: string | undefined): void
     counts.ended += 1n;
     countEffect(counts, run);
   });
-  addEvent(actor, RunEventType.RUN_ENDED, { runStatus: status, detail: text });
+  const items = itemTotals(run);
+  addEvent(actor, RunEventType.RUN_ENDED, { runStatus: status, detail: text, tally, items });
   if (recovery !== undefined) return;
   tellEnd(actor, endedOf(actor, tally));
   tellOperators(actor);
+  putLettersBack(actor);
   deadLetterByPolicy(actor);
 }
 
@@ -233,9 +244,13 @@ export function reopenRun(actor: Actor): void {
   refile(actor, from, RunStatus.RUNNING);
   unfileExpiry(actor);
   unfileSignatures(actor);
+  run.lettersOut = undefined;
+  if (isDeadLetter(run)) rememberLetter(run, -1, -1);
   takeOutRun(actor);
   run.discarded = undefined;
   settleAttention(actor.ctx, actor.runId, run);
+  run.retriedFrom = from;
+  run.unneeded = false;
   run.status = RunStatus.RUNNING;
   run.generation += 1;
   run.endedAtNs = 0n;
@@ -270,6 +285,16 @@ function noEffectText(actor: Actor): string {
   return "completed";
 }
 
+/** Of a run whose retry was cancelled, and which has no failure of its own left: what was to come after it is not done. */
+function makeCancelled(actor: Actor): Failure {
+  const { run, ctx } = actor;
+  const message = run.cancel === undefined ? "cancelled: no reason given" : cancelText(actor);
+  return makeFailure(
+    { mode: FailureMode.CANCELLED, message, rawClass: "Cancel" },
+    { atNs: run.cancel?.atNs ?? ctx.atNs, source: Source.OPERATOR },
+  );
+}
+
 /** The mode of the failed actions where they agree, else PARTIAL_STEP_FAILURES with a count for each. */
 function failureOfRun(actor: Actor): Failure {
   const modes: ModeCount[] = [];
@@ -284,10 +309,15 @@ function failureOfRun(actor: Actor): Failure {
     if (failure.modes.length > 0) for (const { mode, count } of failure.modes) addMode(modes, mode, count);
     else addMode(modes, failure.mode, 1);
   }
+  if (first === undefined) return makeCancelled(actor);
   const agreed = modes.length === 1 ? (modes[0]?.mode ?? 0) : FailureMode.PARTIAL_STEP_FAILURES;
   const message =
     names.length === 1
-      ? `${names[0]}: ${first?.shown || first?.message}`
+      ? `${names[0]}: ${first.shown || first.message}`
       : `${names.length} actions failed: ${names.join(", ")} (${modesText(modes)})`;
-  return makeFailure({ mode: agreed, message, modes }, { atNs: actor.ctx.atNs, source: Source.ENGINE });
+  const rejected = actor.run.actions.some(({ failure }) => isRejection(failure));
+  return makeFailure(
+    { mode: agreed, message, modes, rawClass: rejected ? REJECTION : "" },
+    { atNs: actor.ctx.atNs, source: Source.ENGINE },
+  );
 }

@@ -28,7 +28,10 @@ import { type Actor, stateOf } from "./actor.js";
 
 /** An item has failed for good. */
 export function countFailedItem(actor: Actor, action: ActionPlan, failure: Failure): void {
-  const signature = toldApart(actor.run, signatureOf(actor.run.workflow, action.name, failure));
+  const signature = toldApart(
+    actor.run,
+    signatureOf(actor.run.workflow, action.name, failure, [actor.runId]),
+  );
   const record = countFailure(actor.ctx.view, seen(actor, signature, failure));
   const entry = entryOf(actor.run, signature, action.index);
   // Counted by a record that has given way, all of its items are counted by the one that took its place.
@@ -36,6 +39,19 @@ export function countFailedItem(actor: Actor, action: ActionPlan, failure: Failu
   entry.items += 1;
   entry.number = record.number;
   actor.ctx.view.put(signatureKey(signature.id), record);
+}
+
+/** An item that was retried is failed again as it was before: one more is, and nothing has failed anew. */
+export function countItemAgain({ run, runId, ctx }: Actor, action: ActionPlan, failure: Failure): void {
+  const signature = toldApart(run, signatureOf(run.workflow, action.name, failure, [runId]));
+  const key = signatureKey(signature.id);
+  const record = ctx.view.get(key);
+  const entry = entryOf(run, signature, action.index);
+  entry.items += 1;
+  if (record === undefined) return;
+  record.items += entry.number === record.number ? 1n : BigInt(entry.items);
+  entry.number = record.number;
+  ctx.view.put(key, record);
 }
 
 /** Items of an action are FAILED no more: all of them, or those that failed in a mode that is not terminal. */
@@ -51,10 +67,12 @@ export function uncountFailedItems(actor: Actor, action: ActionPlan, terminalToo
 }
 
 /** One item is FAILED no more; `failure` is what it had failed with. */
-export function uncountFailedItem({ run, ctx }: Actor, action: ActionPlan, failure: Failure): void {
+export function uncountFailedItem({ run, runId, ctx }: Actor, action: ActionPlan, failure: Failure): void {
   const counted = (id: string): RunSignature | undefined =>
     run.signatures.find((entry) => entry.id === id && entry.items > 0);
   const entry =
+    counted(signatureOf(run.workflow, action.name, failure, [runId]).id) ??
+    // As builds counted it that left the run's id in.
     counted(signatureOf(run.workflow, action.name, failure).id) ??
     counted(otherSignature(run.workflow, action.name, failure.mode).id);
   // What failed before there were signatures was never counted.
@@ -87,10 +105,16 @@ export function fileSignatures(actor: Actor): void {
   }
 }
 
+/** The run's own id and its parent's: what the engine writes of a failure names them, and runs that begin with them. */
+export function runIdsOf({ run, runId }: Pick<Actor, "run" | "runId">): string[] {
+  const parent = run.requester?.of;
+  return parent?.case === "action" ? [runId, parent.value.runId] : [runId];
+}
+
 /** `isNew`: it failed in this generation, and has not been counted. */
 function addWhole(actor: Actor, name: string, index: number, failure: Failure, isNew: boolean): void {
   const { run, ctx } = actor;
-  const signature = toldApart(run, signatureOf(run.workflow, name, failure));
+  const signature = toldApart(run, signatureOf(run.workflow, name, failure, runIdsOf(actor)));
   const key = signatureKey(signature.id);
   if (isNew) {
     const record = countFailure(ctx.view, seen(actor, signature, failure));

@@ -2,7 +2,8 @@
  * Ends an action that has not ended, from outside: because the run was cancelled, or a guardrail stops it.
  *
  * 1. Items that had succeeded stay so; those that are open become CANCELLED. Workers are told to stop what they run.
- * 2. A guardrail fails what is open, also what would begin now; what comes after it is skipped, as after any failure.
+ * 2. What had failed before a retry is FAILED again, with the reason it had (failed-again.ts).
+ * 3. A guardrail fails what is open, also what would begin now; what comes after it is skipped, as after any failure.
  */
 import { ActionStatus, type Failure, ItemCountsSchema, Source, TaskRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -12,19 +13,30 @@ import { resolveActionStatus } from "../resolve.js";
 import { isTerminal } from "../status.js";
 import { endAction } from "./actions.js";
 import { type Actor, makeDetail, makeFailure, stateOf } from "./actor.js";
+import { blockedBy, skipAction } from "./advance.js";
 import { failedText } from "./attempt.js";
 import { leaveJob } from "./batch.js";
 import { cancelChild } from "./child.js";
 import { cancelOpenItems } from "./cancel-items.js";
+import { failActionAgain } from "./failed-again.js";
 import { recoveringText } from "./recovery.js";
 
 /** Ends an action because the run was cancelled. */
 export function cancelAction(actor: Actor, action: ActionPlan, reason: string): void {
   const state = stateOf(actor, action);
   if (isTerminal(state.status)) return;
+  if (state.status === ActionStatus.PENDING && state.before?.status === ActionStatus.SKIPPED) {
+    const blocked = blockedBy(actor, action);
+    if (blocked !== undefined) {
+      skipAction(actor, action, blocked);
+      return;
+    }
+  }
   const tail = underWay(actor, action, false);
   closeOpen(actor, action, reason, Source.OPERATOR);
-  state.detail = makeDetail(`cancelled: ${reason}${tail}`, Source.OPERATOR, actor.ctx.atNs);
+  const text = `cancelled: ${reason}${tail}`;
+  if (failActionAgain(actor, action, { text, source: Source.OPERATOR })) return;
+  state.detail = makeDetail(text, Source.OPERATOR, actor.ctx.atNs);
   endAction(actor, action, ActionStatus.CANCELLED, undefined, Source.OPERATOR);
 }
 
@@ -33,6 +45,9 @@ export function stopAction(actor: Actor, action: ActionPlan, exceeded: Failure):
   const state = stateOf(actor, action);
   const message = exceeded.message + underWay(actor, action, true);
   closeOpen(actor, action, exceeded.message, Source.ENGINE);
+  const isOnce = state.items === undefined && state.before?.status === ActionStatus.FAILED;
+  if (isOnce && failActionAgain(actor, action, { text: `stopped: ${message}`, source: Source.ENGINE }))
+    return;
   const counts = state.items?.counts ?? init(ItemCountsSchema);
   state.detail = undefined;
   state.failure = undefined;

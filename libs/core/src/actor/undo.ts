@@ -22,7 +22,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
-import { nextAttemptInMs } from "../policy/retry.js";
+import { askedPauseMs, nextAttemptInMs } from "../policy/retry.js";
 import { isCompleted } from "../status.js";
 import { type Actor, actionAt, addEvent, makeDetail, makeFailure, stateOf } from "./actor.js";
 import { failedText, retryAt } from "./attempt.js";
@@ -150,7 +150,7 @@ export function undoReported(
   const pauseMs = nextAttemptInMs(action.retry, {
     mode: failure.mode,
     attempts: attempt - undo.attemptBase,
-    retryAfterMs: failure.retryAfterMs,
+    pauseMs: askedPauseMs(failure),
     key: `${actor.runId}/${action.index}/undo`,
   });
   undo.failure = failure;

@@ -17,8 +17,10 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan } from "../definition/plan.js";
+import { REJECTION } from "../failure/rejection.js";
 import { canonicalJson, spanText, utf8 } from "../text.js";
 import { endAction } from "./actions.js";
+import { tellApprovals } from "./approvals.js";
 import { type Actor, actionAt, keepPayload, makeDetail, makeFailure, stateOf } from "./actor.js";
 
 const MS = 1_000_000n;
@@ -40,6 +42,7 @@ export function startWait(actor: Actor, action: ActionPlan): void {
   } else if (wait?.case === "approval") {
     say(actor, action, `waits for an approval: ${wait.value.prompt || action.name}`);
     setPatience(actor, action, wait.value.timeoutMs);
+    tellApprovals(actor);
   }
 }
 
@@ -124,7 +127,7 @@ export function decide(
     return;
   }
   stateOf(actor, action).detail = undefined;
-  const failure = { mode: FailureMode.PERMISSION, message: `rejected${by}${why}`, rawClass: "Rejection" };
+  const failure = { mode: FailureMode.PERMISSION, message: `rejected${by}${why}`, rawClass: REJECTION };
   endAction(
     actor,
     action,

@@ -29,7 +29,7 @@ import type { FoldContext } from "../fold/context.js";
 import { BREAKER_HISTORY_NS, BREAKER_TRANSITIONS_MAX, BREAKER_WAVE_MAX } from "../limits.js";
 import { openForMs, type ResolvedBreaker, resolveBreaker, type Sign } from "../policy/breaker.js";
 import { breakerKey } from "../state/tables.js";
-import { cutText, timeText } from "../text.js";
+import { cutText, spanText, timeText } from "../text.js";
 import { addToWindow, clearWindow, rateBp, takeFromWindow, windowCounts } from "./window.js";
 
 const MS = 1_000_000n;
@@ -220,8 +220,8 @@ function tripWhere(breaker: OpenBreaker, samples: number): boolean {
   const { ctx, record, policy } = breaker;
   const counts = windowCounts(record, policy.windowMs, ctx.atNs);
   if (counts.ended < samples || rateBp(counts) < policy.failureRateBp) return false;
-  const seconds = policy.windowMs / 1000;
-  open(breaker, `${counts.failed} of ${counts.ended} attempts failed within ${seconds} s`);
+  const within = spanText(BigInt(policy.windowMs));
+  open(breaker, `${counts.failed} of ${counts.ended} attempts failed within ${within}`);
   return true;
 }
 

@@ -228,7 +228,7 @@ test("jobs of a wave that come to nothing open it again", () => {
   job(at, "h2").report(checkedJob(down));
   expect([statusOf(at), breakerOf(at)?.transitions.at(-1)?.cause]).toEqual([
     "OPEN",
-    "2 of 3 attempts failed within 60 s",
+    "2 of 3 attempts failed within 1 min",
   ]);
   checkPartition(at);
 });

@@ -2,6 +2,7 @@
  * Which breaker an action of a run, or one of its items, has to do with.
  *
  * 1. What was settled stays: an action's key for the run's life; that of an item, which its value gives, as long as its list.
+ *    A key that is too long is kept as its head and a hash of all of it, so that no two share a breaker.
  * 2. Where there is no key to be found (no such value, or one kept by reference), or too many breakers are kept already, the action's own
  *    breaker without a key stands for it.
  */
@@ -14,15 +15,22 @@ import {
   type RunRecord,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import type { Actor } from "../actor/actor.js";
 import { stateOf } from "../actor/actor.js";
 import { HAS_RECORD, putRecord, recordOf, statusOf } from "../actor/items.js";
 import type { ActionPlan } from "../definition/plan.js";
+import { kindOfSlice, sliceAt } from "../json-slices.js";
+import { jsonFault } from "../json-text.js";
 import { BREAKER_KEY_CHARS_MAX, BREAKERS_MAX, INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
 import { breakerKey, chunkKey, chunkOf, inputsKey, inputsOf, itemKey, payloadKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
-import { atPointer, cutText, fromUtf8, type Json } from "../text.js";
+import { cutText, fromUtf8, utf8 } from "../text.js";
 import { type Name, totals } from "./breaker.js";
+
+/** Decimal digits that a double holds whatever they are. */
+const EXACT_DIGITS = 15;
 
 /** Of an action with a breaker, or where its items have keys of their own, of one of them. Settles the key. */
 export function nameOf(actor: Actor, action: ActionPlan, item?: number): Name {
@@ -71,12 +79,17 @@ export function settledName(
   const byte = view.get(chunkKey(runId, action.index, chunkOf(item)))?.statuses[item % ITEMS_A_CHUNK] ?? 0;
   const hasRecord = (byte & HAS_RECORD) !== 0;
   const isUnkeyed = hasRecord && view.get(itemKey(runId, action.index, item))?.unkeyedIn === run.generation;
-  const key = isUnkeyed ? "" : keyIn(valueOfItem(view, runId, action, item), pointer);
+  const key = isUnkeyed ? "" : keyIn(bytesOfItem(view, runId, action, item), pointer);
   return { ...name, key };
 }
 
 /** The JSON of an item as its handler gets it; undefined where the state does not hold it. */
-function valueOfItem(view: View, runId: string, action: ActionPlan, item: number): Uint8Array | undefined {
+export function bytesOfItem(
+  view: View,
+  runId: string,
+  action: ActionPlan,
+  item: number,
+): Uint8Array | undefined {
   if (action.perItemOf !== undefined)
     return inlineOf(view.get(itemKey(runId, action.perItemOf, item))?.output);
   return view.get(inputsKey(runId, action.index, inputsOf(item)))?.items[item % INPUTS_A_RECORD];
@@ -87,21 +100,48 @@ function inlineOf(payload: Payload | undefined): Uint8Array | undefined {
   return payload.body.value;
 }
 
-function keyInInput({ ctx, run: { input }, runId }: Actor, pointer: string): string {
-  const isStored = input?.body.case === "stored" && input.encoding === Encoding.UNSPECIFIED;
-  return keyIn(isStored ? ctx.view.get(payloadKey(runId, 0))?.body : inlineOf(input), pointer);
+/** The JSON of a run's input, in the same way. */
+export const bytesOfInput = ({ ctx, run, runId }: Actor): Uint8Array | undefined =>
+  bytesOf(ctx.view, runId, 0, run.input);
+
+/** The JSON of an action's output, in the same way. */
+export const bytesOfOutput = ({ ctx, run, runId }: Actor, action: number): Uint8Array | undefined =>
+  bytesOf(ctx.view, runId, action + 1, run.actions[action]?.output);
+
+function bytesOf(
+  view: View,
+  runId: string,
+  slot: number,
+  payload: Payload | undefined,
+): Uint8Array | undefined {
+  const isStored = payload?.body.case === "stored" && payload.encoding === Encoding.UNSPECIFIED;
+  return isStored ? view.get(payloadKey(runId, slot))?.body : inlineOf(payload);
 }
+
+const keyInInput = (actor: Actor, pointer: string): string => keyIn(bytesOfInput(actor), pointer);
 
 function keyIn(bytes: Uint8Array | undefined, pointer: string): string {
-  const found = bytes === undefined ? undefined : valueAt(fromUtf8(bytes), pointer);
-  if (typeof found === "string") return cutText(found, BREAKER_KEY_CHARS_MAX);
-  return typeof found === "number" || typeof found === "boolean" ? String(found) : "";
+  // A list that was loaded by an older build, or a run that was started past every door, may hold anything.
+  if (bytes === undefined || jsonFault(bytes) !== undefined) return "";
+  const slice = sliceAt(bytes, pointer);
+  const kind = kindOfSlice(slice);
+  if (slice === undefined || kind === "null" || kind === "an object" || kind === "an array") return "";
+  const text = fromUtf8(slice);
+  if (kind === "a number") return keptKey(numberKey(text));
+  return kind === "a string" ? keptKey(JSON.parse(text) as string) : text;
 }
 
-function valueAt(text: string, pointer: string): Json | undefined {
-  try {
-    return atPointer(JSON.parse(text) as Json, pointer);
-  } catch {
-    return undefined;
-  }
+/** A long key is kept as its head and what tells it from others that begin alike. */
+export function keptKey(key: string): string {
+  if (key.length <= BREAKER_KEY_CHARS_MAX) return key;
+  const tag = bytesToHex(sha256(utf8(key))).slice(0, KEY_TAG_CHARS);
+  return cutText(key, BREAKER_KEY_CHARS_MAX - KEY_TAG_CHARS) + tag;
+}
+
+const KEY_TAG_CHARS = 16;
+
+/** Equal numbers have one key, and those that JavaScript can't tell apart have keys of their own. */
+export function numberKey(text: string): string {
+  const digits = text.replace(/[eE].*$/, "").replace(/[^0-9]/g, "");
+  return digits.length <= EXACT_DIGITS && Number.isFinite(Number(text)) ? String(Number(text)) : text;
 }

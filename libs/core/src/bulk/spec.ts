@@ -8,7 +8,7 @@ import {
   DETAIL_CHARS_MAX,
   WHO_CHARS_MAX,
 } from "../limits.js";
-import { isSignatureId, nameProblem, quoted, runIdProblem } from "../names.js";
+import { isRunId, isSignatureId, nameProblem, quoted, runIdProblem } from "../names.js";
 
 const KINDS: ReadonlySet<BulkKind> = new Set([
   BulkKind.RETRY,
@@ -17,7 +17,7 @@ const KINDS: ReadonlySet<BulkKind> = new Set([
   BulkKind.DISCARD,
 ]);
 
-/** A sentence that says what is wrong; undefined: it can be done. `runIds`: those named, each once. */
+/** A sentence that says what is wrong; undefined: it can be done. `runIds`: those named, as they were sent. */
 export function bulkSpecProblem(spec: BulkSpec, runIds: readonly string[]): string | undefined {
   if (!KINDS.has(spec.kind)) return `${spec.kind} is no kind of bulk operation`;
   return selectorProblem(spec, runIds) ?? filterProblem(spec) ?? canaryProblem(spec) ?? wordsProblem(spec);
@@ -40,22 +40,36 @@ function selectorProblem(spec: BulkSpec, runIds: readonly string[]): string | un
   return idsProblem(runIds);
 }
 
+const WRONG_IDS_SHOWN = 10;
+
 /** Failed runs alone have one. */
 const isSignature = (spec: BulkSpec): boolean =>
   spec.kind !== BulkKind.CANCEL && isSignatureId(spec.signature);
 
-function idsProblem(runIds: readonly string[]): string | undefined {
+function idsProblem(asSent: readonly string[]): string | undefined {
+  const runIds = [...new Set(asSent)];
   if (runIds.length === 0) return "run_ids is empty: name at least one run";
   if (runIds.length > BULK_IDS_MAX)
     return `${runIds.length} run ids are more than the ${BULK_IDS_MAX} that one operation takes: use several`;
-  let bytes = 0;
-  for (const runId of runIds) {
-    const problem = runIdProblem(runId);
-    if (problem !== undefined) return problem;
-    bytes += runId.length;
-  }
+  const wrong = wrongIdsProblem(asSent);
+  if (wrong !== undefined) return wrong;
+  const bytes = runIds.reduce((sum, { length }) => sum + length, 0);
   if (bytes <= BULK_ID_BYTES_MAX) return undefined;
   return `the run ids are ${bytes} bytes together, more than the ${BULK_ID_BYTES_MAX} that one operation takes: use several`;
+}
+
+/** All of a long list are told of at once, so that it is mended once. */
+function wrongIdsProblem(runIds: readonly string[]): string | undefined {
+  const wrong = runIds.flatMap((runId, at) => (isRunId(runId) ? [] : [at]));
+  const [first] = wrong;
+  if (first === undefined) return undefined;
+  const problem = runIdProblem(runIds[first] ?? "") ?? "";
+  if (runIds.length === 1) return problem;
+  const others = wrong.slice(1, WRONG_IDS_SHOWN).map((at) => `number ${at + 1} ${quoted(runIds[at] ?? "")}`);
+  const more = wrong.length - others.length - 1;
+  const told = [...others, ...(more > 0 ? [`${more} more`] : [])];
+  const also = told.length > 0 ? `; nor are ${told.join(", ")}: ${wrong.length} in all` : "";
+  return `number ${first + 1} of the ${runIds.length} run ids: ${problem}${also}; nothing was begun: mend them or leave them out`;
 }
 
 function filterProblem({ modes, fromNs, untilNs, kind, graceMs }: BulkSpec): string | undefined {

@@ -29,7 +29,7 @@ import {
 } from "../actor/items.js";
 import { settledName } from "../breaker/name.js";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
-import { resolveRunStatus } from "../resolve.js";
+import { cancelledAs, resolveRunStatus } from "../resolve.js";
 import { ITEMS_A_CHUNK } from "../limits.js";
 import { chunkKey, chunkOf, deadLetterKey, heldKey, itemKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
@@ -79,7 +79,7 @@ function checkEnding(run: RunRecord, plan: DefinitionPlan, say: Say): void {
       status: run.actions[action.index]?.status ?? ActionStatus.PENDING,
       optional: action.definition.optional,
     })),
-    run.cancel !== undefined,
+    cancelledAs(run),
   );
   if (open.length === 0 && resolved !== run.status)
     say("I3", "", `the run is ${status}, but its actions make it ${RunStatus[resolved]}`);

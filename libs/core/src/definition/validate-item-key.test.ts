@@ -42,3 +42,12 @@ test.each<[string, Fields, RegExp]>([
 ])("an item's key %s is refused", (_what, fields, problem) => {
   expect(problemsOf(fields)).toMatch(problem);
 });
+
+test("what names an item beside its index is a JSON pointer", () => {
+  const over = (key: string): Fields => ({ forEach: { ...overInput(), key } });
+  expect(problemsOf(over(""))).toBe("");
+  expect(problemsOf(over("/order/id"))).toBe("");
+  expect(problemsOf(over("id"))).toMatch(
+    /action "a": for_each\.key "id" is no JSON pointer: use "\/orderId"/,
+  );
+});

@@ -172,7 +172,7 @@ function actionProblems(
 
 function itemsProblems(
   action: ActionDefinition,
-  { source, window }: ForEach,
+  { source, window, key }: ForEach,
   byName: ReadonlyMap<string, ActionDefinition>,
   say: Say,
 ): void {
@@ -189,6 +189,8 @@ function itemsProblems(
   const output = outputSourceOf(action)?.action;
   if (output !== undefined && overItems(output))
     say(`${subject} takes the output of ${quoted(output)}, which is over items: take its items instead`);
+  if (key !== undefined && !isPointer(key))
+    say(`${subject}: for_each.key ${quoted(key)} is no JSON pointer: use "/orderId"`);
   if (window > WINDOW_MAX) say(`${subject}: a window of ${window} is too large: at most ${WINDOW_MAX}`);
 }
 

@@ -2,6 +2,7 @@ import { FailureMode } from "@holdfast/proto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { classifyFailure, MESSAGE_LIMIT_CHARS, STACK_LIMIT_CHARS } from "./classify.js";
+import { signatureOf } from "./signature.js";
 import { isKnownMode, modeName, modeNamed, traitsOf } from "./modes.js";
 
 const named = (name: string, message = "it broke"): Error => Object.assign(new Error(message), { name });
@@ -10,7 +11,7 @@ const coded = (code: unknown, more: object = {}): Error =>
 
 describe("what is thrown has a mode", () => {
   const rows: readonly [string, unknown, FailureMode][] = [
-    ["a plain error", new Error("it broke"), FailureMode.UNAVAILABLE],
+    ["a plain error", new Error("it broke"), FailureMode.UNCLASSIFIED],
     [
       "its own mode",
       Object.assign(new Error("no"), { holdfastMode: "POLICY_SECURITY" }),
@@ -42,7 +43,7 @@ describe("what is thrown has a mode", () => {
     ["a function", () => 1, FailureMode.HANDLER_BUG],
     ["an object", { some: "thing" }, FailureMode.HANDLER_BUG],
     ["a time-out", named("TimeoutError"), FailureMode.TIMEOUT],
-    ["a cancelled call", named("AbortError"), FailureMode.CANCELLED],
+    ["a call that its maker gave up", named("AbortError"), FailureMode.TIMEOUT],
     ["a validation", named("ZodError"), FailureMode.VALIDATION],
     ["a connection refused", coded("ECONNREFUSED"), FailureMode.UNAVAILABLE],
     ["a connection reset", coded("ECONNRESET"), FailureMode.NETWORK],
@@ -50,17 +51,17 @@ describe("what is thrown has a mode", () => {
     ["a full disk", coded("ENOSPC"), FailureMode.RESOURCE_EXHAUSTED],
     ["a missing file", coded("ENOENT"), FailureMode.NOT_FOUND],
     ["a forbidden file", coded("EACCES"), FailureMode.PERMISSION],
-    ["a code of no meaning", coded("E_WHAT"), FailureMode.UNAVAILABLE],
-    ["a code that every object has", coded("constructor"), FailureMode.UNAVAILABLE],
+    ["a code of no meaning", coded("E_WHAT"), FailureMode.UNCLASSIFIED],
+    ["a code that every object has", coded("constructor"), FailureMode.UNCLASSIFIED],
     ["gRPC: deadline exceeded", coded(4, { details: "late" }), FailureMode.TIMEOUT],
     ["gRPC: unauthenticated", coded(16, { metadata: {} }), FailureMode.PERMISSION],
-    ["a number that is not gRPC's", coded(4), FailureMode.UNAVAILABLE],
+    ["a number that is not gRPC's", coded(4), FailureMode.UNCLASSIFIED],
     ["HTTP 429", Object.assign(new Error("slow"), { status: 429 }), FailureMode.RATE_LIMITED],
     ["HTTP 503", Object.assign(new Error("down"), { statusCode: 503 }), FailureMode.UNAVAILABLE],
     ["HTTP 504", Object.assign(new Error("late"), { response: { status: 504 } }), FailureMode.TIMEOUT],
     ["HTTP 404", Object.assign(new Error("gone"), { status: 404 }), FailureMode.NOT_FOUND],
     ["HTTP 422", Object.assign(new Error("bad"), { status: 422 }), FailureMode.VALIDATION],
-    ["HTTP 200", Object.assign(new Error("odd"), { status: 200 }), FailureMode.UNAVAILABLE],
+    ["HTTP 200", Object.assign(new Error("odd"), { status: 200 }), FailureMode.UNCLASSIFIED],
     ["what its cause says", new Error("call failed", { cause: coded("ECONNRESET") }), FailureMode.NETWORK],
     [
       "what says something itself, whatever its cause",
@@ -81,25 +82,25 @@ describe("what is thrown has a mode", () => {
   });
 });
 
-/** Every code and status that has a meaning here, and neighbours that have none: these are UNAVAILABLE, so that they are retried. */
+/** Every code and status that has a meaning here, and neighbours that have none: these are UNCLASSIFIED, and retried. */
 describe("the corpus", () => {
   const { TIMEOUT, NETWORK, UNAVAILABLE, RESOURCE_EXHAUSTED, PERMISSION, NOT_FOUND, CONFLICT } = FailureMode;
-  const { CANCELLED, VALIDATION, RATE_LIMITED } = FailureMode;
+  const { UNCLASSIFIED, VALIDATION, RATE_LIMITED } = FailureMode;
   const CODES: readonly (readonly [FailureMode, string])[] = [
     [
       TIMEOUT,
-      "ETIMEDOUT ESOCKETTIMEDOUT UND_ERR_CONNECT_TIMEOUT UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT",
+      "ETIMEDOUT ESOCKETTIMEDOUT UND_ERR_CONNECT_TIMEOUT UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT ABORT_ERR ERR_CANCELED",
     ],
     [
       NETWORK,
       "ECONNRESET ECONNABORTED EPIPE ENETUNREACH ENETDOWN EHOSTUNREACH ENOTFOUND EAI_AGAIN UND_ERR_SOCKET",
     ],
-    [UNAVAILABLE, "ECONNREFUSED EBUSY EWHATEVER ERR_HTTP2_STREAM_ERROR CERT_HAS_EXPIRED"],
+    [UNAVAILABLE, "ECONNREFUSED EBUSY ERR_HTTP2_STREAM_ERROR CERT_HAS_EXPIRED"],
+    [UNCLASSIFIED, "EWHATEVER P2025"],
     [RESOURCE_EXHAUSTED, "EMFILE ENFILE ENOMEM ENOSPC EDQUOT"],
     [PERMISSION, "EACCES EPERM"],
     [NOT_FOUND, "ENOENT"],
     [CONFLICT, "EEXIST"],
-    [CANCELLED, "ABORT_ERR"],
     [VALIDATION, "ERR_INVALID_ARG_VALUE"],
   ];
   const codes = CODES.flatMap(([mode, names]) =>
@@ -108,14 +109,14 @@ describe("the corpus", () => {
   test.each(codes)("Node: %s is %s", (code, mode) => {
     expect(modeName(classifyFailure(coded(code)).mode)).toBe(mode);
     // As fetch throws it, and as a client library wraps that.
-    expect(modeName(classifyFailure(new TypeError("fetch failed", { cause: coded(code) })).mode)).toBe(mode);
+    expect(modeName(classifyFailure(new TypeError("it failed", { cause: coded(code) })).mode)).toBe(mode);
     expect(classifyFailure(coded(code)).code).toBe(code);
   });
 
   // The order is that of gRPC's codes, from 0 (OK) to 16.
-  const GRPC = [UNAVAILABLE, CANCELLED, UNAVAILABLE, VALIDATION, TIMEOUT, NOT_FOUND, CONFLICT, PERMISSION]
+  const GRPC = [UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, VALIDATION, TIMEOUT, NOT_FOUND, CONFLICT, PERMISSION]
     .concat([RESOURCE_EXHAUSTED, CONFLICT, CONFLICT, VALIDATION, UNAVAILABLE, UNAVAILABLE, UNAVAILABLE])
-    .concat([UNAVAILABLE, PERMISSION, UNAVAILABLE]);
+    .concat([UNAVAILABLE, PERMISSION, UNCLASSIFIED]);
   test.each(GRPC.map((mode, code) => [code, modeName(mode)] as const))("gRPC: %i is %s", (code, mode) => {
     expect(modeName(classifyFailure(coded(code, { details: "" })).mode)).toBe(mode);
     expect(modeName(classifyFailure(coded(code, { metadata: {} })).mode)).toBe(mode);
@@ -130,7 +131,7 @@ describe("the corpus", () => {
     [429, RATE_LIMITED],
     [507, RESOURCE_EXHAUSTED],
     ...[500, 501, 502, 503, 505, 599].map((status) => [status, UNAVAILABLE] as const),
-    ...[0, 100, 200, 302, 399, 600, 42_900].map((status) => [status, UNAVAILABLE] as const),
+    ...[0, 100, 200, 302, 399, 600, 42_900].map((status) => [status, UNCLASSIFIED] as const),
   ];
   test.each(STATUSES.map(([status, mode]) => [status, modeName(mode)] as const))(
     "HTTP: %i is %s",
@@ -147,7 +148,7 @@ describe("the corpus", () => {
       return controller.signal.reason;
     };
     expect(classifyFailure(reasonOf((controller) => controller.abort()))).toMatchObject({
-      mode: CANCELLED,
+      mode: TIMEOUT,
       rawClass: "AbortError",
     });
     const late = new DOMException("The operation was aborted due to timeout", "TimeoutError");
@@ -165,9 +166,125 @@ describe("the corpus", () => {
     const chain = (depth: number): Error =>
       depth === 0 ? coded("ECONNRESET") : new Error(`wrapped ${depth}`, { cause: chain(depth - 1) });
     expect(classifyFailure(chain(7)).mode).toBe(NETWORK);
-    expect(classifyFailure(chain(8)).mode).toBe(UNAVAILABLE);
+    expect(classifyFailure(chain(8)).mode).toBe(UNCLASSIFIED);
     const several = new AggregateError([coded("ECONNREFUSED")], "all failed");
     expect(classifyFailure(several).mode).toBe(UNAVAILABLE);
+  });
+});
+
+describe("where neither type nor code says anything", () => {
+  const rows: readonly [FailureMode, string][] = [
+    [FailureMode.TIMEOUT, "the request timed out after 30 s"],
+    [FailureMode.TIMEOUT, "Query timeout"],
+    [FailureMode.RATE_LIMITED, "Rate limit exceeded, slow down"],
+    [FailureMode.RATE_LIMITED, "429: Too Many Requests"],
+    [FailureMode.UNAVAILABLE, "Service Unavailable"],
+    [FailureMode.UNAVAILABLE, "Request failed with status code 503"],
+    [FailureMode.UNAVAILABLE, "connect ECONNREFUSED 127.0.0.1:80"],
+    [FailureMode.NETWORK, "socket hang up"],
+    [FailureMode.NETWORK, "the connection was reset by the peer"],
+    [FailureMode.PERMISSION, "Access denied for user 'app'"],
+    [FailureMode.PERMISSION, "permission denied (publickey)"],
+    [FailureMode.NOT_FOUND, "customer 7 not found"],
+    [FailureMode.NOT_FOUND, "no such table: films"],
+    [FailureMode.VALIDATION, "invalid e-mail address"],
+    [FailureMode.VALIDATION, "age must be a number"],
+    [FailureMode.UNCLASSIFIED, "the answer made no sense"],
+    [FailureMode.UNCLASSIFIED, "invalid response from the shop"],
+    [FailureMode.UNCLASSIFIED, "sold 404 tickets"],
+    [FailureMode.UNCLASSIFIED, "ENOSUCHCODE"],
+  ];
+  test.each(rows)("the words decide: %i, %s", (mode, message) => {
+    const failure = classifyFailure(new Error(message));
+    expect(modeName(failure.mode)).toBe(modeName(mode));
+    expect(failure.classifiedBy).toBe(mode === FailureMode.UNCLASSIFIED ? "" : "message");
+    // Those of a cause do, too; those of a bug do not.
+    expect(classifyFailure(new Error("it broke", { cause: new Error(message) })).mode).toBe(mode);
+    expect(classifyFailure(new TypeError(message)).mode).toBe(FailureMode.HANDLER_BUG);
+  });
+
+  test("and where one does, they don't", () => {
+    for (const [thrown, by, mode] of [
+      [Object.assign(new Error("timed out"), { holdfastMode: "VALIDATION" }), "mode", "VALIDATION"],
+      [named("ValidationError", "timed out"), "type", "VALIDATION"],
+      [Object.assign(new Error("timed out"), { code: "ENOENT" }), "code", "NOT_FOUND"],
+      [Object.assign(new Error("timed out"), { status: 403 }), "status", "PERMISSION"],
+      [new TypeError("timed out"), "type", "HANDLER_BUG"],
+      [new Error("not found", { cause: coded("ECONNRESET") }), "code", "NETWORK"],
+    ] as const) {
+      const failure = classifyFailure(thrown);
+      expect([failure.classifiedBy, modeName(failure.mode)]).toEqual([by, mode]);
+    }
+  });
+
+  test("any message takes linear time", () => {
+    for (const word of ["time ", "not ", "E", "status ", "connection was ", "invalid ", "http/1."]) {
+      const startedMs = performance.now();
+      classifyFailure(new Error(word.repeat(500_000)));
+      expect(performance.now() - startedMs).toBeLessThan(2_000);
+    }
+  });
+});
+
+describe("causes", () => {
+  test("are told with the message, each once, with their codes", () => {
+    const refused = Object.assign(new Error("connect ECONNREFUSED 10.0.0.7:5432"), { code: "ECONNREFUSED" });
+    const failure = classifyFailure(new TypeError("fetch failed", { cause: refused }));
+    expect(failure).toMatchObject({
+      message: "fetch failed; caused by connect ECONNREFUSED 10.0.0.7:5432",
+      code: "ECONNREFUSED",
+      rawClass: "TypeError",
+    });
+    const deep = new Error("import", { cause: new Error("load", { cause: coded("EPIPE") }) });
+    expect(classifyFailure(deep).message).toBe("import; caused by load; caused by it broke (EPIPE)");
+    // Whoever wraps an error may have said it already.
+    const said = new Error("import: load", { cause: new Error("load") });
+    expect(classifyFailure(said).message).toBe("import: load");
+    expect(classifyFailure(new Error("a", { cause: "a word" })).message).toBe("a; caused by a word");
+    expect(classifyFailure(new Error("a", { cause: { odd: 1 } })).message).toBe('a; caused by {"odd":1}');
+  });
+
+  test("that are several are all told, as far as there is room", () => {
+    const several = new AggregateError([coded("ECONNREFUSED"), new Error("no route")], "all failed");
+    expect(classifyFailure(several)).toMatchObject({
+      message: "all failed; one of them: it broke (ECONNREFUSED); one of them: no route",
+      mode: FailureMode.UNAVAILABLE,
+      code: "ECONNREFUSED",
+    });
+    const many = new AggregateError(
+      Array.from({ length: 10_000 }, (_, at) => new Error(`${at} ${"x".repeat(10_000)}`)),
+      "all failed",
+    );
+    expect(classifyFailure(many).message.length).toBeLessThanOrEqual(MESSAGE_LIMIT_CHARS);
+  });
+
+  test("of which one must not be tried again decide", () => {
+    const forbidden = Object.assign(new Error("forbidden"), { holdfastMode: "POLICY_SECURITY" });
+    const several = new AggregateError([coded("ETIMEDOUT"), forbidden], "all failed");
+    expect(classifyFailure(several).mode).toBe(FailureMode.POLICY_SECURITY);
+  });
+
+  test("make failures of their own", () => {
+    const failed = (host: string, code: string) =>
+      classifyFailure(
+        new TypeError("fetch failed", {
+          cause: Object.assign(new Error(`getaddrinfo ${code} ${host}`), { code }),
+        }),
+      );
+    const ids = [
+      failed("a.example", "ENOTFOUND"),
+      failed("b.example", "ENOTFOUND"),
+      failed("a.example", "EAI_AGAIN"),
+    ].map((failure) => signatureOf("w", "a", failure).id);
+    expect(new Set(ids).size).toBe(3);
+  });
+});
+
+test("a mode that does not exist is told with the words", () => {
+  const failure = classifyFailure(Object.assign(new Error("card declined"), { holdfastMode: "DECLINED" }));
+  expect(failure).toMatchObject({
+    mode: FailureMode.HANDLER_BUG,
+    message: 'card declined; its mode is given as "DECLINED", which does not exist',
   });
 });
 
@@ -252,6 +369,7 @@ describe("the failure table", () => {
     "RESOURCE_EXHAUSTED",
     "PARTIAL_STEP_FAILURES",
     "PARTIAL_TOOL_FAILURES",
+    "UNCLASSIFIED",
   ];
   const final = ["VALIDATION", "NOT_FOUND", "PERMISSION", "CONFLICT", "STUCK", "HANDLER_BUG", "CANCELLED"];
   const terminal = ["POLICY_SECURITY", "POLICY_BUDGET", "SYSTEM_CRASH"];

@@ -5,7 +5,7 @@ import { bindMessage, SHOWN_CHARS_MAX } from "./message.js";
 
 const values = {
   item: { id: 7, name: "Duel in the Sun", tags: ["a"] },
-  input: { table: "films" },
+  input: { table: "films", blank: " " },
   odd: "{item.id}",
 };
 
@@ -16,7 +16,10 @@ describe("a failure message", () => {
     ["{item.nothing} {unknown} {} {item.id.x}", "{item.nothing} {unknown} {} {item.id.x}"],
     ["{odd}", "{item.id}"],
     ["{item.constructor} {__proto__}", "{item.constructor} {__proto__}"],
+    ["{table} {tags.x}", "films {tags.x}"],
     ["", ""],
+    [" \n", ""],
+    ["{input.blank}", ""],
   ])("%j reads %j", (template, text) => expect(bindMessage(template, values)).toBe(text));
 
   test("is cut, each value and the whole", () => {

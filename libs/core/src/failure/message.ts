@@ -10,14 +10,34 @@ export const SHOWN_CHARS_MAX = 1_000;
 export const SHOWN_VALUE_CHARS_MAX = 200;
 const PLACEHOLDER = /\{([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\}/g;
 
-/** Empty stays empty. `{item.id}` is the property `id` of `values.item`; own properties alone are looked at. */
+/**
+ * Blank counts as none: empty. `{item.id}` is the property `id` of `values.item`; a path that begins with none of the values is one in
+ * `values.input`. Own properties alone are looked at. Never throws.
+ */
 export function bindMessage(template: string, values: Readonly<Record<string, unknown>>): string {
-  if (template === "") return "";
+  if (template.trim() === "") return "";
   const bound = template.replace(PLACEHOLDER, (placeholder, path: string) => {
-    const found = lookUp(values, path.split("."));
+    const found = textAt(values, path.split("."));
     return found === undefined ? placeholder : cutText(found, SHOWN_VALUE_CHARS_MAX);
   });
-  return cutText(bound, SHOWN_CHARS_MAX);
+  return bound.trim() === "" ? "" : cutText(bound, SHOWN_CHARS_MAX);
+}
+
+/** The paths of the placeholders, in their order. */
+export const pathsIn = (template: string): readonly (readonly string[])[] =>
+  Array.from(template.matchAll(PLACEHOLDER), ([, path = ""]) => path.split("."));
+
+/** The names that its placeholders begin with. */
+export const namesIn = (template: string): ReadonlySet<string> =>
+  new Set(pathsIn(template).map(([name = ""]) => name));
+
+function textAt(values: Readonly<Record<string, unknown>>, path: readonly string[]): string | undefined {
+  try {
+    return lookUp(values, path) ?? lookUp(values["input"], path);
+  } catch {
+    // What it holds can't be read.
+    return undefined;
+  }
 }
 
 /** As text; undefined where nothing stands there. */

@@ -27,6 +27,7 @@ const TABLE: Readonly<Record<FailureMode, ModeTraits>> = {
   [FailureMode.RESOURCE_EXHAUSTED]: row("RESOURCE_EXHAUSTED", true, false),
   [FailureMode.PARTIAL_STEP_FAILURES]: row("PARTIAL_STEP_FAILURES", true, false),
   [FailureMode.PARTIAL_TOOL_FAILURES]: row("PARTIAL_TOOL_FAILURES", true, false),
+  [FailureMode.UNCLASSIFIED]: row("UNCLASSIFIED", true, false),
   [FailureMode.VALIDATION]: row("VALIDATION", false, false),
   [FailureMode.NOT_FOUND]: row("NOT_FOUND", false, false),
   [FailureMode.PERMISSION]: row("PERMISSION", false, false),

@@ -1,6 +1,6 @@
 /** Messages as real systems write them: which are alike, which are not, and what always holds. */
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { NORMAL_CHARS_MAX, normaliseMessage } from "./normalise.js";
 
 /** Each row is one signature. */
@@ -141,7 +141,7 @@ const text = fc.oneof(
   fc.array(fc.constantFrom(...PIECES), { minLength: 80, maxLength: 200 }).map((drawn) => drawn.join("")),
   fc.string({ unit: "binary", maxLength: 600 }),
 );
-const RUNS = Number(process.env.HOLDFAST_SEQUENCES ?? 3000);
+const RUNS = inject("sequences");
 
 describe("whatever the message is", () => {
   test("it is normal once it was made so", () => {

@@ -5,7 +5,6 @@
  */
 import {
   ActionStatus,
-  CommandBatchSchema,
   type MessageMarkRecord,
   RunEventType,
   type RunRecord,
@@ -13,10 +12,9 @@ import {
   type ScheduleRecord,
   UsageSchema,
 } from "@holdfast/proto";
-import { decode, init } from "@holdfast/proto/codec";
+import { init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
-import { expect, test } from "vitest";
-import { partitionOf } from "../names.js";
+import { expect, inject, test } from "vitest";
 import { usageText } from "../policy/usage.js";
 import {
   markedPartition,
@@ -28,122 +26,36 @@ import {
 } from "../state/tables.js";
 import { isRunTerminal } from "../status.js";
 import { TestCluster } from "../testing/cluster.js";
-import { checkPartition, must, runIdsOf } from "../testing/invariants.js";
-import { MemoryView } from "../testing/memory-view.js";
-import { arbitraryDefinitions, endingMove, type Move, Mover } from "../testing/moves.js";
-import { foldLogEntry, type LogEntry, TestPartition } from "../testing/partition.js";
-import { checkStep, mustBeSame } from "../testing/transitions.js";
+import {
+  familyDefinitions,
+  familySteps,
+  PARTITIONS,
+  playSteps,
+  type Step,
+} from "../testing/cluster-steps.js";
+import { must, runIdsOf } from "../testing/must.js";
+import { TestPartition } from "../testing/partition.js";
+import { Watch, type Watching } from "../testing/watch.js";
 
-const PARTITIONS = 3;
-const SEQUENCES = Math.ceil(Number(process.env.HOLDFAST_SEQUENCES ?? 3000) / 5);
-const seed =
-  process.env.HOLDFAST_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.HOLDFAST_SEED);
-const settings = { seed, numRuns: SEQUENCES, endOnFailure: false };
+const SEQUENCES = Math.ceil(inject("sequences") / 5);
+const TIME = { timeout: 900_000 };
 
-/** Runs that are begun from outside, by partition. */
-const RUNS = Array.from({ length: PARTITIONS }, (_, number) => {
-  const ids: string[] = [];
-  for (let i = 0; ids.length < 2; i++) if (partitionOf(`r${i}`, PARTITIONS) === number) ids.push(`r${i}`);
-  return ids;
-});
-
-type Step =
-  | { readonly step: "move"; readonly at: number; readonly move: Move }
-  | {
-      readonly step: "post";
-      readonly from: number;
-      readonly to: number;
-      readonly count: number;
-      readonly shift: number;
-    }
-  | { readonly step: "arrive"; readonly pick: number; readonly again: boolean }
-  | { readonly step: "carry" }
-  | { readonly step: "lose"; readonly pick: number }
-  | { readonly step: "confirm"; readonly from: number; readonly to: number }
-  | { readonly step: "die"; readonly at: number };
-
-const at = fc.nat(PARTITIONS - 1);
-const post: fc.Arbitrary<Step> = fc.record({
-  step: fc.constant("post" as const),
-  from: at,
-  to: at,
-  count: fc.integer({ min: 1, max: 4 }),
-  shift: fc.constantFrom(0, 0, 0, 0, 1, 2, -1, -3),
-});
-const arrive: fc.Arbitrary<Step> = fc.record({
-  step: fc.constant("arrive" as const),
-  pick: fc.nat(31),
-  again: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
-});
-const move: fc.Arbitrary<Step> = fc.record({
-  step: fc.constant("move" as const),
-  at,
-  move: endingMove.filter(({ kind }) => !BY_THE_NETWORK.has(kind)),
-});
-/** What the network of this test does; nobody's time goes on for others. */
-const BY_THE_NETWORK = new Set<Move["kind"]>(["messages", "let-go", "garbage", "prune"]);
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 40, arbitrary: move },
-  // All that is there arrives as it should, so that sequences get somewhere.
-  { weight: 3, arbitrary: fc.constant({ step: "carry" as const }) },
-  { weight: 9, arbitrary: post },
-  { weight: 9, arbitrary: arrive },
-  { weight: 1, arbitrary: fc.record({ step: fc.constant("lose" as const), pick: fc.nat(31) }) },
-  { weight: 2, arbitrary: fc.record({ step: fc.constant("confirm" as const), from: at, to: at }) },
-  { weight: 1, arbitrary: fc.record({ step: fc.constant("die" as const), at }) },
-);
-/** A parent in each partition. */
-const begin = RUNS.map((_, number): Step => {
-  return { step: "move", at: number, move: { kind: "start", pick: 0, how: 0, joined: false } };
-});
-/** A schedule in one of them, and its first instant. */
-const firstInstant = (["schedule", "plan", "instant"] as const).map((kind): Step => {
-  return { step: "move", at: 0, move: { kind, pick: 0, how: kind === "plan" ? 3 : 0, joined: false } };
-});
-/** With at least one child that does not wait for much. */
-const definitions = arbitraryDefinitions.filter(([first]) =>
-  first.actions.some(({ child, after }) => child?.workflow === "second" && after.length < 2),
-);
-const steps = fc
-  .array(step, { minLength: 60, maxLength: 160, size: "max" })
-  .map((drawn) => [...begin, ...firstInstant, ...drawn]);
-
-function play(cluster: TestCluster, played: readonly Step[]): void {
-  const movers = cluster.partitions.map((partition) => new Mover(partition, RUNS[partition.number]));
-  const seen = cluster.partitions.map(({ view }) => view.dump());
+function play(cluster: TestCluster, played: readonly Step[], watching?: Watching): Watch[] {
+  const watches = cluster.partitions.map((partition) => new Watch(partition, watching));
   const lengths = cluster.partitions.map(({ log }) => log.length);
   /** Of each partition that folded something: what holds of one holds. */
-  const look = (): void => {
+  playSteps(cluster, played, () => {
     for (const partition of cluster.partitions) {
-      const { number, log, view, effects } = partition;
-      if (log.length === lengths[number]) continue;
-      const after = view.dump();
-      if (log.length === (lengths[number] as number) + 1) {
-        const batch = decode(CommandBatchSchema, (log.at(-1) as LogEntry).bytes);
-        checkStep({ before: seen[number] as Map<string, Uint8Array>, after, batch, effects });
-      }
-      checkPartition(partition);
-      if (log.length % 3 === 0) view.forget();
-      seen[number] = after;
+      const { number, log } = partition;
+      const watch = watches[number] as Watch;
+      const more = log.length - (lengths[number] as number);
+      if (more === 1) watch.look();
+      else if (more > 1) watch.skip();
       lengths[number] = log.length;
     }
     checkOrder(cluster);
-  };
-  for (const each of played) {
-    const wire = cluster.wire.length;
-    if (each.step === "move")
-      movers[each.at]?.entries([each.move], (batchOf) => {
-        cluster.at(each.at).append(batchOf);
-        look();
-      });
-    else if (each.step === "post") cluster.post(each.from, each.to, each.count, each.shift);
-    else if (each.step === "carry") cluster.settle();
-    else if (each.step === "confirm") cluster.confirm(each.from, each.to);
-    else if (each.step === "die") cluster.die(each.at);
-    else if (wire > 0 && each.step === "lose") cluster.wire.splice(each.pick % wire, 1);
-    else if (wire > 0 && each.step === "arrive") cluster.arrive(each.pick % wire, each.again);
-    look();
-  }
+  });
+  return watches;
 }
 
 /** I12 while messages are under way: nobody has taken more than was sent, or let go what was not taken. */
@@ -230,64 +142,64 @@ function checkSchedule(cluster: TestCluster, name: string, schedule: ScheduleRec
   );
 }
 
-function replayed(partition: TestPartition): void {
-  const view = new MemoryView(new TestPartition(partition.number, PARTITIONS).view.dump());
-  for (const entry of partition.log) foldLogEntry(view, entry);
-  view.commit();
-  mustBeSame(view.dump(), partition.view.dump(), `I2: partition ${partition.number}, folded again`);
-}
-
-test(`messages are applied once and in order, and nothing is lost (HOLDFAST_SEED=${seed} repeats this)`, {
-  timeout: 120_000 + SEQUENCES * 200,
-}, () => {
+test("messages are applied once and in order, and nothing is lost", TIME, () => {
   fc.assert(
-    fc.property(definitions, steps, (defined, played) => {
+    fc.property(familyDefinitions, familySteps, fc.nat(7), (defined, played, audit) => {
       const cluster = new TestCluster(PARTITIONS, defined);
-      play(cluster, played);
+      const watches = play(cluster, played, { audit, forgetEvery: 3 });
       cluster.settle();
-      cluster.partitions.forEach(checkPartition);
+      for (const watch of watches) watch.end();
       checkSettled(cluster);
-      cluster.partitions.forEach(replayed);
+      for (const watch of watches)
+        watch.replay(new TestPartition(watch.partition.number, PARTITIONS).view.dump());
     }),
-    settings,
+    { numRuns: SEQUENCES },
   );
 });
 
-test("sequences get somewhere: children begin, end in every way, are retried and heal their parents", {
-  timeout: 120_000,
-}, () => {
-  const ends = new Map<string, number>();
-  const count = (what: string): void => void ends.set(what, (ends.get(what) ?? 0) + 1);
-  fc.assert(
-    fc.property(definitions, steps, (defined, played) => {
-      const cluster = new TestCluster(PARTITIONS, defined);
-      play(cluster, played);
-      for (const { view, events } of cluster.partitions) {
-        for (const runId of runIdsOf(view)) {
-          const run = view.get(runKey(runId)) as RunRecord;
-          if (run.requester?.of.case === "schedule") count("scheduled");
-          if (run.requester?.of.case === "action") count(`child ${RunStatus[run.status]}`);
-          if (run.requester?.of.case === "action" && run.generation > 1) count("child retried");
-          const healed = (events.get(runId) ?? []).some(
-            ({ type, detail }) => type === RunEventType.RUN_RETRIED && detail.includes("has completed"),
-          );
-          if (healed) count("healed by a child");
-          for (const { child, childrenLeft } of run.actions) {
-            if (child?.timedOut === true) count("timed out");
-            if (child?.usage !== undefined) count("child's usage counted");
-            if (childrenLeft.length > 0) count("child left for another");
-            if (childrenLeft.some(({ usage }) => usage !== undefined))
-              count("usage of a child that was left");
+test(
+  "sequences get somewhere: children begin, end in every way, are retried and heal their parents",
+  TIME,
+  () => {
+    const ends = new Map<string, number>();
+    const count = (what: string): void => void ends.set(what, (ends.get(what) ?? 0) + 1);
+    fc.assert(
+      fc.property(familyDefinitions, familySteps, (defined, played) => {
+        const cluster = new TestCluster(PARTITIONS, defined);
+        play(cluster, played);
+        for (const { view, events } of cluster.partitions) {
+          for (const runId of runIdsOf(view)) {
+            const run = view.get(runKey(runId)) as RunRecord;
+            if (run.requester?.of.case === "schedule") count("scheduled");
+            if (run.requester?.of.case === "action") count(`child ${RunStatus[run.status]}`);
+            if (run.requester?.of.case === "action" && run.generation > 1) count("child retried");
+            const healed = (events.get(runId) ?? []).some(
+              ({ type, detail }) => type === RunEventType.RUN_RETRIED && detail.includes("has completed"),
+            );
+            if (healed) count("healed by a child");
+            for (const { child, childrenLeft } of run.actions) {
+              if (child?.timedOut === true) count("timed out");
+              if (child?.usage !== undefined) count("child's usage counted");
+              if (childrenLeft.length > 0) count("child left for another");
+              if (childrenLeft.some(({ usage }) => usage !== undefined))
+                count("usage of a child that was left");
+            }
           }
         }
-      }
-    }),
-    { ...settings, numRuns: 300, seed: 11 },
-  );
-  const wanted = ["RUNNING", "COMPLETED", "COMPLETED_WITH_FAILURES", "FAILED", "CANCELLED"];
-  const more = ["scheduled", "child retried", "timed out", "child's usage counted", "child left for another"];
-  const rare = [...wanted.map((status) => `child ${status}`), ...more].filter(
-    (what) => (ends.get(what) ?? 0) <= 3,
-  );
-  expect(rare).toEqual([]);
-});
+      }),
+      { numRuns: 120, seed: 11 },
+    );
+    const wanted = ["RUNNING", "COMPLETED", "COMPLETED_WITH_FAILURES", "FAILED", "CANCELLED"];
+    const more = [
+      "scheduled",
+      "child retried",
+      "timed out",
+      "child's usage counted",
+      "child left for another",
+    ];
+    const rare = [...wanted.map((status) => `child ${status}`), ...more].filter(
+      (what) => (ends.get(what) ?? 0) <= 3,
+    );
+    expect(rare).toEqual([]);
+  },
+);

@@ -16,15 +16,12 @@ import {
 } from "@holdfast/proto";
 import { type Init, init } from "@holdfast/proto/codec";
 import type { Effect } from "../effects.js";
-import { DETAIL_CHARS_MAX, INBOX_CHARS_MAX, RUN_ID_CHARS_MAX } from "../limits.js";
+import { DETAIL_CHARS_MAX, RUN_ID_CHARS_MAX } from "../limits.js";
+import { isInbox } from "../names.js";
 import type { Name } from "../breaker/breaker.js";
 import { breakerKey, timerKey } from "../state/tables.js";
 import type { View } from "../state/view.js";
 import { cutText } from "../text.js";
-
-/** A literal subject: visible ASCII without wildcards, no empty token. */
-const INBOX = /^[!-)+-\-/-=?-~]+(\.[!-)+-\-/-=?-~]+)*$/;
-const isInbox = (inbox: string): boolean => inbox.length <= INBOX_CHARS_MAX && INBOX.test(inbox);
 
 export class FoldContext {
   readonly effects: Effect[] = [];

@@ -16,9 +16,16 @@ import {
   TimerRecordSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { expiredText } from "./expired-text.js";
 import { releaseHeld } from "../breaker/release.js";
 import type { Effect } from "../effects.js";
-import { CLOCK_SKEW_NS, COMMAND_ID_CHARS_MAX, DEDUPE_WINDOW_NS, WORKER_CHARS_MAX } from "../limits.js";
+import {
+  CLOCK_SKEW_NS,
+  COMMAND_ID_CHARS_MAX,
+  DEDUPE_WINDOW_NS,
+  OWNER_STAMP_STEP_MAX,
+  WORKER_CHARS_MAX,
+} from "../limits.js";
 import { isCommandId, isDefinitionHash, isName, isRunId, quoted } from "../names.js";
 import {
   appliedKey,
@@ -134,16 +141,35 @@ export function prefetch(batch: CommandBatch, applied: AppliedRecord, keys: Set<
   }
 }
 
+/** A command made the fold throw, and has changed a part of the state: the view must not be used any more. */
+export class FoldFault extends Error {
+  override readonly name = "FoldFault";
+
+  constructor(
+    /** Which of its entry. */
+    readonly at: number,
+    cause: unknown,
+  ) {
+    super(`the fold failed over command ${at} of an entry`, { cause });
+  }
+}
+
 /** Folds one entry. `applied` is changed in place and put. */
 export function foldEntry(view: View, applied: AppliedRecord, entry: Entry): Effect[] {
   applied.seq = BigInt(entry.seq);
   if (entry.atNs > applied.atNs) applied.atNs = entry.atNs;
   const ctx = new FoldContext(view, entry.seq, applied.atNs, entry.batch, applied);
   if (admits(applied, entry.batch)) {
-    entry.batch.commands.forEach((command, at) => {
-      foldCommand(ctx, applied, command, entry.scanned?.get(at) ?? NO_ROWS);
-      releaseHeld(ctx);
-    });
+    const { commands } = entry.batch;
+    let at = 0;
+    try {
+      for (; at < commands.length; at++) {
+        foldCommand(ctx, applied, commands[at] as Command, entry.scanned?.get(at) ?? NO_ROWS);
+        releaseHeld(ctx);
+      }
+    } catch (cause) {
+      throw new FoldFault(at, cause);
+    }
   }
   view.put(appliedKey, applied);
   return ctx.effects;
@@ -160,11 +186,14 @@ export function skipEntry(view: View, applied: AppliedRecord, seq: number, atNs:
 function admits(applied: AppliedRecord, batch: CommandBatch): boolean {
   const stamp = batch.owner;
   if (stamp === undefined) return true;
-  if (stamp.epoch !== applied.ownerEpoch || stamp.n <= applied.ownerN) return false;
+  if (stamp.epoch !== applied.ownerEpoch || !isNextStamp(applied.ownerN, stamp.n)) return false;
   applied.ownerN = stamp.n;
   applied.ownerAtNs = applied.atNs;
   return true;
 }
+
+/** Whether an owner's number follows another: not far ahead, or one entry that is not the owner's would leave it none. */
+export const isNextStamp = (last: bigint, n: bigint): boolean => n > last && n - last <= OWNER_STAMP_STEP_MAX;
 
 const NO_ROWS: readonly Row[] = [];
 
@@ -237,13 +266,13 @@ function foldCommand(ctx: FoldContext, applied: AppliedRecord, command: Command,
     case "messagesDelivered":
       return ownersOnly(ctx, command) ? messagesDelivered(ctx, command, kind.value) : undefined;
     case "announceOwner": {
-      const { node, epoch } = kind.value;
+      const { node, epoch, process } = kind.value;
       // The next epoch and no other: one far ahead would shut every later owner out.
       if (epoch !== applied.ownerEpoch + 1n || node === "" || node.length > WORKER_CHARS_MAX) return;
       applied.owner = node;
       applied.ownerEpoch = epoch;
       applied.ownerN = 0n;
-      ctx.emit({ kind: "owner", node, epoch });
+      ctx.emit({ kind: "owner", node, epoch, process });
       return;
     }
     default:
@@ -273,12 +302,9 @@ function once(ctx: FoldContext, command: Command, run: () => Outcome): void {
     ctx.send(command, kept);
     return;
   }
-  if (issuedAtNs + DEDUPE_WINDOW_NS <= ctx.atNs || issuedAtNs > ctx.atNs + CLOCK_SKEW_NS) {
-    ctx.reject(
-      command,
-      RejectCode.EXPIRED_COMMAND,
-      `command ${id} was issued at a time outside the window in which it could be told from a repetition: look at the run, then send a new command`,
-    );
+  const expired = expiredText(id, issuedAtNs, ctx.atNs);
+  if (expired !== undefined) {
+    ctx.reject(command, RejectCode.EXPIRED_COMMAND, expired);
     return;
   }
   const outcome = run();

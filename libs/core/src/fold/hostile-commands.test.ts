@@ -13,7 +13,7 @@ import {
 import { decode, encode, init } from "@holdfast/proto/codec";
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { DETAIL_CHARS_MAX } from "../limits.js";
+import { DETAIL_CHARS_MAX, OWNER_STAMP_STEP_MAX } from "../limits.js";
 import { appliedKey, latestKey, runKey } from "../state/tables.js";
 import {
   action,
@@ -230,6 +230,19 @@ describe("the owner's stamp", () => {
     ])
       partition.append(batch([loaded("r", { firstIndex: 1, items: [json(2)] })], { owner: stamp }));
     expect(partition.counts("r", "a").total).toBe(1);
+  });
+  test("may be ahead of the last one by a little only: the numbers are not used up by one that is not the owner's", () => {
+    begin("r", "items");
+    const at = (n: bigint, firstIndex: number): void => {
+      const items = [json(firstIndex)];
+      partition.append(batch([loaded("r", { firstIndex, items })], { owner: ownerStamp(1n, n) }));
+    };
+    at(2n ** 64n - 1n, 0);
+    at(OWNER_STAMP_STEP_MAX + 1n, 0);
+    expect(partition.counts("r", "a").total).toBe(0);
+    at(OWNER_STAMP_STEP_MAX, 0);
+    at(OWNER_STAMP_STEP_MAX + 2n, 1);
+    expect(partition.counts("r", "a").total).toBe(2);
   });
   test("can't be jumped ahead to shut every later owner out", () => {
     partition.announce("thief", 2n ** 64n - 1n);

@@ -112,11 +112,25 @@ describe("what is received", () => {
     ["without any", { messages: [] }, /0 at once/],
     ["numbered from 0", { firstN: 0n, stored: 0n }, /begin at 1/],
     ["that contradicts itself", { firstN: 2n, stored: 2n }, /said to be stored/],
-    ["beyond all numbers", { firstN: 2n ** 64n - 1n }, /no such numbers/],
+    ["beyond all numbers", { firstN: 2n ** 64n - 1n, stored: 0n }, /no such numbers/],
+    [
+      "after more than any log held",
+      { firstN: 2n ** 50n + 1n, stored: 2n ** 50n },
+      /no log has held so many/,
+    ],
+    ["of a log that is yet to be made", { incarnation: 2n ** 63n }, /made later than now/],
   ])("is refused where it is a delivery %s", (_what, fields, why) => {
     expect(receive([request(1)], fields)).toMatch(/^MALFORMED/);
     expect(receive([request(1)], fields)).toMatch(why);
     expect(runsBegun()).toEqual([]);
+  });
+
+  test("is not shut out by a delivery that nobody's log can have made", () => {
+    receive([request(1)]);
+    receive([request(9)], { incarnation: 2n ** 64n - 1n });
+    receive([request(9)], { firstN: 2n ** 63n, stored: 2n ** 63n - 1n });
+    expect(receive([request(2)], { firstN: 2n })).toBe("accepted");
+    expect(runsBegun()).toEqual([1, 2]);
   });
 
   test("is refused where it is more than may come at once", () => {

@@ -20,10 +20,13 @@ import { REFUSED_OF_DEAD_LETTERS } from "../testing/refused-of-dead-letters.js";
 import { REFUSED_OF_MANY } from "../testing/refused-of-many.js";
 import { REFUSED_OF_OTHERS } from "../testing/refused-of-others.js";
 import { REFUSED_OF_RUNS } from "../testing/refused-of-runs.js";
+import { REFUSED_RESTARTS } from "../testing/refused-restarts.js";
 import { type Kind, scene } from "../testing/refused-scene.js";
 import type { outboxKey } from "../state/tables.js";
 
 const CASES = [...REFUSED_OF_RUNS, ...REFUSED_OF_DEAD_LETTERS, ...REFUSED_OF_OTHERS, ...REFUSED_OF_MANY];
+
+const MESSAGE_CASES = [...REFUSED_MESSAGES, ...REFUSED_RESTARTS];
 
 /** What is folded of these is passed over where it does not fit, and never answered with a refusal: why. */
 const NEVER_REFUSED: Readonly<Partial<Record<Kind, string>>> = {
@@ -69,6 +72,7 @@ const SHARED: Readonly<Record<string, string | readonly string[]>> = {
   beginRun: "../actor/begin-run.ts",
   nameRefusal: "../actor/begin-run.ts",
   payloadProblem: "../actor/actor.ts",
+  restartRefusal: "../actor/restart.ts",
   reopen: "../actor/reopen.ts",
   retryByHand: ["../actor/retry-items.ts", "../actor/reopen.ts"],
   absentCode: "../views/absent.ts",
@@ -84,42 +88,37 @@ function codesOfFile(path: string): ReadonlySet<string> {
   return new Set([text, ...paths.map(source)].flatMap(codesIn));
 }
 
-describe.each([...new Set(REFUSED_MESSAGES.map(([kind]) => kind))])(
-  "the message %s changes nothing",
-  (kind) => {
-    test.each(
-      REFUSED_MESSAGES.filter((each) => each[0] === kind).map(
-        ([, verdict, what, told]) => [what, verdict, told] as const,
-      ),
-    )("%s: %s", (_what, verdict, told) => {
-      const partition = scene();
-      const message = told(partition);
-      expect(message.case).toBe(kind);
-      const sentBefore = sentOf(partition).length;
-      tell(partition, message);
-      // The place in the log, and how far messages have come.
-      const changed = differences(partition.before, partition.view.dump()).filter(
-        (key) => !/^[Am]/.test(key),
-      );
-      const sent = sentOf(partition).slice(sentBefore);
-      expect(changed.filter((key) => !key.startsWith("o"))).toEqual([]);
-      if (verdict === "IGNORED") {
-        expect(sent).toEqual([]);
-        expect(partition.effects.filter(({ kind: effect }) => effect !== "reply")).toEqual([]);
-        return;
-      }
-      expect(sent).toHaveLength(1);
-      const answer = sent[0];
-      if (verdict === "ENDED") {
-        expect(answer?.case).toBe("requestEnded");
-        return;
-      }
-      if (answer?.case !== "requestRefused") throw new Error(`it was answered with ${answer?.case}`);
-      expect(RejectCode[answer.value.code]).toBe(verdict);
-      expect(answer.value.message.length).toBeGreaterThan(10);
-    });
-  },
-);
+describe.each([...new Set(MESSAGE_CASES.map(([kind]) => kind))])("the message %s changes nothing", (kind) => {
+  test.each(
+    MESSAGE_CASES.filter((each) => each[0] === kind).map(
+      ([, verdict, what, told]) => [what, verdict, told] as const,
+    ),
+  )("%s: %s", (_what, verdict, told) => {
+    const partition = scene();
+    const message = told(partition);
+    expect(message.case).toBe(kind);
+    const sentBefore = sentOf(partition).length;
+    tell(partition, message);
+    // The place in the log, and how far messages have come.
+    const changed = differences(partition.before, partition.view.dump()).filter((key) => !/^[Am]/.test(key));
+    const sent = sentOf(partition).slice(sentBefore);
+    expect(changed.filter((key) => !key.startsWith("o"))).toEqual([]);
+    if (verdict === "IGNORED") {
+      expect(sent).toEqual([]);
+      expect(partition.effects.filter(({ kind: effect }) => effect !== "reply")).toEqual([]);
+      return;
+    }
+    expect(sent).toHaveLength(1);
+    const answer = sent[0];
+    if (verdict === "ENDED") {
+      expect(answer?.case).toBe("requestEnded");
+      return;
+    }
+    if (answer?.case !== "requestRefused") throw new Error(`it was answered with ${answer?.case}`);
+    expect(RejectCode[answer.value.code]).toBe(verdict);
+    expect(answer.value.message.length).toBeGreaterThan(10);
+  });
+});
 
 /** What the partition has sent, in order. */
 const sentOf = ({ view }: TestPartition): PartitionMessage["kind"][] =>
@@ -135,7 +134,7 @@ test("every message between partitions has a case above, and every code that it 
   const kinds = Array.from(all.matchAll(/case "(\w+)":/g), ([, kind = ""]) => kind as MessageKind);
   const missing: string[] = [];
   for (const kind of kinds) {
-    const reached = REFUSED_MESSAGES.filter(([of]) => of === kind).map(([, verdict]) => verdict as string);
+    const reached = MESSAGE_CASES.filter(([of]) => of === kind).map(([, verdict]) => verdict as string);
     if (!reached.includes("IGNORED")) missing.push(`${kind}: passed over`);
     const statement = all.split(";").find((each) => new RegExp(`import [^=]*\\b${kind}\\b`).test(each));
     const imported = /"(.+)\.js"/.exec(statement ?? "")?.[1];

@@ -137,6 +137,8 @@ test("a child that was pruned is begun anew, not retried", () => {
   finish(child, "work", failed());
   const old = cluster.of(child);
   for (const partition of cluster.partitions) partition.nowNs += BigInt(8 * DAY_MS) * 1_000_000n;
+  // Pruned all the same, as by a build whose runs did not ask.
+  old.view.put(runKey(child), { ...run(child), unneeded: true });
   old.asOwner(pruning({ kind: PruneKind.FAILED, workflow: "leaf", upToNs: 2n ** 64n - 1n }));
   expect(old.view.get(runKey(child))).toBeUndefined();
   control("p", retry("p"));

@@ -36,6 +36,7 @@ import {
 import { checkPartition } from "../testing/invariants.js";
 import { differences } from "../testing/memory-view.js";
 import { MS, TestPartition } from "../testing/partition.js";
+import { timeText, utf8 } from "../text.js";
 
 const ONE = workflow("one", [action("a", { retry: ONE_ATTEMPT })]);
 const ITEMS = workflow("items", [action("a", { forEach: overInput("", 2), retry: ONE_ATTEMPT })]);
@@ -85,7 +86,7 @@ describe("a start is rejected", () => {
   });
   test("with an input that can't be kept", () => {
     const size = (bytes: number) =>
-      init(PayloadSchema, { body: { case: "inline", value: new Uint8Array(bytes) } });
+      init(PayloadSchema, { body: { case: "inline", value: new Uint8Array(bytes).fill(0x31) } });
     expect(
       expectRejected(
         partition.send(start("r", "one", { input: size(INLINE_PAYLOAD_BYTES_MAX + 1) })),
@@ -94,6 +95,10 @@ describe("a start is rejected", () => {
     ).toContain("by reference");
     const stored = init(PayloadSchema, { body: { case: "stored", value: 9 } });
     expectRejected(partition.send(start("r", "one", { input: stored })), RejectCode.MALFORMED);
+    const twice = init(PayloadSchema, { body: { case: "inline", value: utf8('{"a":1,"a":2}') } });
+    expect(
+      expectRejected(partition.send(start("r", "one", { input: twice })), RejectCode.MALFORMED),
+    ).toContain('the name "a" stands twice');
     const ref = init(PayloadSchema, {
       body: { case: "ref", value: init(PayloadRefSchema, { name: "x".repeat(257) }) },
     });
@@ -198,6 +203,23 @@ describe("a control command", () => {
       RejectCode.EXPIRED_COMMAND,
     );
     expectRejected(send(partition.nowNs + MS - DEDUPE_WINDOW_NS + 2n * MS), RejectCode.RUN_NOT_FOUND);
+  });
+  test("that is refused for its time is told both clocks, by how much they differ, and what to do", () => {
+    partition.pass(3 * 24 * 3_600_000);
+    const send = (ns: bigint): string => {
+      const result = partition.send(command(cancel("r")), { id: "c-1", issuedAtNs: ns });
+      return result?.case === "rejected" ? result.value.message : "";
+    };
+    const hour = CLOCK_SKEW_NS;
+    const time = (ns: bigint): string => timeText(ns).slice(0, 16);
+    const early = send(partition.nowNs + MS + 2n * hour + 5n * 1_000n * MS);
+    expect(early).toContain("command c-1 was issued at ");
+    expect(early).toContain(time(partition.nowNs + 2n * hour));
+    expect(early).toContain(`the log had it at ${time(partition.nowNs)}`);
+    expect(early).toMatch(/: 720[45] s ahead, and at most 1 h is taken. Set the sender's clock/);
+    const late = send(partition.nowNs + MS - DEDUPE_WINDOW_NS - 2n * hour);
+    expect(late).toMatch(/: 26 h behind, and after 1 d it can't be told from a repetition/);
+    expect(send(0n)).toContain("does not say when it was issued");
   });
   test("happens once: sent again it gets the same answer, also a rejection", () => {
     begin();

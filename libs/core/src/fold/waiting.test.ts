@@ -181,7 +181,7 @@ describe("an approval", () => {
     const answer = decide({ approved: true, action: "after" });
     expect(answer.case === "rejected" ? [answer.value.code, answer.value.message] : []).toEqual([
       RejectCode.NOT_WAITING,
-      'in run r1 not action "after" waits for an approval; waiting are: wait',
+      'action "after" of run r1 does not wait for an approval; waiting: wait',
     ]);
     decide({ approved: true });
     expect(codeOf(decide({ approved: true }))).toBe(RejectCode.NOT_WAITING);

@@ -2,13 +2,31 @@ import { FailureMode } from "@holdfast/proto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { retryPolicy } from "../testing/build.js";
-import { backoffMs, DEFAULT_RETRY, nextAttemptInMs, resolveRetry, RETRY_AFTER_LIMIT_MS } from "./retry.js";
+import {
+  askedPauseMs,
+  backoffMs,
+  DEFAULT_RETRY,
+  nextAttemptInMs,
+  resolveRetry,
+  RETRY_AFTER_LIMIT_MS,
+} from "./retry.js";
 
 const still = resolveRetry(
   retryPolicy({ initialBackoffMs: 100, factorMilli: 2000, maxBackoffMs: 1000, jitterMilli: 0 }),
 );
-const ask = (mode: FailureMode, attempts = 1, policy = still, retryAfterMs = 0): number | undefined =>
-  nextAttemptInMs(policy, { mode, attempts, retryAfterMs, key: "r/0/0" });
+const ask = (
+  mode: FailureMode,
+  attempts = 1,
+  policy = still,
+  retryAfterMs = 0,
+  retryPauseMs = 0n,
+): number | undefined =>
+  nextAttemptInMs(policy, {
+    mode,
+    attempts,
+    pauseMs: askedPauseMs({ retryAfterMs, retryPauseMs }),
+    key: "r/0/0",
+  });
 
 describe("backoff", () => {
   test("grows by its factor up to its maximum", () => {
@@ -69,7 +87,13 @@ describe("another attempt", () => {
   test("waits as long as the dependency asked for, within a day", () => {
     expect(ask(FailureMode.RATE_LIMITED, 1, still, 5000)).toBe(5000);
     expect(ask(FailureMode.RATE_LIMITED, 1, still, 1)).toBe(100);
+    // As older workers ask for it: what is beyond a day was not meant to be honoured.
     expect(ask(FailureMode.RATE_LIMITED, 1, still, 0xffff_ffff)).toBe(RETRY_AFTER_LIMIT_MS);
+  });
+  test("waits longer than a day where that is said, up to ten years", () => {
+    const twoDaysMs = 2 * RETRY_AFTER_LIMIT_MS;
+    expect(ask(FailureMode.RATE_LIMITED, 1, still, RETRY_AFTER_LIMIT_MS, BigInt(twoDaysMs))).toBe(twoDaysMs);
+    expect(ask(FailureMode.RATE_LIMITED, 1, still, 0, 2n ** 64n - 1n)).toBe(315_360_000_000);
   });
 });
 

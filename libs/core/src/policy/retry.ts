@@ -1,7 +1,7 @@
 /**
  * The retry policy: whether another attempt is made, and after how long. Deterministic: jitter comes from what is retried.
  */
-import type { FailureMode, RetryPolicy } from "@holdfast/proto";
+import type { Failure, FailureMode, RetryPolicy } from "@holdfast/proto";
 import { traitsOf } from "../failure/modes.js";
 import { fnv1a, mix32 } from "../names.js";
 
@@ -25,8 +25,20 @@ export const DEFAULT_RETRY: ResolvedRetry = {
   neverOn: [],
 };
 
-/** The longest pause that a handler's `retryAfter` can ask for. */
+/** The longest pause that `retry_after_ms` asks for; a longer one stands in `retry_pause_ms`. */
 export const RETRY_AFTER_LIMIT_MS = 24 * 3600 * 1000;
+/** Ten years: the longest pause of all. */
+const RETRY_PAUSE_LIMIT_MS = 315_360_000_000n;
+
+/** The pause that a dependency asked for, in milliseconds. */
+export function askedPauseMs({
+  retryAfterMs,
+  retryPauseMs,
+}: Pick<Failure, "retryAfterMs" | "retryPauseMs">): number {
+  const short = Math.min(retryAfterMs, RETRY_AFTER_LIMIT_MS);
+  if (retryPauseMs === 0n) return short;
+  return Math.max(short, Number(retryPauseMs > RETRY_PAUSE_LIMIT_MS ? RETRY_PAUSE_LIMIT_MS : retryPauseMs));
+}
 
 export function resolveRetry(policy: RetryPolicy | undefined): ResolvedRetry {
   if (policy === undefined) return DEFAULT_RETRY;
@@ -64,18 +76,19 @@ export interface RetryQuestion {
   readonly mode: FailureMode;
   /** Attempts made in this generation, the failed one included. */
   readonly attempts: number;
-  readonly retryAfterMs: number;
+  /** At least so long, where the dependency asked for it. */
+  readonly pauseMs: number;
   /** Names the run, action and item. */
   readonly key: string;
 }
 
 /** Milliseconds to wait before the next attempt, or undefined where there is none. */
 export function nextAttemptInMs(policy: ResolvedRetry, question: RetryQuestion): number | undefined {
-  const { mode, attempts, retryAfterMs, key } = question;
+  const { mode, attempts, pauseMs, key } = question;
   if (attempts >= policy.maxAttempts) return undefined;
   const traits = traitsOf(mode);
   if (traits.terminal || policy.neverOn.includes(mode)) return undefined;
   const wanted = policy.retryOn.length > 0 ? policy.retryOn.includes(mode) : traits.retryable;
   if (!wanted) return undefined;
-  return Math.max(backoffMs(policy, attempts, key), Math.min(retryAfterMs, RETRY_AFTER_LIMIT_MS));
+  return Math.max(backoffMs(policy, attempts, key), pauseMs);
 }

@@ -13,6 +13,24 @@ const ask = (fields: Partial<RecoveryQuestion>) =>
     ...fields,
   });
 
+const BAD = [
+  { mode: FailureMode.VALIDATION, count: 48 },
+  { mode: FailureMode.HANDLER_BUG, count: 10 },
+];
+const MIXED = [...BAD, { mode: FailureMode.TIMEOUT, count: 3 }];
+const PARTIAL = { mode: FailureMode.PARTIAL_STEP_FAILURES };
+
+test("what is to be mended comes first, with what a retry alone would and would not change", () => {
+  const all = ask({ ...PARTIAL, modes: BAD, done: 98, total: 100 });
+  expect(all.reason).toBe("VALIDATION and HANDLER_BUG do not go away by themselves");
+  expect(all.hint).toBe(
+    "Mend what caused VALIDATION (48) and HANDLER_BUG (10), then retry the failed parts of run r1: a retry alone would fail in the same way.",
+  );
+  expect(ask({ ...PARTIAL, modes: MIXED, done: 98, total: 100 }).hint).toBe(
+    "Mend first what caused VALIDATION and HANDLER_BUG: a retry alone changes nothing for 48 with VALIDATION and 10 with HANDLER_BUG, and may help 3 with TIMEOUT. Retry only what failed of run r1; the rest is kept.",
+  );
+});
+
 describe("the first row that holds decides", () => {
   const { ABORT, MANUAL, RETRY_ALL, RETRY_FAILED, RETRY_FROM_CHECKPOINT } = RecoveryStrategy;
   const rows: readonly [string, Partial<RecoveryQuestion>, RecoveryStrategy][] = [
@@ -26,6 +44,11 @@ describe("the first row that holds decides", () => {
     ["a crash", { mode: FailureMode.SYSTEM_CRASH }, MANUAL],
     ["a spent budget", { mode: FailureMode.POLICY_BUDGET }, MANUAL],
     ["a mode that is not retryable", { mode: FailureMode.VALIDATION, done: 99, total: 100 }, MANUAL],
+    ["modes of which none is retryable", { ...PARTIAL, modes: BAD, done: 98, total: 100 }, MANUAL],
+    ["modes of which one is", { ...PARTIAL, modes: MIXED, done: 98, total: 100 }, RETRY_FAILED],
+    ["a person's no", { rejected: "ok: rejected by ann", done: 98, total: 100 }, MANUAL],
+    ["a person's no beside what may pass", { ...PARTIAL, modes: MIXED, rejected: "ok: no", done: 9 }, MANUAL],
+    ["a person's no, and cancelled", { rejected: "ok: no", cancelled: true }, ABORT],
     ["all but nothing", { done: 1, total: 1 }, RETRY_FAILED],
     ["75 %", { done: 750, total: 1000 }, RETRY_FAILED],
     ["3 of 4", { done: 3, total: 4 }, RETRY_FAILED],
@@ -62,6 +85,22 @@ test("terminal modes among several are named in the hint, with their number", ()
   expect(said.strategy).toBe(RecoveryStrategy.RETRY_FAILED);
   expect(said.hint).toContain("2 with POLICY_SECURITY");
   expect(ask({ modes: modes.slice(0, 1) }).hint).not.toContain("forced");
+});
+
+test("a failure that nobody classified is recommended as what may pass, and named", () => {
+  const alone = ask({ mode: FailureMode.UNCLASSIFIED });
+  expect(alone.recoverable).toBe(true);
+  expect(alone.reason).toContain("UNCLASSIFIED");
+  expect(alone.hint).toContain("The failure is UNCLASSIFIED");
+  const among = ask({
+    mode: FailureMode.PARTIAL_STEP_FAILURES,
+    modes: [
+      { mode: FailureMode.UNCLASSIFIED, count: 3 },
+      { mode: FailureMode.TIMEOUT, count: 1 },
+    ],
+  });
+  expect(among.hint).toContain("3 of the failures are UNCLASSIFIED");
+  expect(ask({ mode: FailureMode.TIMEOUT }).hint).not.toContain("UNCLASSIFIED");
 });
 
 test("what was undone is said to run again, and what could not be is named", () => {

@@ -14,6 +14,10 @@ export interface RecoveryQuestion {
   /** Units that are done, of `total`. */
   readonly done: number;
   readonly total: number;
+  /** What a person said no to, and how; undefined: nothing. */
+  readonly rejected?: string | undefined;
+  /** Its last retry was cancelled. */
+  readonly retryCancelled?: boolean;
   /** Names of actions that were undone before it ended, and of those that could not be. */
   readonly undone?: readonly string[];
   readonly notUndone?: readonly string[];
@@ -26,12 +30,18 @@ export const completionMilli = (done: number, total: number): number =>
   total === 0 ? 0 : Math.floor((done * 1000) / total);
 
 export function recommend(question: RecoveryQuestion): Recommendation {
-  const { cancelled, mode, done, total, subject, notUndone = [] } = question;
+  const { cancelled, mode, done, total, subject, rejected, notUndone = [] } = question;
   const say = (strategy: RecoveryStrategy, reason: string, hint: string): Recommendation =>
     init(RecommendationSchema, {
       strategy,
       reason,
-      hint: hint + terminalHint(question) + undoneHint(question),
+      hint:
+        mendHint(question) +
+        hint +
+        terminalHint(question) +
+        unclassifiedHint(question) +
+        undoneHint(question) +
+        stoppedHint(question),
       recoverable: strategy !== RecoveryStrategy.ABORT && strategy !== RecoveryStrategy.MANUAL,
       mode,
     });
@@ -62,11 +72,21 @@ export function recommend(question: RecoveryQuestion): Recommendation {
       `A person has to look at ${subject}; once the cause is mended, retry it with force.`,
     );
   }
-  if (!traits.retryable) {
+  if (rejected !== undefined)
     return say(
       MANUAL,
-      `${traits.name} does not go away by itself`,
-      `Mend what caused ${traits.name}, then retry the failed parts of ${subject}.`,
+      `a person said no (${rejected})`,
+      `Nothing asks again by itself. Once whoever rejected it would say yes, retry ${subject}, which asks them anew.`,
+    );
+  const { lasting, passing } = partsOf(question);
+  if (passing.length === 0) {
+    const does = lasting.length === 1 ? "does not go away by itself" : "do not go away by themselves";
+    return say(
+      MANUAL,
+      `${namesOf(lasting)} ${does}`,
+      mode === FailureMode.CANCELLED
+        ? `Retry ${subject} once the work is wanted again.`
+        : `Mend what caused ${countsOf(lasting)}, then retry the failed parts of ${subject}: a retry alone would fail in the same way.`,
     );
   }
   // Compared without division: 74.9 % must not become 75 %.
@@ -85,12 +105,56 @@ export function recommend(question: RecoveryQuestion): Recommendation {
       `Go on with ${subject} from where it stopped; what is done is kept.`,
     );
   }
+  const little = done === 0 ? "Nothing" : "So little";
   return say(
     RETRY_ALL,
-    `${traits.name} may pass, but only ${shown}`,
-    `So little of ${subject} is done that it may as well run again as a whole.`,
+    done === 0
+      ? `${traits.name} may pass, and nothing is done (0 of ${total})`
+      : `${traits.name} may pass, but only ${shown}`,
+    `${little} of ${subject} is done${done === 0 ? ": it may run again as a whole" : " that it may as well run again as a whole"}.`,
   );
 }
+
+interface ModeCounted {
+  readonly mode: FailureMode;
+  readonly count: number;
+}
+
+/** What failed in modes that a retry alone does not change, and in those that may pass. */
+function partsOf({ mode, modes }: RecoveryQuestion): {
+  readonly lasting: readonly ModeCounted[];
+  readonly passing: readonly ModeCounted[];
+} {
+  const all = modes.length > 1 ? modes : [{ mode, count: 1 }];
+  return {
+    lasting: all.filter((entry) => !traitsOf(entry.mode).retryable),
+    passing: all.filter((entry) => traitsOf(entry.mode).retryable),
+  };
+}
+
+const namesOf = (parts: readonly ModeCounted[]): string => listed(parts.map(({ mode }) => modeName(mode)));
+
+/** "48 × VALIDATION and 10 × HANDLER_BUG"; of one alone its name. */
+const countsOf = (parts: readonly ModeCounted[]): string =>
+  parts.length === 1
+    ? namesOf(parts)
+    : listed(parts.map(({ mode, count }) => `${modeName(mode)} (${count})`));
+
+const listed = (words: readonly string[]): string =>
+  words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+
+/** Where only a part of what failed may pass: what is to be mended first, and what a retry alone would change. */
+function mendHint(question: RecoveryQuestion): string {
+  const { lasting, passing } = partsOf(question);
+  if (question.cancelled || lasting.length === 0 || passing.length === 0) return "";
+  const counted = (parts: readonly ModeCounted[]): string =>
+    listed(parts.map(({ mode, count }) => `${count} with ${modeName(mode)}`));
+  return `Mend first what caused ${namesOf(lasting)}: a retry alone changes nothing for ${counted(lasting)}, and may help ${counted(passing)}. `;
+}
+
+/** Says that nothing sets it off by itself, whatever its policy. */
+const stoppedHint = ({ retryCancelled = false }: RecoveryQuestion): string =>
+  retryCancelled ? " Its last retry was cancelled, so nothing sets it off by itself." : "";
 
 /** Names the terminal modes among several, so that nobody expects a plain retry to take them along. */
 function terminalHint({ mode, modes }: RecoveryQuestion): string {
@@ -99,6 +163,14 @@ function terminalHint({ mode, modes }: RecoveryQuestion): string {
   if (terminal.length === 0) return "";
   const named = terminal.map((entry) => `${entry.count} with ${modeName(entry.mode)}`).join(", ");
   return ` A retry leaves out what failed in a terminal mode (${named}) unless it is forced.`;
+}
+
+/** Of what kind it is nobody said: a retry may help, but whoever knows better should say so. */
+function unclassifiedHint({ mode, modes }: RecoveryQuestion): string {
+  const count = modes.find((entry) => entry.mode === FailureMode.UNCLASSIFIED)?.count ?? 0;
+  if (mode !== FailureMode.UNCLASSIFIED && count === 0) return "";
+  const which = mode === FailureMode.UNCLASSIFIED ? "The failure is" : `${count} of the failures are`;
+  return ` ${which} UNCLASSIFIED: whether it passes is not known. Read the message first; a handler says the kind with ActionError, a workflow with classify.`;
 }
 
 /** Says that a retry does anew what was undone, whatever else it keeps. */

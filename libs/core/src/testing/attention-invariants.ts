@@ -1,5 +1,12 @@
 /** What must hold of the runs that need a person: each is told of for as long as it does, and nothing else is. */
-import { AttentionKind, type AttentionRecord, RecoveryStrategy, type ScheduleRecord } from "@holdfast/proto";
+import {
+  ActionStatus,
+  AttentionKind,
+  type AttentionRecord,
+  RecoveryStrategy,
+  type ScheduleRecord,
+} from "@holdfast/proto";
+import { isApproval } from "../actor/approvals.js";
 import { recommendForRun } from "../recovery/recommend-run.js";
 import {
   appliedKey,
@@ -11,7 +18,7 @@ import {
 } from "../state/tables.js";
 import { BREACHES_KEPT_MAX } from "../limits.js";
 import { isRunRetryable } from "../status.js";
-import { must, type RunUnderTest } from "./invariants.js";
+import { must, type RunUnderTest } from "./must.js";
 import type { MemoryView } from "./memory-view.js";
 
 export function checkAttention(view: MemoryView, runs: readonly RunUnderTest[]): void {
@@ -30,8 +37,15 @@ export function checkAttention(view: MemoryView, runs: readonly RunUnderTest[]):
       !isGivenUp &&
       recommendForRun(runId, plan, run).strategy === RecoveryStrategy.MANUAL;
     must(!manual || run.attentionSeq > 0n, `run ${runId} needs a person, and that is told`);
+    const asks = plan.actions.some(
+      (action) => isApproval(action) && run.actions[action.index]?.status === ActionStatus.WAITING,
+    );
+    must(
+      !asks || run.attentionSeq > 0n || run.cancel !== undefined,
+      `run ${runId} asks somebody, and that is told`,
+    );
     if (run.attentionSeq === 0n) continue;
-    must(isOver, `run ${runId} is told of only while it has failed and is not recovered by itself`);
+    must(isOver || asks, `run ${runId} is told of only while it has failed for good, or asks somebody`);
     const key = attentionKey(run.attentionSeq, runId);
     const attention = view.get<AttentionRecord>(key)?.attention;
     must(attention?.runId === runId && attention.workflow === run.workflow, `run ${runId}: its row names it`);

@@ -7,8 +7,8 @@ import type { ActionPlan } from "../definition/plan.js";
 import { taskKey } from "../effects.js";
 import { BATCH_CANCELS_MAX, BATCH_HANDLE_BYTES_MAX } from "../limits.js";
 import { isTerminal } from "../status.js";
-import { isStopped } from "./guardrail-invariants.js";
-import { must, type RunUnderTest } from "./invariants.js";
+import { isStopped } from "./item-invariants.js";
+import { must, type RunUnderTest } from "./must.js";
 
 const { UNSPECIFIED, SUBMITTING, SUBMITTED, CHECKING, CLOSING } = BatchPhase;
 const STATUSES: Readonly<Record<BatchPhase, readonly ActionStatus[]>> = {

@@ -16,7 +16,7 @@ import { type Init, init } from "@holdfast/proto/codec";
 import { STATUS_MASK } from "../actor/items.js";
 import type { DueTask } from "../effects.js";
 import { command, failure, inline, succeeded } from "./build.js";
-import type { RunUnderTest } from "./invariants.js";
+import type { RunUnderTest } from "./must.js";
 import { itemBytes } from "./item-invariants.js";
 import { OUTCOMES } from "./outcomes.js";
 import type { TestPartition } from "./partition.js";
@@ -32,7 +32,10 @@ export const checkedJob = (fields: Init<BatchCheck>): Outcome => ({
   value: init(BatchReportSchema, { step: { case: "checked", value: init(BatchCheckSchema, fields) } }),
 });
 export const resultOf = (index: number, outcome: Outcome): BatchResult =>
-  init(BatchResultSchema, { index, outcome: outcome.case === "batch" ? { case: undefined } : outcome });
+  init(BatchResultSchema, {
+    index,
+    outcome: outcome.case === "batch" || outcome.case === "returned" ? { case: undefined } : outcome,
+  });
 export const results = (
   runId: string,
   fields: { readonly action?: number; readonly attempt: number; readonly results: BatchResult[] },

@@ -22,7 +22,7 @@ import { appliedKey, breakerKey, heldKey, readBreakerKey, timerDue } from "../st
 import { isTerminal } from "../status.js";
 import type { DueTask } from "../effects.js";
 import type { FoldContext } from "../fold/context.js";
-import { must, type RunUnderTest } from "./invariants.js";
+import { must, type RunUnderTest } from "./must.js";
 import { checkLanes } from "./lane-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import type { TestPartition } from "./partition.js";

@@ -14,7 +14,7 @@ import { outstandingOf } from "../bulk/part.js";
 import { nextBulkStep } from "../bulk/share.js";
 import { appliedKey, bulkKey, bulkShareKey, candidatePrefix, runKey } from "../state/tables.js";
 import { resultsOf } from "./bulk-build.js";
-import { must } from "./invariants.js";
+import { must } from "./must.js";
 import type { TestPartition } from "./partition.js";
 
 export function checkBulk(partition: TestPartition): void {

@@ -4,7 +4,8 @@ import type { Init } from "@holdfast/proto/codec";
 import { action, failed, ONE_ATTEMPT, succeeded, workflow } from "./build.js";
 import { drive, homeOf, operationOf, resultsOf, startBulk } from "./bulk-build.js";
 import { TestCluster } from "./cluster.js";
-import { checkPartition, must } from "./invariants.js";
+import { checkPartition } from "./invariants.js";
+import { must } from "./must.js";
 
 export const PARTITIONS = 4;
 const ONE = workflow("one", [action("work", { retry: ONE_ATTEMPT })]);

@@ -10,7 +10,7 @@ import { STATUS_MASK } from "../actor/items.js";
 import type { Effect } from "../effects.js";
 import { countsKey, readDeadLetterKey } from "../state/tables.js";
 import { isRunRetryable, isRunTerminal } from "../status.js";
-import { must, type RunUnderTest } from "./invariants.js";
+import { must, type RunUnderTest } from "./must.js";
 import { itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 

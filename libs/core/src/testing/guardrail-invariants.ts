@@ -15,8 +15,8 @@ import type { ActionPlan } from "../definition/plan.js";
 import { USAGE_NAMES_MAX } from "../limits.js";
 import { itemKey } from "../state/tables.js";
 import { isRunRetryable, isRunTerminal } from "../status.js";
-import { must, type RunUnderTest } from "./invariants.js";
-import { itemBytes } from "./item-invariants.js";
+import { must, type RunUnderTest } from "./must.js";
+import { isStopped, itemBytes } from "./item-invariants.js";
 
 export function checkGuardrails(at: RunUnderTest): void {
   const { run, plan, runId } = at;
@@ -38,7 +38,10 @@ export function checkGuardrails(at: RunUnderTest): void {
     must(!isOpen, `nothing of run ${runId} goes on beyond a guardrail`);
     must(isRunTerminal(run.status) ? isRunRetryable(run.status) : true, `run ${runId}, stopped, has failed`);
     must(
-      run.actions.some(({ failure }) => failure?.mode === FailureMode.POLICY_BUDGET),
+      run.actions.some(
+        ({ failure, detail }) =>
+          failure?.mode === FailureMode.POLICY_BUDGET || detail?.text.includes("; its retry was stopped: "),
+      ),
       `something of run ${runId} was stopped`,
     );
     if (run.failure !== undefined)
@@ -165,7 +168,3 @@ function checkState(
 }
 
 type Reason = ActionState["failure"];
-
-/** Of an action that a guardrail stopped: it did not come to the end that its items would have made. */
-export const isStopped = (state: ActionState): boolean =>
-  state.status === ActionStatus.FAILED && state.failure?.rawClass === "Guardrail";

@@ -20,19 +20,19 @@ import {
 } from "@holdfast/proto";
 import { isHeld } from "../breaker/held-text.js";
 import { HAS_RECORD, STATUS_MASK } from "../actor/items.js";
-import { type ActionPlan, type DefinitionPlan, planOf } from "../definition/plan.js";
+import type { ActionPlan } from "../definition/plan.js";
 import { taskKey } from "../effects.js";
 import { EVENTS_EMBEDDED_MAX, WAITERS_MAX } from "../limits.js";
 import {
   appliedKey,
   countsKey,
-  definitionKey,
   eventChunkKey,
   expiryKey,
   itemKey,
   type Key,
   readExpiryKey,
   readStatusKey,
+  RUN_TABLES,
   runKey,
   statusKey,
   timerDue,
@@ -43,34 +43,16 @@ import { cancelTimers, checkBatch, jobTimers, openJobAttempts } from "./batch-in
 import { checkDeadLetters } from "./dead-letter-invariants.js";
 import { checkGuardrails, guardrailTimers } from "./guardrail-invariants.js";
 import { checkBreakers } from "./breaker-invariants.js";
+import { expectedRunStatus } from "./expected-run-status.js";
 import { checkItems, itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 import { checkChild, checkOutbox } from "./message-invariants.js";
+import { must, runIdsOf, type RunUnderTest, runUnderTest } from "./must.js";
 import type { TestPartition } from "./partition.js";
 import { checkBulk } from "./bulk-invariants.js";
 import { checkSchedules } from "./schedule-invariants.js";
 import { checkSignatures } from "./signature-invariants.js";
 import { checkUndo, undoStatusOf } from "./undo-invariants.js";
-
-export function must(holds: boolean, rule: string): asserts holds {
-  if (!holds) throw new Error(`violated: ${rule}`);
-}
-
-export interface RunUnderTest {
-  readonly view: MemoryView;
-  readonly runId: string;
-  readonly run: RunRecord;
-  readonly plan: DefinitionPlan;
-}
-
-export const runIdsOf = (view: MemoryView): string[] => view.keysOf("r").map((key) => key.slice(1));
-
-export function runUnderTest(view: MemoryView, runId: string): RunUnderTest {
-  const run = view.get(runKey(runId)) as RunRecord;
-  const definition = view.get(definitionKey(run.definitionHash))?.definition;
-  must(definition !== undefined, `run ${runId} pins a definition that is there`);
-  return { view, runId, run, plan: planOf(definition) };
-}
 
 export function checkPartition(partition: TestPartition): void {
   const { view } = partition;
@@ -93,6 +75,29 @@ export function checkPartition(partition: TestPartition): void {
   checkOutbox(view);
   checkBulk(partition);
   checkSchedules(partition);
+}
+
+/** The rules of those runs alone whose records changed. Books, timers and indexes are left to `checkPartition`. */
+export function checkTouchedRuns(partition: TestPartition, changed: readonly string[]): void {
+  const { view } = partition;
+  for (const runId of runsTouched(changed)) {
+    if (view.get(runKey(runId)) === undefined) continue;
+    const at = runUnderTest(view, runId);
+    checkRun(at, partition);
+    const due = openAttempts(at).sort().join();
+    const open = [...partition.open]
+      .flatMap(([key, task]) => (task.runId === runId ? [key] : []))
+      .sort()
+      .join();
+    must(due === open, `what is open of run ${runId} by effects, ${open}, is what its state says: ${due}`);
+  }
+}
+
+const OF_ONE_RUN: ReadonlySet<string> = new Set(["r", ...RUN_TABLES]);
+
+function runsTouched(changed: readonly string[]): Set<string> {
+  const runs = changed.filter((key) => OF_ONE_RUN.has(key.charAt(0)));
+  return new Set(runs.map((key) => key.slice(1, key.startsWith("r") ? undefined : key.indexOf("\0"))));
 }
 
 /** What a new owner would dispatch again. */
@@ -129,7 +134,15 @@ function checkRun(at: RunUnderTest, partition: TestPartition): void {
       `I3: run ${runId} is terminal exactly when all its actions are and nothing is to be undone: ${RunStatus[run.status]}, ${statuses.join()}`,
     );
   }
+  must(run.generation === 1 || run.retriedFrom > 0, "a retry knows how the run had ended");
+  for (const state of run.actions)
+    must(state.before === undefined || !isTerminal(state.status), "what has ended stands for itself");
   if (isRunTerminal(run.status)) {
+    must(
+      run.status !== RunStatus.CANCELLED || run.generation === 1,
+      "what was failed can be retried, whatever became of its retry",
+    );
+    must(run.lettersOut === undefined || run.recoverAtNs > 0n, "letters are in the set or out of it");
     must(run.status === expectedRunStatus(at), `I3: run ${runId} ended as the rules say`);
     must(run.recoverAtNs > 0n || run.waiters.length === 0, "everybody who waited for the end was told");
     must(run.recoverAtNs === 0n || isRunRetryable(run.status), "only what failed is recovered");
@@ -153,23 +166,6 @@ function checkRun(at: RunUnderTest, partition: TestPartition): void {
   }
   checkGuardrails(at);
   checkEvents(at, partition);
-}
-
-function expectedRunStatus({ run, plan }: RunUnderTest): RunStatus {
-  const all = plan.actions.map(({ index, definition }) => ({
-    status: run.actions[index]?.status,
-    optional: definition.optional,
-  }));
-  // A child run can be cancelled without its parent.
-  const asked = run.cancel !== undefined;
-  if (asked && all.some(({ status }) => status === ActionStatus.CANCELLED)) return RunStatus.CANCELLED;
-  const failed = [ActionStatus.FAILED, ...(asked ? [] : [ActionStatus.CANCELLED])];
-  if (all.some(({ status, optional }) => failed.includes(status as ActionStatus) && !optional))
-    return RunStatus.FAILED;
-  const has = (wanted: ActionStatus): boolean => all.some(({ status }) => status === wanted);
-  return [ActionStatus.COMPLETED_WITH_FAILURES, ...failed].some(has)
-    ? RunStatus.COMPLETED_WITH_FAILURES
-    : RunStatus.COMPLETED;
 }
 
 function checkAction(at: RunUnderTest, action: ActionPlan, partition: TestPartition): void {

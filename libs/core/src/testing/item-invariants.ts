@@ -13,15 +13,14 @@ import {
   RunStatus,
   Source,
 } from "@holdfast/proto";
-import { HAS_RECORD, HELD, STATUS_MASK, TERMINAL_MODE } from "../actor/items.js";
+import { AGAIN, HAS_RECORD, HELD, STATUS_MASK, TERMINAL_MODE } from "../actor/items.js";
 import { isHeld } from "../breaker/held-text.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { traitsOf } from "../failure/modes.js";
 import { INPUTS_A_RECORD, ITEMS_A_CHUNK } from "../limits.js";
 import { chunkKey, inputsKey, itemKey } from "../state/tables.js";
 import { isCompleted, isTerminal } from "../status.js";
-import { isStopped } from "./guardrail-invariants.js";
-import { must, type RunUnderTest } from "./invariants.js";
+import { must, type RunUnderTest } from "./must.js";
 
 /** The status bytes of an action, by index; 0 where there is no item. */
 export function itemBytes({ view, runId, run }: RunUnderTest, action: ActionPlan): number[] {
@@ -34,6 +33,10 @@ export function itemBytes({ view, runId, run }: RunUnderTest, action: ActionPlan
   }
   return bytes;
 }
+
+/** Of an action that a guardrail stopped: it did not come to the end that its items would have made. */
+export const isStopped = (state: ActionState): boolean =>
+  state.status === ActionStatus.FAILED && state.failure?.rawClass === "Guardrail";
 
 export function checkItems(at: RunUnderTest, action: ActionPlan): void {
   const { run } = at;
@@ -133,6 +136,14 @@ function checkItem(
   if (status === RETRYING) must((record?.retryAtNs ?? 0n) > 0n, `${what} knows when`);
   if (status === RUNNING || status === SUCCEEDED || status === SKIPPED)
     must(record?.failure === undefined, `${what} has no failure`);
+  must(
+    (byte & AGAIN) === 0 || (status === PENDING && record?.failure !== undefined),
+    `${what}: what a retry set off knows what it had failed with`,
+  );
+  must(
+    record?.before === undefined || [PENDING, RUNNING, RETRYING].includes(status),
+    `${what}: what has ended stands for itself`,
+  );
   must((byte & TERMINAL_MODE) === 0 || status === FAILED, `${what}: only a failure is of a terminal mode`);
   if (status === FAILED) {
     const mode = record?.failure?.mode ?? 0;

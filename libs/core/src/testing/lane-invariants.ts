@@ -21,7 +21,7 @@ import { settledName } from "../breaker/name.js";
 import type { ActionPlan } from "../definition/plan.js";
 import { HELD_ITEMS_A_ROW, HELD_KEYS_MAX } from "../limits.js";
 import { breakerKey, heldItemsKey, heldKey, heldKeysKey } from "../state/tables.js";
-import { must, type RunUnderTest } from "./invariants.js";
+import { must, type RunUnderTest } from "./must.js";
 import { isBeyond, itemBytes } from "./item-invariants.js";
 import type { TestPartition } from "./partition.js";
 

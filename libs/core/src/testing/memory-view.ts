@@ -1,7 +1,7 @@
 /**
  * A partition's state in memory, as bytes, with a strict eye on the fold's use of it.
  *
- * 1. A record that the fold changed without putting it is an error: a real store would lose the change.
+ * 1. A record that the fold changed without putting it is an error while `audits` is set: a real store would lose the change.
  * 2. `forget` drops decoded records, so that nothing but what is in the bytes can be relied upon.
  * 3. Every key is a binary string that names a known table, as real stores demand.
  */
@@ -19,6 +19,8 @@ export class MemoryView implements View {
   private readonly bytes: Map<string, Uint8Array>;
   private readonly live = new Map<string, Stored>();
   private readonly dirty = new Set<string>();
+  /** Looks at all decoded records at each commit, not only at those that were put. */
+  audits = true;
 
   constructor(from: StateBytes = new Map()) {
     this.bytes = new Map(from);
@@ -47,10 +49,19 @@ export class MemoryView implements View {
     this.dirty.add(key);
   }
 
-  /** Stores what was put. Throws where a record was changed and not put. Says which keys now hold other bytes. */
+  /** As stored at the last commit. */
+  bytesOf(key: string): Uint8Array | undefined {
+    return this.bytes.get(key);
+  }
+
+  /** Stores what was put. Throws where a record was changed and not put, if it audits. Says which keys now hold other bytes. */
   commit(): string[] {
     const changed: string[] = [];
-    for (const [key, record] of this.live) {
+    const looked: Iterable<[string, Stored | undefined]> = this.audits
+      ? this.live
+      : [...this.dirty].map((key) => [key, this.live.get(key)]);
+    for (const [key, record] of looked) {
+      if (record === undefined) continue;
       // Definitions are large and never change; `forget` looks at them.
       if (key.startsWith("d") && !this.dirty.has(key)) continue;
       const before = this.bytes.get(key);
@@ -68,6 +79,10 @@ export class MemoryView implements View {
 
   /** Forgets all decoded records; to be called after `commit`. */
   forget(): void {
+    if (!this.audits) {
+      this.live.clear();
+      return;
+    }
     for (const [key, record] of this.live) {
       const bytes = this.bytes.get(key);
       if (bytes === undefined || !sameBytes(bytes, encode(schemaOf(key), record)))

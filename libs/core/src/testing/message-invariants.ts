@@ -2,7 +2,7 @@
 import { type ActionState, ActionStatus, type MessageMarkRecord, RunStatus } from "@holdfast/proto";
 import type { ActionPlan } from "../definition/plan.js";
 import { markedPartition, outboxKey, SENT_MARKS } from "../state/tables.js";
-import { must, type RunUnderTest } from "./invariants.js";
+import { must, type RunUnderTest } from "./must.js";
 import type { MemoryView } from "./memory-view.js";
 import type { TestPartition } from "./partition.js";
 

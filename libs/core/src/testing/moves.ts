@@ -13,6 +13,7 @@ import {
   ItemsLoadedSchema,
   OnConflict,
   PruneKind,
+  RestartSchema,
   RunStatus,
   SignalRunSchema,
 } from "@holdfast/proto";
@@ -141,6 +142,11 @@ export class Mover {
           onConflict: (how % 4) as OnConflict,
           notifyEnd: how % 2 === 0,
           startAtNs: how % 8 === 5 ? partition.nowNs + 50n * MS : 0n,
+          restarts:
+            how % 4 === 2
+              ? init(RestartSchema, { runId: at(this.known(), pick >> 1), who: "ann" })
+              : undefined,
+          compareInput: how % 3 === 0,
         });
       case "report":
         return this.report([...partition.open.values()], pick, how);

@@ -82,6 +82,8 @@ export class TestPartition {
   readonly events = new Map<string, RunEvent[]>();
   /** Effects of the last entry. */
   effects: readonly Effect[] = [];
+  /** Keys that the last entry gave other bytes. */
+  changed: readonly string[] = [];
   private correlations = 0n;
 
   /** One of several has a number, and a state that knows of the others. */
@@ -101,7 +103,7 @@ export class TestPartition {
     const entry: LogEntry = { seq: this.log.length + 1, atNs: this.nowNs, bytes };
     this.log.push(entry);
     this.effects = foldLogEntry(this.view, entry);
-    this.view.commit();
+    this.changed = this.view.commit();
     for (const effect of this.effects) this.note(effect);
     return this.effects.flatMap((effect) => (effect.kind === "reply" ? [effect.outcome] : []));
   }

@@ -8,6 +8,8 @@ import {
   BulkReportedSchema,
   CancelRequestedSchema,
   FailureMode,
+  NeedAskedSchema,
+  NeedToldSchema,
   type PartitionMessage,
   type RejectCode,
   RequestEndedSchema,
@@ -106,6 +108,14 @@ const reopening = (requester: Requester | undefined): Told => ({
   value: init(RequestReopenedSchema, { requester, runId: "r", generation: 2 }),
 });
 
+const asking = (requester: Requester | undefined, runId = "r"): Told => ({
+  case: "needAsked",
+  value: init(NeedAskedSchema, { requester, runId }),
+});
+const telling = (requester: Requester | undefined = ofAction(), untilNs = 0n): Told => ({
+  case: "needTold",
+  value: init(NeedToldSchema, { requester, runId: "r", untilNs }),
+});
 /** A run that action 0 of run `p` asked for. */
 const requested = (p: TestPartition): void => tell(p, starting());
 const requestedAndEnded = (p: TestPartition, outcome = succeeded()): void => {
@@ -318,6 +328,23 @@ export const REFUSED_MESSAGES: readonly MessageCase[] = [
     (p) => reopening(ofSchedule(p, 0n, "tock")),
   ],
   ["requestReopened", "IGNORED", "to a schedule that was made anew", (p) => reopening(ofSchedule(p, 1n))],
+
+  ["needAsked", "IGNORED", "by nobody", () => asking(NOBODY)],
+  ["needAsked", "IGNORED", "under an id that is none", () => asking(ofAction(), "a b")],
+  ["needTold", "IGNORED", "of a run that is not there", () => telling()],
+  ["needTold", "IGNORED", "of a run that goes on", (p) => (requested(p), telling())],
+  [
+    "needTold",
+    "IGNORED",
+    "by somebody else's action",
+    (p) => (requestedAndEnded(p, failed()), telling(ofAction("q"))),
+  ],
+  [
+    "needTold",
+    "IGNORED",
+    "once it was told that nobody needs it",
+    (p) => (requestedAndEnded(p, failed()), tell(p, telling()), telling()),
+  ],
 
   ["bulkBegun", "IGNORED", "under an id that is none", () => beginning({ byIds: true }, "a b")],
   ["bulkBegun", "IGNORED", "that does not say what", () => beginning(undefined)],

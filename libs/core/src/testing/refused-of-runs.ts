@@ -1,7 +1,21 @@
 /** How commands about one run are refused. */
-import { BatchResultsSchema, FailureMode, OnConflict, RecoveryStrategy } from "@holdfast/proto";
-import { init } from "@holdfast/proto/codec";
-import { BATCH_RESULTS_A_COMMAND_MAX, CANCEL_GRACE_MS_MAX, STEPS_MAX } from "../limits.js";
+import {
+  BatchResultsSchema,
+  FailureMode,
+  MessageMarkRecordSchema,
+  OnConflict,
+  RecoveryStrategy,
+  RestartSchema,
+  type StartRun,
+} from "@holdfast/proto";
+import { type Init, init } from "@holdfast/proto/codec";
+import { sentMarkKey } from "../state/tables.js";
+import {
+  BATCH_RESULTS_A_COMMAND_MAX,
+  CANCEL_GRACE_MS_MAX,
+  OUTBOX_MESSAGES_MAX,
+  STEPS_MAX,
+} from "../limits.js";
 import { resultOf } from "./batch-moves.js";
 import { cancel, command, failed, loaded, report, retry, start, succeeded } from "./build.js";
 import {
@@ -20,6 +34,8 @@ import {
   checking,
 } from "./refused-scene.js";
 
+const inPlaceOf = (runId: string): Init<StartRun> => ({ restarts: init(RestartSchema, { runId }) });
+
 export const REFUSED_OF_RUNS: readonly Case[] = [
   ["startRun", "INVALID_NAME", "a run id that is none", (p) => p.send(start("a b", "one"))],
   ["startRun", "UNKNOWN_WORKFLOW", "of a workflow that nobody has", (p) => p.send(start("r", "nowhere"))],
@@ -36,6 +52,18 @@ export const REFUSED_OF_RUNS: readonly Case[] = [
     "RUN_EXISTS",
     "that is to be fresh",
     (p) => (begun(p), p.send(start("r", "one", { onConflict: OnConflict.REJECT }))),
+  ],
+  ["startRun", "INVALID_NAME", "in the place of itself", (p) => p.send(start("r", "one", inPlaceOf("r")))],
+  ["startRun", "INVALID_NAME", "in the place of none", (p) => p.send(start("r", "one", inPlaceOf("a b")))],
+  [
+    "startRun",
+    "TOO_MANY_MESSAGES",
+    "in the place of one that can't be told",
+    (p) => {
+      p.view.put(sentMarkKey(0), init(MessageMarkRecordSchema, { n: BigInt(OUTBOX_MESSAGES_MAX) }));
+      p.announce();
+      return p.send(start("r", "one", inPlaceOf("gone")));
+    },
   ],
   ["startRun", "RUN_EXISTS", "that was pruned", (p) => (pruned(p), p.send(start("r", "one")))],
   [

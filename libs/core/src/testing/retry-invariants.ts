@@ -17,7 +17,7 @@ import { planOf } from "../definition/plan.js";
 import type { Effect } from "../effects.js";
 import { ITEMS_A_CHUNK } from "../limits.js";
 import { chunkKey, definitionKey, itemKey, runKey } from "../state/tables.js";
-import { must } from "./invariants.js";
+import { must } from "./must.js";
 import type { StateBytes } from "./memory-view.js";
 
 interface Step {

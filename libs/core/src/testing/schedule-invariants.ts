@@ -26,7 +26,7 @@ import {
   timerDue,
 } from "../state/tables.js";
 import { isRunTerminal } from "../status.js";
-import { must } from "./invariants.js";
+import { must } from "./must.js";
 import type { TestPartition } from "./partition.js";
 
 export function checkSchedules(partition: TestPartition): void {

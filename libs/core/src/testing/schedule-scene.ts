@@ -9,7 +9,8 @@ import { partitionOf } from "../names.js";
 import { timeText } from "../text.js";
 import { action, ONE_ATTEMPT, succeeded, workflow } from "./build.js";
 import { TestCluster } from "./cluster.js";
-import { checkPartition, must } from "./invariants.js";
+import { checkPartition } from "./invariants.js";
+import { must } from "./must.js";
 import { EPOCH_NS, MS, type TestPartition } from "./partition.js";
 import { changeSchedule, plan, putSchedule, scheduleOf, specOf } from "./schedule-build.js";
 

@@ -14,6 +14,7 @@ import {
   type SignatureRecord,
 } from "@holdfast/proto";
 import { STATUS_MASK } from "../actor/items.js";
+import { runIdsOf } from "../actor/signatures.js";
 import { OTHER_MESSAGES, otherSignature, signatureOf } from "../failure/signature.js";
 import { hoursUpTo } from "../failure/signature-books.js";
 import { SIGNATURE_EXAMPLES_MAX, SIGNATURES_A_WORKFLOW_MAX } from "../limits.js";
@@ -26,7 +27,7 @@ import {
   signatureListKey,
 } from "../state/tables.js";
 import { FAILED_STATUSES, isRunRetryable, isRunTerminal } from "../status.js";
-import { must, type RunUnderTest } from "./invariants.js";
+import { must, type RunUnderTest } from "./must.js";
 import { itemBytes } from "./item-invariants.js";
 import type { MemoryView } from "./memory-view.js";
 
@@ -76,7 +77,7 @@ function checkRunSignatures(at: RunUnderTest): void {
       if ((byte & STATUS_MASK) !== ItemStatus.FAILED) return;
       const failure = view.get(itemKey(runId, action.index, item))?.failure;
       must(failure !== undefined, `item ${item} of run ${runId} keeps its failure`);
-      const own = signatureOf(run.workflow, action.name, failure).id;
+      const own = signatureOf(run.workflow, action.name, failure, [runId]).id;
       const id = (left.get(own) ?? 0) > 0 ? own : otherSignature(run.workflow, action.name, failure.mode).id;
       must(
         (left.get(id) ?? 0) > 0,
@@ -99,7 +100,7 @@ function checkWhole({ run, runId, plan }: RunUnderTest): void {
     if (failure === undefined || (action.forEach !== undefined && failure.modes.length > 0)) continue;
     if (!FAILED_STATUSES.has(status)) continue;
     const ids = [
-      signatureOf(run.workflow, action.name, failure).id,
+      signatureOf(run.workflow, action.name, failure, runIdsOf({ run, runId })).id,
       otherSignature(run.workflow, action.name, failure.mode).id,
     ];
     must(

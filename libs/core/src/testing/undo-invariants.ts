@@ -11,7 +11,7 @@ import {
   UndoStatus,
 } from "@holdfast/proto";
 import { isCompleted, isRunLive, isRunTerminal, isTerminal } from "../status.js";
-import { must, type RunUnderTest } from "./invariants.js";
+import { must, type RunUnderTest } from "./must.js";
 
 const OVER: readonly UndoStatus[] = [UndoStatus.DONE, UndoStatus.FAILED];
 const ACTIVE: readonly UndoStatus[] = [UndoStatus.RUNNING, UndoStatus.RETRYING];

@@ -13,6 +13,7 @@ import { itemLetterAt } from "../actor/dead-letters.js";
 import { STATUS_MASK } from "../actor/items.js";
 import { fromUtf8, snapshotOf } from "../text.js";
 import type { ActionPlan } from "../definition/plan.js";
+import { keyOfItem } from "./item-key.js";
 import { recoverView } from "./guardrails-view.js";
 import { partialOfItem, stepView } from "./partial-result.js";
 import { timestamp } from "./timestamp.js";
@@ -22,7 +23,7 @@ export interface ItemViewInput {
   /** From the chunk. */
   readonly byte: number;
   readonly record: ItemRecord | undefined;
-  /** Canonical JSON; undefined where it can't be shown (kept by reference). */
+  /** JSON as it came; undefined where it can't be shown (kept by reference). */
   readonly input: Uint8Array | undefined;
   /** What an item without a detail of its own is told of: why its action ended. */
   readonly actionDetail: string;
@@ -50,7 +51,7 @@ export function itemView(shown: ItemViewInput): ItemView {
     startedAt: timestamp(record?.startedAtNs ?? 0n),
     endedAt: timestamp(record?.endedAtNs ?? 0n),
     worker: record?.worker ?? "",
-    inputSnapshot: input === undefined ? "" : snapshotOf(fromUtf8(input), SNAPSHOT_BYTES_MAX),
+    inputSnapshot: snapshot(input),
     output: record?.output,
     generation: record?.generation ?? 0,
     retryAt: status === ItemStatus.RETRYING ? timestamp(record?.retryAtNs ?? 0n) : undefined,
@@ -62,7 +63,18 @@ export function itemView(shown: ItemViewInput): ItemView {
     steps: steps.map(stepView),
     recover: recoverView(record?.recover),
     deadLetterSince: timestamp(itemLetterAt(run, action.index, index) ?? 0n),
+    key: keyOfItem(input, action.forEach?.key) ?? "",
   });
+}
+
+/** What is not text, such as the bytes that an upstream item gave, can't be shown. */
+function snapshot(input: Uint8Array | undefined): string {
+  if (input === undefined) return "";
+  try {
+    return snapshotOf(fromUtf8(input), SNAPSHOT_BYTES_MAX);
+  } catch {
+    return "";
+  }
 }
 
 /** An item that was cancelled between attempts is told of both: why it ended, and what its last attempt left. */

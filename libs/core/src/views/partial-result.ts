@@ -24,6 +24,8 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
+import { isRejection } from "../failure/rejection.js";
+import { completionOf } from "../recovery/completion.js";
 import { completionMilli, recommend } from "../recovery/recommend.js";
 import { recommendForRun } from "../recovery/recommend-run.js";
 import { FAILED_STATUSES, isCompleted, isTerminal } from "../status.js";
@@ -59,6 +61,8 @@ interface Parts {
   readonly startedAtNs: bigint;
   readonly endedAtNs: bigint;
   readonly recommendation?: Recommendation;
+  /** In thousandths, where it is not counted by those steps. */
+  readonly completion?: number;
   readonly usage?: Usage | undefined;
 }
 
@@ -71,6 +75,7 @@ function partial(parts: Parts): PartialResult {
       cancelled: mode === FailureMode.CANCELLED,
       mode,
       modes: parts.failure?.modes ?? [],
+      rejected: isRejection(parts.failure) ? parts.failure?.message : undefined,
       done: parts.completed.length,
       total,
       subject: parts.subject,
@@ -82,7 +87,7 @@ function partial(parts: Parts): PartialResult {
     totalSteps: total,
     failurePoint: parts.failed[0] ?? "",
     failureMode: mode,
-    completionMilli: completionMilli(parts.completed.length, total),
+    completionMilli: parts.completion ?? completionMilli(parts.completed.length, total),
     lastOutput: parts.lastOutput,
     traceId: traceIdOf(parts.traceparent),
     isRecoverable: recommendation.recoverable,
@@ -94,6 +99,12 @@ function partial(parts: Parts): PartialResult {
     durationMs: spanMs(parts.startedAtNs, parts.endedAtNs),
     usage: parts.usage,
   });
+}
+
+/** How much of a run is done, in thousandths: the one number that is shown of it, and that its recommendation goes by. */
+export function runCompletion(plan: DefinitionPlan, run: RunRecord): number {
+  const { done, total } = completionOf(plan, run);
+  return completionMilli(done, total);
 }
 
 /** Of a run that failed, wholly or in part, or was cancelled: its steps are its actions, in their order. */
@@ -121,6 +132,7 @@ export function partialOfRun(runId: string, plan: DefinitionPlan, run: RunRecord
     startedAtNs: run.startedAtNs,
     endedAtNs: run.endedAtNs,
     recommendation: recommendForRun(runId, plan, run),
+    completion: runCompletion(plan, run),
     usage: run.usage,
   });
 }

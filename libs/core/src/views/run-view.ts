@@ -19,6 +19,10 @@ import {
   ActionStatus,
   type ParentView,
   ParentViewSchema,
+  type Restart,
+  type RestartedAs,
+  type RestartView,
+  RestartViewSchema,
   type RunEvent,
   RunEventType,
   type RunRecord,
@@ -37,16 +41,15 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { countLetters } from "../actor/dead-letters.js";
 import type { ActionPlan, DefinitionPlan } from "../definition/plan.js";
-import { completionOf } from "../recovery/completion.js";
-import { completionMilli } from "../recovery/recommend.js";
 import { recommendForRun } from "../recovery/recommend-run.js";
 import { itemTotals, tallyOf } from "../resolve.js";
 import { isRunTerminal } from "../status.js";
 import { batchView } from "./batch-view.js";
 import { discardedText } from "./dead-letter-view.js";
 import { guardrailsView, recoverView } from "./guardrails-view.js";
-import { partialOfAction, partialOfRun, stepView } from "./partial-result.js";
+import { partialOfAction, partialOfRun, runCompletion, stepView } from "./partial-result.js";
 import { timestamp } from "./timestamp.js";
+import { waitView } from "./wait-view.js";
 
 /** `untilNs`: until when it can be retried, as the policy is now. `waitsFor`: what an open run waits for that it does not know itself. */
 export function runSummary(runId: string, run: RunRecord, untilNs: bigint, waitsFor = ""): RunSummary {
@@ -67,6 +70,7 @@ export function runSummary(runId: string, run: RunRecord, untilNs: bigint, waits
     priority: run.priority,
     recoverAt: timestamp(run.recoverAtNs),
     deadLetters: countLetters(run),
+    restartedAs: run.restarted?.newest.at(-1)?.runId ?? "",
   });
 }
 
@@ -100,7 +104,6 @@ export interface RunViewInput {
 
 export function runView(shown: RunViewInput): RunView {
   const { runId, run, plan, partition, seq, olderEvents, full } = shown;
-  const { done, total } = completionOf(plan, run);
   const recommendation = isRunTerminal(run.status) ? recommendForRun(runId, plan, run) : undefined;
   return init(RunViewSchema, {
     summary: runSummary(runId, run, shown.retryableUntilNs, shown.waitsFor),
@@ -116,7 +119,7 @@ export function runView(shown: RunViewInput): RunView {
     events: full ? [...olderEvents, ...run.events].map((event) => eventView(plan, event)) : [],
     partition,
     seq,
-    completionMilli: completionMilli(done, total),
+    completionMilli: runCompletion(plan, run),
     cancelReason: run.cancel?.reason ?? "",
     partial:
       isRunTerminal(run.status) && run.status !== RunStatus.COMPLETED
@@ -130,7 +133,15 @@ export function runView(shown: RunViewInput): RunView {
     scheduledBy: scheduledByView(run),
     deadLetters: [...(shown.deadLetters ?? [])],
     discarded: discardedText(run),
+    restarts: run.restarts === undefined ? undefined : restartView(run.restarts),
+    restartedAs: (run.restarted?.newest ?? []).map(restartView).toReversed(),
+    restartedCount: run.restarted?.count ?? 0,
   });
+}
+
+function restartView(of: Restart | RestartedAs): RestartView {
+  const { runId, who, reason } = of;
+  return init(RestartViewSchema, { runId, who, reason, at: timestamp("atNs" in of ? of.atNs : 0n) });
 }
 
 function scheduledByView({ requester }: RunRecord): ScheduledByView | undefined {
@@ -169,6 +180,7 @@ function actionView(shown: RunViewInput, action: ActionPlan): ActionView {
   const { run, plan, full, stepsOf, noteOf, heldTextOf, heldKeysOf } = shown;
   const state = run.actions[action.index] as ActionState;
   const steps = (state.batch?.steps ?? state.steps) === 0 ? [] : stepsOf(action.index);
+  const heldText = heldTextOf?.(action);
   return init(ActionViewSchema, {
     name: action.name,
     status: state.status,
@@ -181,7 +193,8 @@ function actionView(shown: RunViewInput, action: ActionPlan): ActionView {
     endedAt: timestamp(state.endedAtNs),
     retryAt: timestamp(state.retryAtNs),
     failure: state.failure,
-    detail: heldTextOf?.(action) ?? state.detail?.text ?? "",
+    detail: heldText ?? state.detail?.text ?? "",
+    held: heldText !== undefined,
     heldKeys: heldKeysOf?.(action) ?? [],
     note: noteOf?.(action.index) ?? "",
     effect: state.effect,
@@ -197,6 +210,7 @@ function actionView(shown: RunViewInput, action: ActionPlan): ActionView {
     undo: undoView(state),
     child: childView(action, state.child),
     batch: batchView(state),
+    wait: waitView(action, state),
   });
 }
 

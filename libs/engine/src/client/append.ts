@@ -19,8 +19,8 @@ export interface AppendDeps {
 
 /**
  * Resolves with the entry's sequence once it is durable. Rejects with the log's last `PortError` when trying again
- * would not help, when `appendDeadlineMs` is over, or when `signal` aborts; after the latter two `retry` says whether it
- * may have been stored.
+ * would not help, when the log is full (unless the caller waits for ever: a log gets room by a person's hand), when
+ * `appendDeadlineMs` is over, or when `signal` aborts; after the latter three `retry` says whether it may have been stored.
  */
 export async function appendUntilKnown(
   deps: AppendDeps,
@@ -39,6 +39,8 @@ export async function appendUntilKnown(
       const error = asPortError(thrown, partition);
       if (error.retry === "never") throw error;
       maybeStored ||= error.retry === "unknown-outcome";
+      const waitsForRoom = limits.appendDeadlineMs === Number.POSITIVE_INFINITY;
+      if (error.code === "full" && !waitsForRoom) throw maybeStored ? maybeBefore(error, partition) : error;
       const over = clock.monotonicMs() - startedMs + backoffMs > limits.appendDeadlineMs;
       if (over || signal.aborted) throw gaveUp(error, partition, maybeStored, signal.aborted);
       deps.onRetry?.(error);
@@ -57,6 +59,16 @@ function asPortError(thrown: unknown, partition: number): PortError {
     `the log of partition ${partition} failed in a way its adapter does not name; see the cause`,
     { partition },
     { cause: thrown },
+  );
+}
+
+/** This try was refused, one before it may have been stored. */
+function maybeBefore(full: PortError, partition: number): PortError {
+  return new PortError(
+    "unknown-outcome",
+    `${full.message}; an earlier try of the same entry may be stored all the same: sending it again under the same id is safe`,
+    { ...full.details, partition },
+    { cause: full },
   );
 }
 

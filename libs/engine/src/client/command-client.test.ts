@@ -79,6 +79,7 @@ const accept = (command: Command): Outcome["result"] => ({
     status: RunStatus.RUNNING,
     items: 0,
     actions: 0,
+    differs: false,
   },
 });
 
@@ -264,6 +265,40 @@ describe("outcomes", () => {
     });
     await expect(client.submit(0, start("a"))).resolves.toBeDefined();
     expect(client.stats.unreadableOutcomes).toBe(1);
+  });
+});
+
+describe("a log without room", () => {
+  const full = () =>
+    new PortError("full", "the log of partition 0 is full (stream HOLDFAST_LOG_0, 1.0 of 1.0 MiB)");
+
+  it("is told at once: nothing that the client can do gives it room", async () => {
+    const { log, client } = setUp({ appendDeadlineMs: 60_000 });
+    log.failAlways(full());
+    await expect(client.send(0, start("a"))).rejects.toMatchObject({
+      code: "full",
+      retry: "safe",
+      message: expect.stringContaining("HOLDFAST_LOG_0"),
+    });
+    expect(log.tried).toHaveLength(1);
+    await expect(client.submit(0, start("b"))).rejects.toMatchObject({ code: "full" });
+  });
+
+  it("after a try that may have been stored is told with that doubt", async () => {
+    const { log, client } = setUp();
+    log.failNext(new PortError("unknown-outcome", "no acknowledgement came"));
+    log.failAlways(full());
+    // The first try's outcome is not known; the second one's is.
+    await expect(client.send(0, start("a"))).rejects.toMatchObject({
+      code: "unknown-outcome",
+      message: expect.stringContaining("HOLDFAST_LOG_0"),
+    });
+  });
+
+  it("is waited for by whoever waits for ever", async () => {
+    const { log, client } = setUp({ appendDeadlineMs: Number.POSITIVE_INFINITY });
+    log.failNext(full(), full(), full());
+    await expect(client.send(0, start("a"))).resolves.toBe(1);
   });
 });
 

@@ -20,6 +20,7 @@ import {
   PauseWorkflowSchema,
   type Payload,
   RecoveryStrategy,
+  RestartSchema,
   ResumeRunSchema,
   ResumeWorkflowSchema,
   type RetentionPolicy,
@@ -69,6 +70,10 @@ export interface StartRunFields {
   readonly origin?: string | undefined;
   /** Who starts it is told of its end. */
   readonly notifyEnd?: boolean | undefined;
+  /** The run that it takes the place of. */
+  readonly restarts?: { readonly runId: string; readonly who: string; readonly reason: string } | undefined;
+  /** The answer says whether a run that is there already was begun with another input. */
+  readonly compareInput?: boolean | undefined;
 }
 
 export function startRunCommand(fields: StartRunFields): Command {
@@ -85,6 +90,8 @@ export function startRunCommand(fields: StartRunFields): Command {
     onConflict: fields.onConflict ?? OnConflict.UNSPECIFIED,
     notifyEnd: fields.notifyEnd ?? false,
     origin: fields.origin ?? "",
+    restarts: fields.restarts && init(RestartSchema, fields.restarts),
+    compareInput: fields.compareInput ?? false,
   };
   return command({ case: "startRun", value });
 }

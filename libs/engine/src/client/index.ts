@@ -1,4 +1,7 @@
 /** The client side of a cluster: commands into the logs, answers and queries back. */
+export { type FoundItems, type KeyedItems, itemsOfKeys } from "./item-keys.js";
+export { START_AT_MS_MAX, startTimeProblem } from "./start-time.js";
+export { findJsonProblem } from "./json-problem.js";
 export { StartTicket } from "./awaited.js";
 export type { Receipt } from "./batch.js";
 export { CommandClient, type CommandClientDeps, type CommandClientStats } from "./command-client.js";
@@ -24,6 +27,7 @@ export {
   taskReportCommand,
 } from "./commands.js";
 export { prunedFailed } from "./retention.js";
+export { restartProblem } from "./restart.js";
 export {
   type AbortBulkFields,
   abortBulkCommand,

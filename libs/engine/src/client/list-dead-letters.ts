@@ -53,6 +53,7 @@ export async function listDeadLetters(
     beforeNs: movedBeforeNs,
     timeNs: ({ movedAt }) => stampNs(movedAt),
     name: ({ runId: run, action, item }) => `${run}/${action}/${String(item ?? 0).padStart(10, "0")}`,
+    bytesOf: ({ failure, reason, who }) => 3 * (failure.length + reason.length + who.length) + 512,
     ask: async ({ partition, cursor, limit, beforeNs }) => {
       const query = init(ListDeadLettersQuerySchema, {
         workflow,

@@ -1,5 +1,6 @@
 /** One page of runs out of all partitions, newest first. */
 import type { Effect, ListRunsAnswer, ListRunsQuery, RunStatus, RunSummary } from "@holdfast/proto";
+import { bytesOfSummary } from "../partition/row-bytes.js";
 import { mergePages } from "./merge-pages.js";
 import { stampNs } from "./stamp-ns.js";
 
@@ -9,6 +10,8 @@ export interface ListRunsFilter {
   /** Empty: any. */
   readonly statuses?: readonly RunStatus[];
   readonly effects?: readonly Effect[];
+  /** Only those in which something waits for an approval or a signal. */
+  readonly waiting?: boolean;
   /** Unix nanoseconds; 0: no bound. */
   readonly createdAfterNs?: bigint;
   readonly createdBeforeNs?: bigint;
@@ -31,22 +34,31 @@ export async function listRuns(
   filter: ListRunsFilter & { readonly pageSize: number },
   ask: AskRuns,
 ): Promise<RunsPage> {
-  const { workflow = "", statuses = [], effects = [], createdAfterNs = 0n, createdBeforeNs = 0n } = filter;
+  const { workflow = "", statuses = [], effects = [], waiting = false } = filter;
+  const { createdAfterNs = 0n, createdBeforeNs = 0n } = filter;
   const { rows, nextPageToken } = await mergePages<RunSummary>({
     kind: "runs",
-    list: JSON.stringify([workflow, statuses, effects, `${createdAfterNs}-${createdBeforeNs}`]),
+    list: JSON.stringify([
+      workflow,
+      statuses,
+      effects,
+      `${createdAfterNs}-${createdBeforeNs}`,
+      ...(waiting ? [waiting] : []),
+    ]),
     partitions,
     pageSize: filter.pageSize,
     pageToken: filter.pageToken ?? "",
     beforeNs: createdBeforeNs,
     timeNs: (run) => stampNs(run.createdAt),
     name: (run) => run.runId,
+    bytesOf: bytesOfSummary,
     ask: async ({ partition, cursor, limit, beforeNs }) => {
       const answer = await ask(partition, {
         $typeName: "holdfast.v1.ListRunsQuery",
         workflow,
         statuses: [...statuses],
         effects: [...effects],
+        waiting,
         limit,
         cursor,
         createdAfterNs,

@@ -2,7 +2,8 @@
  * One page of a list out of all partitions: each has its rows newest first, and they are merged by their times.
  *
  * 1. A page is in order, and the pages of one list show each row that was there at its begin once.
- * 2. A row is only shown when no partition can still have a newer one: a partition that must look further is asked again.
+ * 2. A page ends where its rows have so many bytes that an answer holds no more, whatever was asked for; one row it always has.
+ * 3. A row is only shown when no partition can still have a newer one: a partition that must look further is asked again.
  */
 import { decodeListToken, encodeListToken, type ListKind, type PartitionCursor } from "./page-token.js";
 
@@ -37,6 +38,8 @@ export interface MergedList<T> {
   readonly timeNs: (row: T) => bigint;
   /** Tells rows of one time apart, so that their order is the same each time. */
   readonly name: (row: T) => string;
+  /** About how many bytes it has, and rather too many. */
+  readonly bytesOf: (row: T) => number;
   readonly ask: (question: PartQuestion) => Promise<PartAnswer<T>>;
 }
 
@@ -47,6 +50,8 @@ export interface MergedPage<T> {
   readonly nextPageToken: string;
 }
 
+/** Of the rows of one page: common clients take answers up to 4 MiB. */
+export const PAGE_BYTES_MAX = 3 * 1024 * 1024;
 /** Rounds of questions for one page; a filter that matches almost nothing ends the page early. */
 const ROUNDS_MAX = 32;
 /** At least so many rows are asked of a partition at once. */
@@ -68,10 +73,11 @@ export async function mergePages<T>(list: MergedList<T>): Promise<MergedPage<T>>
   });
   const beforeNs = boundOf(list.beforeNs, from?.lastNs ?? 0n);
   const rows: T[] = [];
-  for (let round = 0; round < ROUNDS_MAX && rows.length < pageSize; round++) {
+  const room = { bytes: PAGE_BYTES_MAX };
+  for (let round = 0; round < ROUNDS_MAX && rows.length < pageSize && room.bytes > 0; round++) {
     const hungry = sources.filter((source) => source.position.at !== "end" && next(source) === undefined);
     await Promise.all(hungry.map((source) => refill(source, list, beforeNs)));
-    merge(sources, rows, list);
+    merge(sources, rows, list, room);
     if (sources.every((source) => source.position.at === "end")) return { rows, nextPageToken: "" };
   }
   const last = rows.at(-1);
@@ -100,8 +106,13 @@ async function refill<T>(source: Source<T>, list: MergedList<T>, beforeNs: bigin
 }
 
 /** Takes the newest row again and again, as long as every partition that is not at its end has one to compare. */
-function merge<T>(sources: readonly Source<T>[], rows: T[], list: MergedList<T>): void {
-  while (rows.length < list.pageSize) {
+function merge<T>(
+  sources: readonly Source<T>[],
+  rows: T[],
+  list: MergedList<T>,
+  room: { bytes: number },
+): void {
+  while (rows.length < list.pageSize && room.bytes > 0) {
     let newest: Source<T> | undefined;
     let newestRow: T | undefined;
     for (const source of sources) {
@@ -114,6 +125,12 @@ function merge<T>(sources: readonly Source<T>[], rows: T[], list: MergedList<T>)
       }
     }
     if (newest === undefined || newestRow === undefined) return;
+    const bytes = list.bytesOf(newestRow);
+    if (rows.length > 0 && bytes > room.bytes) {
+      room.bytes = 0;
+      return;
+    }
+    room.bytes -= bytes;
     rows.push(newestRow);
     take(newest);
   }

@@ -1,10 +1,11 @@
 /** Values in and out of payloads. */
+import { JSON_DEPTH_MAX, jsonFault } from "@holdfast/core";
 import { Encoding, type Payload } from "@holdfast/proto";
-import { assert, asyncProperty, jsonValue } from "fast-check";
+import { anything, assert, asyncProperty, jsonValue, property } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MemoryPayloads } from "../memory/memory-registry.js";
 import { inlinePayload } from "./commands.js";
-import { INLINE_BYTES_MAX, PayloadCodec, PayloadError } from "./payloads.js";
+import { INLINE_BYTES_MAX, jsonBytes, PayloadCodec, PayloadError } from "./payloads.js";
 
 const MIB = 1024 * 1024;
 
@@ -53,6 +54,100 @@ describe("a value", () => {
     expect(String(error)).toContain("the output");
   });
 
+  it.each([
+    [Number.NaN, "$", "NaN"],
+    [{ rows: [{}, {}, {}, { price: Number.NaN }] }, "$.rows[3].price", "out.rows[3].price is NaN"],
+    [[Number.POSITIVE_INFINITY], "$[0]", "Infinity"],
+    [{ a: new Map([[1, 2]]) }, "$.a", "a Map"],
+    [new Set([1]), "$", "a Set"],
+    [{ a: [/x/] }, "$.a[0]", "a RegExp"],
+    [{ error: new TypeError("no") }, "$.error", "an Error"],
+    [{ error: new DOMException("no") }, "$.error", "a DOMException"],
+    [{ a: () => 1 }, "$.a", "a function"],
+    [{ a: Symbol("s") }, "$.a", "a symbol"],
+    [[Symbol("s")], "$[0]", "a symbol"],
+    [{ a: Promise.resolve(1) }, "$.a", "a Promise"],
+    [{ a: Uint8Array.of(1) }, "$.a", "bytes"],
+    [{ a: Buffer.from("a") }, "$.a", "bytes"],
+    [{ a: new ArrayBuffer(1) }, "$.a", "bytes"],
+    [{ a: new Date(Number.NaN) }, "$.a", "an invalid Date"],
+    [{ a: Object(Number.NaN) as unknown }, "$.a", "NaN"],
+    [{ a: { toJSON: () => ({ b: [Number.NaN] }) } }, "$.a.b[0]", "NaN"],
+    [
+      new (class Row {
+        price = Number.NaN;
+      })(),
+      "$.price",
+      "NaN",
+    ],
+    [
+      {
+        a: (function* () {
+          yield 1;
+        })(),
+      },
+      "$.a",
+      "a generator",
+    ],
+    [{ a: new URLSearchParams("a=1") }, "$.a", "a URLSearchParams"],
+  ])(
+    "of which JSON would lose something in silence is an error that names the place: %#",
+    (value, path, what) => {
+      const codec = new PayloadCodec(new MemoryPayloads(MIB));
+      const error = caught(() => codec.encode(value, "the output", "out"));
+      expect(error).toBeInstanceOf(PayloadError);
+      expect(error).toMatchObject({ code: "unserialisable", details: { path } });
+      expect(String(error)).toContain(what);
+    },
+  );
+
+  it("may leave out what is undefined, and be what its toJSON says", () => {
+    const codec = new PayloadCodec(new MemoryPayloads(MIB));
+    class Money {
+      #cents = 5;
+      toJSON(): string {
+        return `${this.#cents} ct`;
+      }
+    }
+    const plain: object = Object.assign(Object.create(null) as object, { a: 1 });
+    const value = {
+      at: new Date(0),
+      gone: undefined,
+      list: [1, undefined],
+      url: new URL("http://a.example/"),
+      money: new Money(),
+      plain,
+      boxed: [Object(1), Object("a"), Object(true)] as unknown[],
+      named: new (class Row {
+        readonly [Symbol.toStringTag] = "Row";
+        readonly id = 7;
+      })(),
+    };
+    expect(codec.decode(codec.encode(value, "it") as Payload, "it")).toEqual(
+      JSON.parse(JSON.stringify(value)),
+    );
+  });
+
+  it("of any kind is carried as JSON.stringify does, or refused", () => {
+    assert(
+      property(
+        anything({
+          withDate: true,
+          withMap: true,
+          withSet: true,
+          withTypedArray: true,
+          withNullPrototype: true,
+          withSparseArray: true,
+        }),
+        (value) => {
+          const found = caught(() => jsonBytes(value, "it"));
+          if (found instanceof Uint8Array) expect(Buffer.from(found).toString()).toBe(JSON.stringify(value));
+          else expect(found).toBeInstanceOf(PayloadError);
+        },
+      ),
+    );
+  });
+
   it("with a cycle, a throwing getter or too many levels is an error too", () => {
     const codec = new PayloadCodec(new MemoryPayloads(MIB));
     const cycle: Record<string, unknown> = { inner: {} };
@@ -68,6 +163,29 @@ describe("a value", () => {
     for (let i = 0; i < 50_000; i++) deep = [deep];
     expect(caught(() => codec.encode(deep, "it"))).toMatchObject({ code: "unserialisable" });
   });
+
+  it.each([
+    ["arrays", (inner: unknown) => [inner]],
+    ["objects", (inner: unknown) => ({ a: inner })],
+  ])(
+    "goes as deep in %s as every other door lets in, and what is deeper is refused with its place",
+    (_, wrap) => {
+      const nested = (levels: number): unknown => {
+        let value: unknown = 1;
+        for (let i = 0; i < levels; i++) value = wrap(value);
+        return value;
+      };
+      const codec = new PayloadCodec(new MemoryPayloads());
+      const { body } = codec.encode(nested(JSON_DEPTH_MAX), "it") as Payload;
+      expect(jsonFault(body.value as Uint8Array)).toBeUndefined();
+      for (const levels of [JSON_DEPTH_MAX + 1, 2_000, 100_000]) {
+        const message = (caught(() => codec.encode(nested(levels), "it")) as Error).message;
+        expect(message).toMatch(
+          /^it can't be JSON: \$….*(a|\[0\]) is nested more than 200 levels deep; flatten it/,
+        );
+      }
+    },
+  );
 
   it("that is too large says how large it is and may be", () => {
     const codec = new PayloadCodec(new MemoryPayloads(MIB));

@@ -5,11 +5,12 @@
  * 2. A small payload costs no promise: `encode` and `decode` answer at once where they can.
  * It never changes a value to make it fit and never decides where a payload is kept in state.
  */
+import { isUtf8 } from "node:buffer";
 import { INLINE_PAYLOAD_BYTES_MAX } from "@holdfast/core";
 import { Encoding, type Payload } from "@holdfast/proto";
 import type { PayloadStore } from "../ports/registry.js";
 import { inlinePayload } from "./commands.js";
-import { findJsonProblem } from "./json-problem.js";
+import { findJsonProblem, isJson } from "./json-problem.js";
 
 /** Payloads up to here travel inline. */
 export const INLINE_BYTES_MAX = INLINE_PAYLOAD_BYTES_MAX;
@@ -48,9 +49,12 @@ export class PayloadCodec {
     this.#inlineMax = inlineBytesMax;
   }
 
-  /** `what` names the value in errors: "the input", "the output of action load". Throws or rejects with a `PayloadError`. */
-  encode(value: unknown, what: string): Payload | Promise<Payload> {
-    return this.encodeBytes(jsonBytes(value, what), what);
+  /**
+   * `what` names the value in errors: "the input", "the output of action load"; `root` stands for it in places: "input.rows[3]". Throws or
+   * rejects with a `PayloadError`.
+   */
+  encode(value: unknown, what: string, root?: string): Payload | Promise<Payload> {
+    return this.encodeBytes(jsonBytes(value, what, root), what);
   }
 
   /** The same for a value that is JSON already. Its bytes are not looked at. */
@@ -121,47 +125,54 @@ export class PayloadCodec {
   }
 }
 
-/** A value as UTF-8 JSON. Throws a `PayloadError` that names the place JSON refuses. */
-export function jsonBytes(value: unknown, what: string): Uint8Array {
+/** A value as UTF-8 JSON. Throws a `PayloadError` that names the place that JSON refuses or would lose. */
+export const jsonBytes = (value: unknown, what: string, root?: string): Uint8Array =>
+  Buffer.from(jsonText(value, what, root), "utf8");
+
+/** The only way from a value to JSON: what can't be carried whole is refused, with its place. */
+export function jsonText(value: unknown, what: string, root = "$"): string {
   let json: string | undefined;
   try {
     json = JSON.stringify(value);
+    if (json !== undefined && isJson(value)) return json;
   } catch (cause) {
-    throw unserialisable(value, what, cause);
+    throw unserialisable(value, what, root, cause);
   }
+  if (json !== undefined) throw unserialisable(value, what, root, undefined);
   // What JSON.stringify's type leaves out: undefined, functions and symbols have no JSON.
-  if (json === undefined) {
-    throw new PayloadError(
-      "unserialisable",
-      `${what} is ${described(value)}, which JSON can't carry; give a JSON value`,
-      {
-        path: "$",
-      },
-    );
-  }
-  return Buffer.from(json, "utf8");
+  throw new PayloadError(
+    "unserialisable",
+    `${what} is ${described(value)}, which JSON can't carry; give a JSON value`,
+    { path: "$" },
+  );
 }
 
 function decodeBody(bytes: Uint8Array, encoding: Encoding, what: string): unknown {
   if (encoding !== Encoding.UNSPECIFIED) return bytes;
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // Decoding puts U+FFFD in the place of what it can't read, and does not say so.
+  if (!isUtf8(text)) throw new PayloadError("malformed", `${what} is not UTF-8`);
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.toString("utf8"));
   } catch (cause) {
     throw new PayloadError("malformed", `${what} is not JSON: ${messageOf(cause)}`, {}, { cause });
   }
 }
 
-function unserialisable(value: unknown, what: string, cause: unknown): PayloadError {
-  const problem = findJsonProblem(value);
-  const where = problem === undefined ? messageOf(cause) : `${problem.path} is ${problem.what}`;
+function unserialisable(value: unknown, what: string, root: string, cause: unknown): PayloadError {
+  const problem = findJsonProblem(value, root);
+  const where = problem === undefined ? whyNot(cause) : `${problem.path} is ${problem.what}`;
+  const path = problem === undefined ? "$" : `$${problem.path.slice(root.length)}`;
   return new PayloadError(
     "unserialisable",
     `${what} can't be JSON: ${where}`,
-    { path: problem?.path ?? "$" },
-    { cause },
+    { path },
+    problem === undefined ? { cause } : {},
   );
 }
+
+const whyNot = (cause: unknown): string =>
+  cause === undefined ? "what it holds differs each time it is read" : messageOf(cause);
 
 function tooLarge(what: string, bytes: number, maxBytes: number): PayloadError {
   return new PayloadError(

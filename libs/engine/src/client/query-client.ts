@@ -81,6 +81,8 @@ export interface ListItemsFilter {
   readonly action?: string;
   /** Empty: any. */
   readonly statuses?: readonly ItemStatus[];
+  /** At most 100, where the action says where its items' keys stand; empty: any. */
+  readonly keys?: readonly string[];
   readonly pageSize?: number;
   readonly pageToken?: string;
 }
@@ -201,6 +203,7 @@ export class QueryClient {
         runId,
         action,
         statuses: [...(filter.statuses ?? [])],
+        keys: [...(filter.keys ?? [])],
         limit: pageSize(filter.pageSize),
         fromIndex: filter.pageToken ? decodeItemsToken(filter.pageToken, runId, action) : 0,
       },
@@ -388,5 +391,9 @@ function unavailableStatus(partition: number, problem: string): PartitionStatus 
     paused: [],
     openBreakers: 0,
     heldActions: 0,
+    ownerSilentMs: 0n,
+    logBytes: 0n,
+    logBytesMax: 0n,
+    workerWarnings: [],
   };
 }

@@ -1,7 +1,13 @@
 /** Why a question to a partition has no answer. */
 
-/** `UNAVAILABLE`: nobody owns the partition just now, or nobody answers; ask again later. */
-export type QueryErrorName = "NOT_FOUND" | "INVALID" | "UNAVAILABLE" | "INTERNAL";
+/** `UNAVAILABLE`: nobody owns the partition just now, or nobody answers; ask again later. `NOT_BEGUN`: the run's work stands in the work queue. `NO_SUCH_ITEM`: none of that key. */
+export type QueryErrorName =
+  | "NOT_FOUND"
+  | "NOT_BEGUN"
+  | "INVALID"
+  | "NO_SUCH_ITEM"
+  | "UNAVAILABLE"
+  | "INTERNAL";
 
 export class QueryFailedError extends Error {
   override readonly name = "QueryFailedError";
@@ -19,6 +25,6 @@ export class QueryFailedError extends Error {
   ) {
     super(message, options);
     this.pruned = options.pruned ?? false;
-    this.retry = code === "UNAVAILABLE" ? "safe" : "never";
+    this.retry = code === "UNAVAILABLE" || code === "NOT_BEGUN" ? "safe" : "never";
   }
 }

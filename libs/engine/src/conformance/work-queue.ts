@@ -38,7 +38,7 @@ export function workQueueConformance(name: string, makeQueue: () => Promise<Fres
 
     async function receive(count: number): Promise<WorkMessage[]> {
       await vi.waitFor(() => expect(got.length).toBeGreaterThanOrEqual(count), {
-        timeout: 10_000,
+        timeout: 60_000,
         interval: 5,
       });
       return got;
@@ -56,6 +56,12 @@ export function workQueueConformance(name: string, makeQueue: () => Promise<Fres
       expect(first?.subject).toBe("holdfast.work.orders");
       expect([first, second].map((one) => text(one?.data ?? bytes("none")))).toEqual(["1", "2"]);
       expect(first?.header("holdfast-run-ID")).toBe("r1");
+      expect(first?.headerList()).toEqual(
+        expect.arrayContaining([
+          ["Holdfast-Run-Id", "r1"],
+          ["X-Other", "y"],
+        ]),
+      );
       expect(second?.header("Holdfast-Run-Id")).toBeUndefined();
       expect(second?.headerProblem).toBeUndefined();
       expect((second?.seq ?? 0) - (first?.seq ?? 0)).toBe(1);
@@ -77,6 +83,29 @@ export function workQueueConformance(name: string, makeQueue: () => Promise<Fres
       again?.ack();
       await settle();
       expect(got).toHaveLength(3);
+    });
+
+    test("a look sees what has not left the queue, newest first, and takes nothing", async () => {
+      const seen = async (limit: number): Promise<unknown[]> => {
+        const found: unknown[] = [];
+        for await (const { message, taken } of work.peek(limit))
+          found.push([message.subject, text(message.data), message.header("holdfast-run-id"), taken]);
+        return found;
+      };
+      expect(await seen(10)).toEqual([]);
+      await fresh.publish("holdfast.work.a", bytes("1"), { "Holdfast-Run-Id": "r1" });
+      await fresh.publish("holdfast.work.b", bytes("2"));
+      const [first, second] = await receive(2);
+      const one = ["holdfast.work.a", "1", "r1", true];
+      const two = ["holdfast.work.b", "2", undefined, true];
+      expect(await seen(10)).toEqual([two, one]);
+      expect(await seen(1)).toEqual([two]);
+      second?.ack();
+      await expect.poll(() => seen(10), { timeout: 60_000 }).toEqual([one]);
+      first?.ack();
+      await expect.poll(() => seen(10), { timeout: 60_000 }).toEqual([]);
+      await settle();
+      expect(got).toHaveLength(2);
     });
 
     test("rejected work keeps body, headers and reason, and is there once", async () => {
@@ -145,6 +174,86 @@ export function workQueueConformance(name: string, makeQueue: () => Promise<Fres
       const id = (await work.listRejected({ afterId: 0, limit: 1 })).entries[0]?.id ?? 0;
       expect(await work.replayRejected(id)).toBe(true);
       expect((await receive(2))[1]?.header("nats-msg-id")).toBe("mine");
+    });
+
+    /** One rejected message, by its id. */
+    async function oneRejected(body = "1", headers: Readonly<Record<string, string>> = {}): Promise<number> {
+      await fresh.publish("holdfast.work.orders", bytes(body), headers);
+      const message = (await receive(got.length + 1)).at(-1);
+      if (message === undefined) throw new Error("nothing came");
+      await work.reject(message, RejectCode.SCHEMA_MISMATCH, "no");
+      message.ack();
+      return (await work.listRejected({ afterId: 0, limit: 100 })).entries.at(-1)?.id ?? 0;
+    }
+    const ann = { who: "ann", reason: "because" };
+    const changed = (body: string, headers: Readonly<Record<string, string>> = {}) => ({
+      subject: "holdfast.work.letters",
+      data: bytes(body),
+      headers: Object.entries(headers),
+    });
+
+    test("one is read whole, and a list cuts bodies where it is asked to", async () => {
+      const id = await oneRejected("12345", { "X-Own": "y" });
+      expect(await work.getRejected(id)).toMatchObject({ id, bodyBytes: 5, headers: { "X-Own": "y" } });
+      expect(text((await work.getRejected(id))?.data ?? bytes(""))).toBe("12345");
+      const { entries } = await work.listRejected({ afterId: 0, limit: 5, bodyBytesMax: 2 });
+      expect(entries.map(({ data, bodyBytes }) => [text(data), bodyBytes])).toEqual([["12", 5]]);
+      expect([await work.getRejected(id + 1), await work.getRejected(0)]).toEqual([undefined, undefined]);
+    });
+
+    test("one is replayed as another: its subject, body and headers are those that are given", async () => {
+      const id = await oneRejected("{", { "Holdfast-Priority": "high" });
+      expect(await work.replayRejected(id, ann, changed("2", { "X-New": "z" }))).toBe(true);
+      const back = (await receive(2))[1];
+      expect([back?.subject, text(back?.data ?? bytes(""))]).toEqual(["holdfast.work.letters", "2"]);
+      expect([back?.header("x-new"), back?.header("holdfast-priority")]).toEqual(["z", undefined]);
+      expect(back?.header("nats-msg-id")).toMatch(/^replay-/);
+      expect(await work.countRejected()).toBe(0);
+      expect(await work.listDecided(10)).toMatchObject([{ id, what: "replay", edited: true, ...ann }]);
+    });
+
+    test("one that is discarded is gone, and stays among what was decided, the newest first", async () => {
+      const [one, two] = [await oneRejected("1"), await oneRejected("2")];
+      expect(await work.discardRejected(one, ann)).toBe(true);
+      expect(await work.discardRejected(one, ann)).toBe(false);
+      expect(await work.replayRejected(one)).toBe(false);
+      expect(await work.replayRejected(two, { who: "bob", reason: "" })).toBe(true);
+      expect(await work.countRejected()).toBe(0);
+      const decided = await work.listDecided(10);
+      expect(decided.map(({ id, what, who }) => [id, what, who])).toEqual([
+        [two, "replay", "bob"],
+        [one, "discard", "ann"],
+      ]);
+      expect(await work.listDecided(1)).toHaveLength(1);
+    });
+
+    test("of two who decide at once one counts: one message comes back, or none", async () => {
+      const id = await oneRejected("1");
+      const settled = await Promise.allSettled([
+        work.replayRejected(id, ann, changed("2", { "Holdfast-Run-Id": "a" })),
+        work.replayRejected(id, ann, changed("3", { "Holdfast-Run-Id": "b" })),
+        work.discardRejected(id, ann),
+        work.replayRejected(id, ann),
+      ]);
+      // As it came, or as whoever was first has changed it.
+      const [decided] = await work.listDecided(10);
+      expect(await work.listDecided(10)).toHaveLength(1);
+      expect(await work.countRejected()).toBe(0);
+      await settle();
+      const runs = new Set(got.slice(1).map((each) => each.header("holdfast-run-id") ?? text(each.data)));
+      expect(runs.size).toBe(decided?.what === "discard" ? 0 : 1);
+      for (const each of settled)
+        if (each.status === "rejected") expect(each.reason).toMatchObject({ code: "conflict" });
+    });
+
+    test("two who replay it as it came at once make one message of it", async () => {
+      const id = await oneRejected("1");
+      const done = await Promise.all(Array.from({ length: 4 }, () => work.replayRejected(id, ann)));
+      expect(done).toContain(true);
+      await receive(2);
+      await settle();
+      expect(new Set(got.slice(1).map((each) => each.header("nats-msg-id"))).size).toBe(1);
+      expect(await work.countRejected()).toBe(0);
     });
 
     test("there is nothing to replay under an id that is none", async () => {

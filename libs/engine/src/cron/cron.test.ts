@@ -173,3 +173,16 @@ describe("an expression", () => {
     expect(instants("0 2 * * *", "", "2026-07-01T00:00:00Z", 1)).toEqual(["2026-07-01T02:00:00Z"]);
   });
 });
+
+test("where day and weekday are given, either of them is enough", () => {
+  expect(instants("0 5 13 * 5", "UTC", "2026-03-10T00:00:00Z", 4)).toEqual([
+    "2026-03-13T05:00:00Z",
+    "2026-03-20T05:00:00Z",
+    "2026-03-27T05:00:00Z",
+    "2026-04-03T05:00:00Z",
+  ]);
+  expect(instants("0 5 13 * 5", "UTC", "2026-04-11T00:00:00Z", 2)).toEqual([
+    "2026-04-13T05:00:00Z",
+    "2026-04-17T05:00:00Z",
+  ]);
+});

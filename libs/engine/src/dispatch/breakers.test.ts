@@ -80,7 +80,7 @@ async function breakerOf(world: TestWorld, runId: string): Promise<BreakerView |
 }
 
 test("a dependency that is dead for an hour under 50,000 items loses none, and gets no more than the probes", {
-  timeout: 240_000,
+  timeout: 900_000,
 }, async () => {
   const world = new TestWorld({ workerLeaseMs: 7_200_000 });
   await world.startNode();

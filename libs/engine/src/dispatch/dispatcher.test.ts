@@ -95,10 +95,10 @@ describe("the dispatcher", () => {
     worker.deaf = false;
     await world.start("one", "run-3");
     await world.clock.advance(1_500);
-    expect(worker.batches.map((batch) => batch.batch)).toEqual([1, 3]);
+    expect(worker.batches.map((batch) => batch.batch)).toEqual([2, 4]);
     worker.beat();
     await world.clock.advance(100);
-    const again = worker.batches.filter((batch) => batch.batch === 2);
+    const again = worker.batches.filter((batch) => batch.batch === 3);
     expect(again.flatMap((batch) => batch.tasks.map((task) => task.runId))).toEqual(["run-2"]);
   });
 

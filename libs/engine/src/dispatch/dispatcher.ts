@@ -6,37 +6,38 @@
  * 3. A worker that falls silent, or an attempt that outlives its time-out, is reported as a failed attempt through the log.
  */
 import { type DueTask, type FoldEffect, taskKey } from "@holdfast/core";
-import {
-  RollCallSchema,
-  type Task,
-  TaskCancelSchema,
-  type TaskRef,
-  TaskRefSchema,
-  type WorkerBeat,
-  WorkerBeatSchema,
-  WorkerInboxSchema,
-} from "@holdfast/proto";
-import { decode, encode, init } from "@holdfast/proto/codec";
+import type { TaskRef } from "@holdfast/proto";
 import type { Logger, MetricsRegistry } from "@holdfast/telemetry";
 import type { EngineLimits } from "../partition/limits.js";
 import type { TaskSink } from "../partition/deps.js";
 import type { Processor } from "../partition/processor.js";
 import type { Bus, BusSubscription } from "../ports/bus.js";
 import type { Clock } from "../ports/clock.js";
-import { PortError } from "../ports/errors.js";
-import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
+import type { Guard } from "../ports/guard.js";
+import { WORKER_BEAT } from "../subjects.js";
+import { AvoidedWorkers } from "./avoided.js";
 import { Batches } from "./batches.js";
-import { adopted, Flights } from "./flights.js";
-import type { ReadyQueue } from "./ready-queue.js";
-import { Reaper, servingText } from "./reaper.js";
-import { type PartitionLoad, type ReadyTask, ReadyTasks } from "./ready-tasks.js";
+import { readBeat } from "./beats.js";
+import { Flights } from "./flights.js";
+import type { Hearing } from "./hearing.js";
+import { Leases } from "./leases.js";
+import type { Needed } from "../partition/needed.js";
+import { Overdue } from "./overdue.js";
+import { Pump } from "./pump.js";
+import { Reaper, type Serving } from "./reaper.js";
+import { type PartitionLoad, ReadyTasks } from "./ready-tasks.js";
+import { Returns } from "./returns.js";
+import { RollCaller } from "./roll-caller.js";
+import { RollCalls } from "./roll-calls.js";
+import { Sender } from "./sender.js";
+import { workerWarnings } from "./silent-workers.js";
+import { StallWatch } from "./stall-watch.js";
 import { StuckWatch } from "./stuck-watch.js";
-import { type InFlight, type Worker, Workers } from "./workers.js";
+import { type InFlight, Workers } from "./workers.js";
 
 const SWEEP_MS = 250;
-const COMPOSE_RETRY_MS = 200;
-/** How long a worker's last reports may take through the log after it said that it ends. */
-const ENDED_GRACE_MS = 1_000;
+/** What its lost worker alone could have is looked at again after so long. */
+const AVOIDED_PAUSE_MS = 1_000;
 /** Due tasks that found no room are looked up again at least this often. */
 const ROOM_AGAIN_MS = 1_000;
 
@@ -44,7 +45,10 @@ export interface DispatcherDeps {
   readonly node: string;
   readonly bus: Bus;
   readonly clock: Clock;
+  readonly hearing: Hearing;
   readonly logger: Logger;
+  /** What comes from outside goes through it: `bus` and `clock` do already. */
+  readonly guard: Guard;
   readonly registry: MetricsRegistry;
   readonly limits: EngineLimits;
   /** The partition of a run, if this node has it. */
@@ -53,12 +57,21 @@ export interface DispatcherDeps {
 
 export class Dispatcher implements TaskSink {
   private readonly workers = new Workers();
+  private readonly avoided = new AvoidedWorkers();
   private readonly ready: ReadyTasks;
   private readonly inFlight: Flights;
   private readonly subscriptions: BusSubscription[] = [];
   private readonly batches: Batches;
   private readonly reaper: Reaper;
+  private readonly leases: Leases;
+  private readonly late: Overdue;
+  private readonly rolls: RollCalls;
   private readonly stuck: StuckWatch;
+  private readonly stalls: StallWatch;
+  private readonly roll: RollCaller;
+  private readonly sender: Sender;
+  private readonly gives: Pump;
+  private readonly returns: Returns;
   private cancelSweep: (() => void) | undefined;
   private roomGivenMs = 0;
   private pumpPlanned = false;
@@ -70,31 +83,79 @@ export class Dispatcher implements TaskSink {
     this.ready = new ReadyTasks(deps.limits.readyTasksMax);
     this.inFlight = new Flights(this.ready);
     this.reaper = new Reaper(deps.logger, deps.registry);
-    this.ready.nowMs = deps.clock.monotonicMs();
-    this.stuck = new StuckWatch(this.ready, deps, (queue, workflow) => this.serving(queue, workflow));
+    const { workers, inFlight, ready, reaper, avoided } = this;
+    const land = (flight: InFlight): void => this.land(flight);
+    const requeue = (partition: Processor, task: DueTask): void => this.requeue(partition, task);
+    const again = (flight: InFlight): void => this.again(flight);
+    this.leases = new Leases({
+      ...deps,
+      workers,
+      avoided,
+      inFlight,
+      reaper,
+      land,
+      again,
+      requeue,
+      logger: deps.guard.logger,
+    });
+    const serving: Serving = (queue, workflow, needed) => this.serving(queue, workflow, needed);
+    this.gives = new Pump({
+      workers,
+      ready,
+      avoided,
+      later: (task) => void deps.clock.after(AVOIDED_PAUSE_MS, () => requeue(task.partition, task)),
+      send: (worker, task) => this.sender.send(worker, task),
+    });
+    this.returns = new Returns({
+      ...deps,
+      workers,
+      inFlight,
+      land,
+      requeue,
+    });
+    this.late = new Overdue({ inFlight, ready, reaper, serving });
+    this.rolls = new RollCalls({ ...deps, inFlight, ready, again });
+    this.stuck = new StuckWatch(ready, deps, serving);
+    this.stalls = new StallWatch({ ready, workers, pump: () => this.planPump() });
+    this.roll = new RollCaller(deps);
+    this.sender = new Sender({
+      ...deps,
+      inFlight,
+      reaper,
+      batches: this.batches,
+      land,
+      requeue,
+    });
   }
 
-  /** Hears workers, asks them what they run, and begins to dispatch once they had time to answer. */
+  /** Hears workers, and dispatches to them. */
   async start(): Promise<void> {
-    const { bus, clock, limits, node } = this.deps;
-    this.subscriptions.push(
-      bus.subscribe(WORKER_BEAT, (message) => this.onBeat(message.data)),
-      // Cut off, this node heard no beats: leases begin anew.
-      bus.onReconnect(() => {
-        for (const worker of this.workers.all) worker.lastHeardMs = clock.monotonicMs();
-      }),
-    );
+    const { bus, hearing } = this.deps;
+    this.subscriptions.push(bus.subscribe(WORKER_BEAT, (message) => this.onBeat(message.data)));
     await bus.flush();
-    bus.publish(ROLL_CALL, encode(RollCallSchema, init(RollCallSchema, { node })));
-    await new Promise<void>((resolve) => clock.after(limits.rollCallMs, resolve));
+    hearing.start();
+    await hearing.hears();
+    if (this.stopped) return;
     this.open = true;
     this.planSweep();
     this.planPump();
   }
 
+  async rollCall(partition: Processor): Promise<void> {
+    await this.roll.call();
+    this.ready.load(partition).called = true;
+  }
+
+  lost(partition: Processor): void {
+    this.ready.forget(partition);
+    for (const flight of this.inFlight.values()) if (flight.partition === partition) this.land(flight);
+  }
+
   stop(): void {
     this.stopped = true;
+    this.roll.stop();
     this.cancelSweep?.();
+    this.deps.hearing.stop();
     for (const subscription of this.subscriptions) subscription.unsubscribe();
   }
 
@@ -116,9 +177,12 @@ export class Dispatcher implements TaskSink {
     return this.ready.add(partition, due, key) ? "taken" : "full";
   }
 
-  wantsRoom(partition: Processor): void {
-    const load = this.ready.load(partition);
-    load.wantsRoomAt = Math.floor(load.ready / 2);
+  room(partition: Processor, workflow: string, queue: string): number {
+    return this.ready.room(partition, workflow, queue);
+  }
+
+  wantsRoom(partition: Processor, workflow: string, queue: string): void {
+    this.ready.wantsRoom(partition, workflow, queue);
   }
 
   closed(_partition: Processor, runId: string, action: number, item: number, attempt: number): void {
@@ -129,16 +193,11 @@ export class Dispatcher implements TaskSink {
   }
 
   cancel(partition: Processor, effect: Extract<FoldEffect, { kind: "cancel-tasks" }>): void {
-    const { tasks, reason, graceMs } = effect;
+    const { tasks, graceMs } = effect;
     // With a grace, what no worker has is not waited for.
     if (graceMs > 0) for (const ref of tasks) this.endUnsent(partition, ref);
     // Attempts without a grace were closed before this, so their workers are no longer known: all are told, and most have none of them.
-    const cancel = init(TaskCancelSchema, { tasks: [...tasks], reason, graceMs });
-    const message = encode(
-      WorkerInboxSchema,
-      init(WorkerInboxSchema, { kind: { case: "cancel", value: cancel } }),
-    );
-    for (const worker of this.workers.all) this.deps.bus.publish(worker.inbox, message);
+    this.batches.cancel(this.workers.all, effect);
   }
 
   private endUnsent(partition: Processor, ref: TaskRef): void {
@@ -149,22 +208,42 @@ export class Dispatcher implements TaskSink {
   }
 
   overdue(partition: Processor, effect: Extract<FoldEffect, { kind: "overdue" }>): void {
-    const { runId, action, item, attempt, limitMs } = effect;
-    const key = taskKey(runId, action, item, attempt);
     // Before the roll call is over it is not known who has what; it is asked again.
-    if (!this.open || this.inFlight.has(key)) return;
-    this.ready.remove(key);
-    const info = partition.taskInfo(runId, action);
-    const serving = servingText(info?.queue ?? "", this.serving(info?.queue ?? "", info?.workflow ?? ""));
-    const ref = init(TaskRefSchema, { runId, action, item: item < 0 ? undefined : item, attempt });
-    this.reaper.neverBegun(partition, ref, limitMs, serving);
+    if (this.ready.load(partition).called) this.late.judge(partition, effect, this.leases.isSettled);
   }
 
-  /** How many workers take tasks of a workflow from a queue. */
-  serving(queue: string, workflow: string): number {
-    return this.workers
-      .serving(queue)
-      .filter(({ workflows, draining }) => !draining && (workflows?.has(workflow) ?? true)).length;
+  returned(partition: Processor, effect: Extract<FoldEffect, { kind: "returned" }>): void {
+    this.returns.take(partition, effect);
+  }
+
+  /** How many workers take tasks of a workflow from a queue; `needed`: those with that function. */
+  serving(queue: string, workflow: string, needed?: Needed): number {
+    const serving = needed === undefined ? this.workers.serving(queue) : this.workers.able(queue, needed);
+    return serving.filter(
+      ({ workflows, draining, deaf, blocked }) =>
+        !draining && !deaf && !blocked && (workflows?.has(workflow) ?? true),
+    ).length;
+  }
+
+  /** Ready tasks whose function no worker of their queue has. */
+  get unservedCount(): number {
+    return this.gives.unserved;
+  }
+
+  /** Workers that beat and do not confirm what they are sent. */
+  get deafWorkers(): number {
+    return this.leases.deaf;
+  }
+
+  /** Workers that are silent while their connections stand. */
+  get blockedWorkers(): number {
+    return this.leases.blocked;
+  }
+
+  /** One sentence for each worker that something is the matter with, some of them. */
+  workerWarnings(): string[] {
+    const { node, hearing, limits } = this.deps;
+    return workerWarnings(this.workers.all, node, hearing.nowMs, limits.blockedLeaseMs);
   }
 
   turnEnded(): void {
@@ -174,7 +253,9 @@ export class Dispatcher implements TaskSink {
 
   /** Makes a task ready again; where there is no room, it is found in state later. */
   private requeue(partition: Processor, task: DueTask): void {
-    if (this.offer(partition, task) === "full") partition.overflowed();
+    if (this.stopped) return;
+    if (this.offer(partition, task) === "full") partition.overflowed(task);
+    this.planPump();
   }
 
   private planPump(): void {
@@ -182,219 +263,86 @@ export class Dispatcher implements TaskSink {
     this.pumpPlanned = true;
     queueMicrotask(() => {
       this.pumpPlanned = false;
-      this.pump();
+      this.deps.guard.run("microtask", "tasks to workers", () => this.pump());
     });
   }
 
   private pump(): void {
-    for (const [name, queue] of this.ready.byQueue) {
-      for (let before = queue.size + 1; queue.size > 0 && queue.size < before; ) {
-        before = queue.size;
-        const workers = this.byRoom(name);
-        workers.forEach((worker, i) =>
-          this.fill(worker, name, queue, Math.ceil(queue.size / (workers.length - i))),
-        );
-      }
-    }
-    this.batches.sendAll(this.deps.clock.monotonicMs());
+    this.gives.run();
+    this.batches.sendAll(this.deps.hearing.nowMs);
     this.giveRoom();
-  }
-
-  /** Workers of a queue, those with the most room first. */
-  private byRoom(queue: string): readonly Worker[] {
-    const serving = this.workers.serving(queue);
-    if (serving.length < 2) return serving;
-    return [...serving].sort((a, b) => this.workers.room(b, queue) - this.workers.room(a, queue));
-  }
-
-  private fill(worker: Worker, name: string, queue: ReadyQueue<ReadyTask>, share: number): void {
-    const { workflows } = worker;
-    const accepts = workflows === undefined ? undefined : (workflow: string) => workflows.has(workflow);
-    for (let left = Math.min(this.workers.room(worker, name), share); left > 0; left--) {
-      const task = this.ready.next(queue, accepts);
-      if (task === undefined) return;
-      this.sendTo(worker, task);
-    }
-  }
-
-  private sendTo(worker: Worker, ready: ReadyTask): void {
-    const { clock, limits } = this.deps;
-    const made = ready.partition.compose(ready);
-    if (made === undefined) return;
-    const nowMs = clock.monotonicMs();
-    const flight: InFlight = {
-      key: ready.key,
-      partition: ready.partition,
-      task: ready,
-      worker,
-      batch: 0,
-      sentAtMs: nowMs,
-      deadlineMs: nowMs + ready.startToCloseMs + limits.timeoutGraceMs,
-    };
-    this.inFlight.takeOff(flight);
-    if (!(made instanceof Promise)) {
-      this.batches.add(worker, made, flight, nowMs);
-      return;
-    }
-    void this.sendMade(worker, made, flight);
-  }
-
-  /** Sends a task that takes a while to make, unless its attempt is over by then. */
-  private async sendMade(worker: Worker, made: Promise<Task>, flight: InFlight): Promise<void> {
-    const { partition, task: due } = flight;
-    try {
-      const task = await made;
-      if (this.inFlight.get(flight.key) !== flight) return;
-      const nowMs = this.deps.clock.monotonicMs();
-      this.batches.add(worker, task, flight, nowMs);
-      this.batches.send(worker, nowMs);
-    } catch (error) {
-      if (error instanceof PortError && error.retry === "never" && error.code !== "closed") {
-        if (this.inFlight.get(flight.key) === flight) this.reaper.neverMade(flight, error);
-        return;
-      }
-      this.deps.logger.warn("a task could not be made; it is tried again", {
-        run: due.runId,
-        action: String(due.action),
-        err: error,
-      });
-      if (this.inFlight.get(flight.key) !== flight) return;
-      this.land(flight);
-      this.deps.clock.after(COMPOSE_RETRY_MS, () => {
-        if (this.stopped) return;
-        this.requeue(partition, due);
-        this.planPump();
-      });
-    }
   }
 
   private land(flight: InFlight): void {
     this.inFlight.land(flight);
-    const { worker } = flight;
-    if (worker.ended && worker.inFlight.size === 0) this.lose(worker, "it ended");
+    this.leases.landed(flight.worker);
   }
 
-  /** Partitions whose tasks found no room are told when half of what was ready then is gone. */
-  private giveRoom(anyRoom = false): void {
-    for (const [partition, load] of this.ready.byPartition) {
-      if (load.wantsRoomAt === undefined || (!anyRoom && load.ready > load.wantsRoomAt)) continue;
-      load.wantsRoomAt = undefined;
-      this.deps.clock.after(0, () => {
-        if (!this.stopped) partition.roomAgain();
-      });
-    }
-  }
-
-  private onBeat(data: Uint8Array): void {
-    const { clock, logger, node } = this.deps;
-    let beat: WorkerBeat;
-    try {
-      beat = decode(WorkerBeatSchema, data);
-    } catch (error) {
-      logger.warn("a worker's beat can't be read", { err: error });
-      return;
-    }
-    const nowMs = clock.monotonicMs();
-    const known = this.workers.find(beat.worker);
-    if (beat.gone) {
-      if (known !== undefined) this.ended(known, nowMs);
-      return;
-    }
-    const received = Number(beat.received.find((entry) => entry.node === node)?.batch ?? 0n);
-    const worker = this.workers.heard(beat, received, nowMs);
-    if (worker === undefined) {
-      logger.error("there are too many workers; this one is not used", { worker: beat.worker });
-      return;
-    }
-    if (beat.rollCallAnswer) for (const ref of beat.tasks) this.adopt(worker, ref, nowMs);
-    for (const batch of this.batches.lost(worker, received, nowMs)) this.sendAgain(worker, batch, nowMs);
+  /** Its worker does not have it: whoever has room gets it. */
+  private again(flight: InFlight): void {
+    this.land(flight);
+    this.requeue(flight.partition, flight.task);
     this.planPump();
   }
 
-  /** A task that the worker has from before: it is in flight, whoever sent it. */
-  private adopt(worker: Worker, ref: TaskRef, nowMs: number): void {
-    const partition = this.deps.partitionOf(ref.runId);
-    const info = partition?.taskInfo(ref.runId, ref.action);
-    if (partition === undefined || info === undefined) return;
-    // What it has run already counts: a new owner begins no time anew.
-    const deadlineMs = nowMs - ref.runningMs + info.startToCloseMs + this.deps.limits.timeoutGraceMs;
-    const flight = adopted({ ref, info, partition, worker, nowMs, deadlineMs });
-    if (this.inFlight.has(flight.key)) return;
-    this.ready.remove(flight.key);
-    this.inFlight.takeOff(flight);
+  private giveRoom(): void {
+    for (const partition of this.ready.takeRoomy()) this.deps.clock.after(0, () => this.lookAgain(partition));
   }
 
-  private sendAgain(worker: Worker, batch: number, nowMs: number): void {
-    const tasks: Task[] = [];
-    for (const flight of worker.inFlight.values()) {
-      if (flight.batch !== batch) continue;
-      const made = flight.partition.compose(flight.task);
-      if (made instanceof Promise) {
-        // Too costly to gather on a doubt: the attempt starts over at whoever has room.
-        made.catch(() => undefined);
-        this.land(flight);
-        this.requeue(flight.partition, flight.task);
-      } else if (made !== undefined) tasks.push(made);
+  private lookAgain(partition: Processor): void {
+    if (!this.stopped) partition.due.roomAgain();
+  }
+
+  private onBeat(data: Uint8Array): void {
+    const { guard, hearing, node } = this.deps;
+    hearing.heard();
+    const beat = readBeat(data, node);
+    if (typeof beat === "string") {
+      guard.logger.warn("a worker's beat is refused", { why: beat, bytes: data.length });
+      return;
     }
-    this.deps.logger.warn("a batch of tasks did not reach its worker and is sent again", {
-      worker: worker.id,
-      batch,
-      tasks: tasks.length,
-    });
-    this.batches.sendAgain(worker, batch, tasks, nowMs);
+    const { nowMs } = hearing;
+    const known = this.workers.find(beat.worker);
+    if (beat.gone) {
+      // Anybody can say so in its name. It is asked: if it lives, its answer comes before it is given up.
+      if (known !== undefined && known.inFlight.size > 0) this.rolls.ask(nowMs);
+      if (known !== undefined) this.leases.ended(known, nowMs);
+      return;
+    }
+    const received = beat.arrived ?? 0;
+    const worker = this.workers.heard(beat, nowMs);
+    if (typeof worker === "string") {
+      guard.logger.warn("a worker's beat is refused", { worker: beat.worker, why: worker });
+      return;
+    }
+    if (this.batches.hasAnswered(worker, received, nowMs)) this.workers.prove(worker);
+    if (worker.untold && worker.proven) this.batches.askFunctions(worker);
+    if (beat.rollCallAnswer) this.rolls.answered(worker, beat.tasks, !beat.partial, nowMs);
+    for (const batch of this.batches.lost(worker, received, nowMs))
+      this.sender.sendAgain(worker, batch, nowMs);
+    if (worker.proven) this.planPump();
   }
 
   private planSweep(): void {
-    const plannedMs = this.deps.clock.monotonicMs();
     this.cancelSweep = this.deps.clock.after(SWEEP_MS, () => {
-      const lateMs = this.deps.clock.monotonicMs() - plannedMs - SWEEP_MS;
-      // While this process stood still it heard nobody: that is no worker's silence.
-      if (lateMs > SWEEP_MS) for (const worker of this.workers.all) worker.lastHeardMs += lateMs;
       this.sweep();
       if (!this.stopped) this.planSweep();
     });
   }
 
   private sweep(): void {
-    const nowMs = this.deps.clock.monotonicMs();
+    const { hearing } = this.deps;
+    const { nowMs } = hearing;
     this.ready.nowMs = nowMs;
-    this.stuck.look(nowMs);
+    this.stuck.look(nowMs, hearing.forMs);
+    this.stalls.look(nowMs);
     if (nowMs - this.roomGivenMs >= ROOM_AGAIN_MS) {
       this.roomGivenMs = nowMs;
-      this.giveRoom(true);
+      for (const [partition] of this.ready.byPartition) this.lookAgain(partition);
     }
-    for (const worker of this.workers.all) {
-      const silentMs = nowMs - worker.lastHeardMs;
-      if (worker.ended) {
-        if (silentMs > ENDED_GRACE_MS) this.lose(worker, "it ended");
-      } else if (silentMs > this.deps.limits.workerLeaseMs)
-        this.lose(worker, `it was silent for ${(silentMs / 1000).toFixed(1)} s`);
-    }
-    for (const flight of this.inFlight.values()) {
-      if (flight.deadlineMs > nowMs) continue;
-      this.land(flight);
-      this.reaper.tookTooLong(flight);
-    }
-  }
-
-  /** It said its last word. What it reported before that may still be on its way through the log. */
-  private ended(worker: Worker, nowMs: number): void {
-    worker.ended = true;
-    worker.draining = true;
-    worker.lastHeardMs = nowMs;
-    if (worker.inFlight.size === 0) this.lose(worker, "it ended");
-  }
-
-  private lose(worker: Worker, why: string): void {
-    worker.ended = false;
-    const lost = [...worker.inFlight.values()];
-    const fields = { worker: worker.id, why, tasks: lost.length };
-    if (lost.length > 0) this.deps.logger.warn("a worker is gone, and its tasks are lost", fields);
-    else this.deps.logger.info("a worker is gone", fields);
-    this.workers.remove(worker);
-    for (const flight of lost) {
-      this.land(flight);
-      this.reaper.lost(flight, why);
-    }
+    this.rolls.look(nowMs);
+    this.leases.look(nowMs);
+    this.avoided.look(nowMs);
+    if (this.leases.isSettled) this.late.judgePutOff();
   }
 }

@@ -15,6 +15,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { Logger, MetricsRegistry } from "@holdfast/telemetry";
+import type { Needed } from "../partition/needed.js";
 import type { PortError } from "../ports/errors.js";
 import type { Processor } from "../partition/processor.js";
 import type { InFlight } from "./workers.js";
@@ -35,8 +36,12 @@ interface Verdict {
   readonly code?: string;
 }
 
-/** Who serves a queue, for people: "no worker serves queue default" or "its 3 workers are busy". */
-export function servingText(queue: string, workers: number): string {
+/** How many workers take tasks of a workflow from a queue, and have the function where one is named. */
+export type Serving = (queue: string, workflow: string, needed?: Needed) => number;
+
+/** Who serves a queue, for people: "no worker serves queue default" or "its 3 workers are busy". `needed`: what a worker was found to lack. */
+export function servingText(queue: string, workers: number, needed?: Needed): string {
+  if (workers === 0 && needed !== undefined) return `no worker of queue "${queue}" has ${needed.text}`;
   if (workers === 0) return `no worker serves queue "${queue}" for this workflow`;
   return workers === 1
     ? `the worker of queue "${queue}" has no room`
@@ -52,20 +57,21 @@ export class Reaper {
   ) {
     const counter = registry.counter({
       name: "holdfast_reaped_attempts_total",
-      help: "Attempts that the owner ended since nobody else would",
+      help: "Attempts that the owner ended since nobody else would, by reason; where it grows, workers die, hang or run out of time",
       labels: ["reason"],
     });
     this.reaped = (reason) => counter.labels(reason);
   }
 
   /** Its worker fell silent, ended, or does not know it. */
-  lost(flight: InFlight, why: string): void {
-    const worker = flight.worker.id;
+  lost(flight: InFlight, why: string, nowMs: number): void {
+    const { id: worker, process } = flight.worker;
+    const hadS = ((nowMs - flight.sentAtMs) / 1_000).toFixed(1);
     this.end(flight.partition, refOf(flight), {
       reason: "worker_lost",
       mode: FailureMode.WORKER_LOST,
       source: Source.LOST_WORKER,
-      message: `worker ${worker} was lost: ${why}`,
+      message: `worker ${worker}${process === "" ? "" : ` (${process})`} was lost: ${why}; it had this task for ${hadS} s`,
       worker,
     });
   }

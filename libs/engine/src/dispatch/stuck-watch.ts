@@ -5,11 +5,11 @@
  * 2. What this node has only just found is left out: workers may have it, or are about to take it.
  * 3. A look costs one comparison for each ready task, and one look at state for each action of a run that may be stuck.
  */
-import type { Clock } from "../ports/clock.js";
 import type { EngineLimits } from "../partition/limits.js";
 import type { StuckWork } from "../partition/announcer.js";
 import type { Processor } from "../partition/processor.js";
 import type { ReadyTask, ReadyTasks } from "./ready-tasks.js";
+import type { Serving } from "./reaper.js";
 
 const LOOK_MS_MAX = 60_000;
 /** For how long workers are waited for that may have a task, or take it. */
@@ -23,38 +23,40 @@ export class StuckWatch {
 
   constructor(
     private readonly ready: ReadyTasks,
-    private readonly deps: { readonly limits: Pick<EngineLimits, "stuckAfterMs">; readonly clock: Clock },
-    private readonly serving: (queue: string, workflow: string) => number,
+    private readonly deps: { readonly limits: Pick<EngineLimits, "stuckAfterMs"> },
+    private readonly serving: Serving,
   ) {
     const { stuckAfterMs } = deps.limits;
     this.pauseMs = Math.min(stuckAfterMs / 4, LOOK_MS_MAX);
     this.justFoundMs = Math.min(stuckAfterMs, JUST_FOUND_MS);
   }
 
-  /** To be called now and then, with the clock's monotonic time. */
-  look(monotonicMs: number): void {
-    if (monotonicMs - this.lookedMs < this.pauseMs) return;
-    this.lookedMs = monotonicMs;
-    const nowNs = BigInt(Math.floor(this.deps.clock.nowMs())) * MS;
+  /** To be called now and then, with the time as this node heard it, and for how long it has heard without a break. */
+  look(heardMs: number, forMs: number): void {
+    // While it did not hear, nobody could take anything.
+    if (heardMs - this.lookedMs < this.pauseMs || forMs < this.justFoundMs) return;
+    this.lookedMs = heardMs;
+    let nowNs = 0n;
+    for (const [{ logTime }] of this.ready.byPartition) if (logTime.nowNs() > nowNs) nowNs = logTime.nowNs();
     const beforeNs = nowNs - BigInt(this.deps.limits.stuckAfterMs) * MS;
     const found = new Map<Processor, Map<string, StuckWork>>();
     const looked: Sinces = new Map();
-    for (const task of this.ready.dueBefore(beforeNs, monotonicMs - this.justFoundMs)) {
-      const { partition, workflow, action, queue } = task;
+    for (const task of this.ready.dueBefore(beforeNs, heardMs - this.justFoundMs)) {
+      const { partition, workflow, action, queue, needed } = task;
       const sinceNs = sinceOf(task, looked);
       if (sinceNs === undefined || sinceNs > beforeNs) continue;
       const actions = found.get(partition) ?? new Map<string, StuckWork>();
       found.set(partition, actions);
-      const key = `${workflow}/${action}/${queue}`;
+      const key = needed?.key ?? `${workflow}/${action}/${queue}`;
       const known = actions.get(key);
       const tasks = (known?.tasks ?? 0) + 1;
       if (known !== undefined && known.sinceNs <= sinceNs) {
         actions.set(key, { ...known, tasks });
         continue;
       }
-      const workers = known?.workers ?? this.serving(queue, workflow);
+      const workers = known?.workers ?? this.serving(queue, workflow, needed);
       const waitedMs = Number((nowNs - sinceNs) / MS);
-      actions.set(key, { oldest: task, sinceNs, waitedMs, tasks, workers });
+      actions.set(key, { oldest: task, sinceNs, waitedMs, tasks, workers, needed });
     }
     for (const [partition] of this.ready.byPartition)
       partition.stuck([...(found.get(partition)?.values() ?? [])]);

@@ -1,7 +1,10 @@
 /** For tests: a node on memory ports whose time stands still, and a worker that speaks the bare protocol. */
 import { hashDefinition, partitionOf } from "@holdfast/core";
 import {
+  ActionFunctionsSchema,
+  AnnounceOwnerSchema,
   BatchMarkSchema,
+  CommandBatchSchema,
   CommandSchema,
   Effect,
   type FailureMode,
@@ -17,6 +20,7 @@ import {
   WorkerBeatSchema,
   WorkerInboxSchema,
   type WorkflowDefinition,
+  WorkflowFunctionsSchema,
 } from "@holdfast/proto";
 import { decode, encode, init } from "@holdfast/proto/codec";
 import { createRegistry, silentLogger } from "@holdfast/telemetry";
@@ -31,10 +35,12 @@ import {
 } from "../memory/index.js";
 import { Node } from "../node/node.js";
 import type { EngineLimits } from "../partition/limits.js";
-import { soleOwner } from "../ports/index.js";
+import type { Processor } from "../partition/processor.js";
+import { type Ownership, soleOwner } from "../ports/index.js";
 import { ROLL_CALL, WORKER_BEAT } from "../subjects.js";
 
 const PARTITIONS_DEFAULT = 2;
+const LEASE_MS = 10_000;
 const STEP_MS = 50;
 const STEPS_MAX = 2_000;
 
@@ -48,24 +54,54 @@ export class TestWorker {
   held: readonly Task[] = [];
   /** For how long it says it has run them. */
   runningMs = 0;
-  private received = 0n;
+  /** How often it was asked for its functions. */
+  asked = 0;
+  /** The process that it says it is. */
+  process = { host: "", pid: 0 };
+  /** What came while its thread was blocked; undefined: it is not. */
+  private unread: Uint8Array[] | undefined;
+  private stopListening: () => void = () => undefined;
+  private gone = false;
+  /** The last batch of each node. */
+  private readonly received = new Map<string, bigint>();
   private readonly bus: MemoryBus;
   private readonly commands: CommandClient;
 
   constructor(
-    private readonly world: TestWorld,
+    world: TestWorld,
     readonly id: string,
     readonly capacity: number,
     private readonly queue = "default",
     private readonly workflows: readonly string[] = [],
+    /** Its functions, by workflow and action; absent: it says nothing of them. */
+    private readonly functions?: Readonly<Record<string, Readonly<Record<string, number>>>>,
   ) {
     const bus = world.network.bus();
     this.bus = bus;
     this.inbox = bus.inbox();
     this.commands = new CommandClient({ log: world.log, bus, producer: id, clock: world.clock });
-    bus.subscribe(this.inbox, (message) => this.onMessage(message.data.slice()));
+    const inbox = bus.subscribe(this.inbox, (message) => this.onMessage(message.data.slice()));
+    this.stopListening = () => inbox.unsubscribe();
     bus.subscribe(ROLL_CALL, () => this.beat({ rollCallAnswer: true }));
     this.beat();
+  }
+
+  /** Its thread is blocked: it says nothing, and hears all when it goes on. */
+  block(): void {
+    this.unread = [];
+  }
+
+  goOn(): void {
+    const unread = this.unread ?? [];
+    this.unread = undefined;
+    for (const data of unread) this.onMessage(data);
+    this.beat();
+  }
+
+  /** Its process is gone, and with it its connection. */
+  disconnect(): void {
+    this.gone = true;
+    this.stopListening();
   }
 
   /** All tasks it ever got, those sent again once more. */
@@ -73,17 +109,34 @@ export class TestWorker {
     return this.batches.flatMap((batch) => [...batch.tasks]);
   }
 
-  beat(fields: { rollCallAnswer?: boolean; gone?: boolean; draining?: boolean } = {}): void {
+  beat(fields: { rollCallAnswer?: boolean; gone?: boolean; draining?: boolean; tells?: boolean } = {}): void {
+    if (this.gone || this.unread !== undefined) return;
+    this.gone = fields.gone ?? false;
+    const { functions = {} } = this;
     const beat = init(WorkerBeatSchema, {
       worker: this.id,
       inbox: this.inbox,
       queues: [init(QueueCapacitySchema, { queue: this.queue, capacity: this.capacity })],
       draining: fields.draining ?? false,
-      received: [init(BatchMarkSchema, { node: this.world.nodeId, batch: this.received })],
+      received: [...this.received].map(([node, batch]) => init(BatchMarkSchema, { node, batch })),
       running: this.held.length,
+      host: this.process.host,
+      pid: this.process.pid,
       rollCallAnswer: fields.rollCallAnswer ?? false,
       gone: fields.gone ?? false,
       workflows: [...this.workflows],
+      functionsDigest: this.functions === undefined ? new Uint8Array(0) : Buffer.from(this.id),
+      functions:
+        fields.tells === true
+          ? Object.entries(functions).map(([workflow, roles]) =>
+              init(WorkflowFunctionsSchema, {
+                workflow,
+                actions: Object.entries(roles).map(([action, of]) =>
+                  init(ActionFunctionsSchema, { action, roles: of }),
+                ),
+              }),
+            )
+          : [],
       tasks: (fields.rollCallAnswer === true ? this.held : []).map(({ runId, action, item, attempt }) =>
         init(TaskRefSchema, { runId, action, item, attempt, runningMs: this.runningMs }),
       ),
@@ -116,13 +169,23 @@ export class TestWorker {
   }
 
   private onMessage(data: Uint8Array): void {
-    if (this.deaf) return;
+    if (this.deaf || this.gone) return;
+    if (this.unread !== undefined) {
+      this.unread.push(data);
+      return;
+    }
     const { kind } = decode(WorkerInboxSchema, data);
+    if (kind.case === "tellFunctions") {
+      this.asked += 1;
+      this.beat({ tells: true });
+    }
     if (kind.case === "cancel") this.cancelled.push(...kind.value.tasks.map((task) => task.runId));
     if (kind.case !== "tasks") return;
-    const batch = kind.value.batch;
-    this.batches.push({ batch: Number(batch), tasks: kind.value.tasks });
-    if (batch === this.received + 1n) this.received = batch;
+    const { node, batch, tasks } = kind.value;
+    if (batch === (this.received.get(node) ?? 0n) + 1n) this.received.set(node, batch);
+    // An empty one asks whether it is there.
+    if (tasks.length === 0) this.beat();
+    if (batch > 1n) this.batches.push({ batch: Number(batch), tasks });
   }
 }
 
@@ -131,13 +194,17 @@ export class TestWorld {
   readonly network = new MemoryNetwork({ clock: this.clock });
   readonly log: MemoryCommandLog;
   store = new MemoryStateStore();
-  readonly payloads = new MemoryPayloads(undefined, undefined, this.clock);
+  /** By the server's clock, as the log's. */
+  readonly payloads = new MemoryPayloads(undefined, undefined, { nowMs: () => this.clock.monotonicMs() });
   /** Of the last node. */
   registry = createRegistry();
   readonly commands: CommandClient;
   readonly queries: QueryClient;
   nodeId = "";
+  /** The last node's. */
+  bus: MemoryBus = this.network.bus();
   node: Node | undefined;
+  ownership: Ownership = soleOwner;
   private starts = 0;
 
   constructor(
@@ -146,7 +213,8 @@ export class TestWorld {
   ) {
     this.log = new MemoryCommandLog({
       partitions,
-      nowNs: () => BigInt(this.clock.nowMs()) * 1_000_000n,
+      // The log is on another machine: a step of this one's clock is none of its.
+      nowNs: () => BigInt(Math.floor(this.clock.monotonicMs())) * 1_000_000n,
     });
     const producer = "client-1";
     const { clock, log } = this;
@@ -159,20 +227,27 @@ export class TestWorld {
     this.store = new MemoryStateStore();
   }
 
-  async startNode(): Promise<void> {
+  /** `cutOff`: it hears nothing until its bus is restored. */
+  async startNode({ cutOff = false } = {}): Promise<void> {
     this.nodeId = `node-${++this.starts}`;
     this.registry = createRegistry();
+    this.bus = this.network.bus();
+    if (cutOff) this.bus.cutOff();
     this.node = new Node({
       node: this.nodeId,
       log: this.log,
       store: this.store,
-      bus: this.network.bus(),
+      bus: this.bus,
       payloads: this.payloads,
-      ownership: soleOwner,
+      ownership: this.ownership,
       logger: silentLogger,
       registry: this.registry,
       clock: this.clock,
-      limits: this.limits,
+      // A test that does not speak of blocked workers has none: who is silent is lost.
+      limits: {
+        ...this.limits,
+        blockedLeaseMs: this.limits.blockedLeaseMs ?? this.limits.workerLeaseMs ?? LEASE_MS,
+      },
     });
     await this.until(this.node.start());
   }
@@ -189,11 +264,33 @@ export class TestWorld {
     return await done;
   }
 
+  processor(partition: number): Processor {
+    const found = this.node?.["processors"][partition];
+    if (found === undefined) throw new Error("the node has no such processor");
+    return found;
+  }
+
+  /** Another node says that it is the owner now. It never acts. */
+  async loseOwnership(partition: number, epoch = this.processor(partition).epoch + 1n): Promise<void> {
+    const value = init(AnnounceOwnerSchema, { node: "other", epoch });
+    const commands = [init(CommandSchema, { kind: { case: "announceOwner", value } })];
+    const batch = init(CommandBatchSchema, { producer: "other", commands });
+    await this.log.append(partition, encode(CommandBatchSchema, batch));
+    await this.clock.advance(100);
+  }
+
   async define(definition: WorkflowDefinition): Promise<void> {
     const hash = hashDefinition(definition);
     for (let partition = 0; partition < this.partitions; partition++) {
       await this.until(this.commands.submit(partition, defineWorkflowCommand(definition, hash)));
     }
+  }
+
+  /** A start as anybody may write it to the log, without waiting for anything. */
+  async appendStart(workflow: string, runId: string, replyInbox: string): Promise<number> {
+    const command = { ...startRunCommand({ workflow, runId }), correlation: 1n };
+    const batch = init(CommandBatchSchema, { producer: "anybody", replyInbox, commands: [command] });
+    return await this.log.append(partitionOf(runId, this.partitions), encode(CommandBatchSchema, batch));
   }
 
   async start(workflow: string, runId: string): Promise<Outcome> {

@@ -7,6 +7,7 @@ import {
   OutcomeSchema,
   RejectCode,
   RejectedSchema,
+  RunStatus,
   WorkflowDefinitionSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -69,7 +70,7 @@ afterEach(async () => {
 });
 
 function define(name: string) {
-  const definition = init(WorkflowDefinitionSchema, { name });
+  const definition = init(WorkflowDefinitionSchema, { name, inputSchema: "true" });
   return { definition, hash: hashDefinition(definition) };
 }
 
@@ -108,7 +109,7 @@ async function start(options: { maxPayload?: number; concurrency?: number } = {}
     async publish({ subject = "holdfast.work.orders", body = "{}", data, ...rest }) {
       await work.publish({ subject, data: data ?? Buffer.from(body, "utf8"), ...rest });
     },
-    settle: () => vi.waitFor(() => expect(work.pending).toBe(0), { timeout: 5_000, interval: 1 }),
+    settle: () => vi.waitFor(() => expect(work.pending).toBe(0), { timeout: 60_000, interval: 1 }),
     async rejects() {
       const { entries } = await work.listRejected({ afterId: 0, limit: 1_000 });
       return entries.map(({ code, reason }) => ({ code: RejectCode[code], reason }));
@@ -240,6 +241,34 @@ test("a workflow registered later is known, and rejected work replayed then beco
   expect(startOf(bench.started[0])).toMatchObject({ runId: "r", workflow: "later" });
 });
 
+const existing = (fields: { existed?: boolean; status: RunStatus; differs?: boolean }) => (): Outcome =>
+  init(OutcomeSchema, {
+    result: { case: "accepted", value: init(AcceptedSchema, { runId: "r", existed: true, ...fields }) },
+  });
+
+test.each([
+  ["the same body, while it goes on", { status: RunStatus.RUNNING }, undefined],
+  ["the same body, once it completed", { status: RunStatus.COMPLETED }, undefined],
+  ["the same message, whose run has failed", { existed: false, status: RunStatus.FAILED }, undefined],
+  ["another message, whose run has failed", { status: RunStatus.FAILED }, /FAILED: retry it, or publish/],
+  ["another body", { status: RunStatus.RUNNING, differs: true }, /RUNNING, and was begun with another body/],
+  [
+    "the same message with another body",
+    { existed: false, status: RunStatus.COMPLETED, differs: true },
+    /begun with another body.+Publish it under another run id/,
+  ],
+])("a publish under the id of a run that is there: %s", async (_what, answered, reason) => {
+  const bench = await start();
+  bench.answer = existing(answered);
+  await bench.publish({ headers: { "Holdfast-Run-Id": "r" } });
+  await bench.settle();
+  expect(bench.submitted).toHaveLength(1);
+  expect(startOf(bench.submitted[0]).compareInput).toBe(true);
+  const rejects = await bench.rejects();
+  if (reason === undefined) expect(rejects).toEqual([]);
+  else expect(rejects).toEqual([{ code: "RUN_EXISTS", reason: expect.stringMatching(reason) }]);
+});
+
 test("no more are under way than allowed", async () => {
   const bench = await start({ concurrency: 4 });
   let now = 0;
@@ -269,7 +298,7 @@ test("when it is stopped it finishes what is under way, and the rest is left for
     return accept();
   };
   for (let at = 0; at < 10; at++) await bench.publish({});
-  await vi.waitFor(() => expect(bench.submitted).toHaveLength(2), { timeout: 10_000 });
+  await vi.waitFor(() => expect(bench.submitted).toHaveLength(2), { timeout: 60_000 });
   const stopped = bench.stop();
   release();
   await stopped;

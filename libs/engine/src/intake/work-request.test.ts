@@ -16,6 +16,7 @@ function message(subject: string, body: string | Uint8Array, headers: Headers = 
     atNs: 1n,
     data: typeof body === "string" ? Buffer.from(body, "utf8") : body,
     header: (name) => Object.entries(headers).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1],
+    headerList: () => Object.entries(headers),
     ack: () => undefined,
     retryLater: () => undefined,
   };
@@ -61,13 +62,13 @@ describe("a subject", () => {
 
 describe("a JSON body", () => {
   test.each([
-    ['{"a":[1,2,{"b":"ü"}]}', { a: [1, 2, { b: "ü" }] }],
-    ["null", null],
-    ["", null],
-    ["12", 12],
-    ['"[[[["', "[[[["],
-  ])("%s is the input", (body, input) => {
-    expect(accepted(body).input).toEqual(input);
+    ['{"a":[1,2,{"b":"ü"}]}'],
+    ["null"],
+    [""],
+    ["12"],
+    ['"[[[["'],
+    [' {"n" : 9007199254740993,\n"e":1e400, "z":-0, "d":0.1234567890123456789012345678901, "s":"\\ud800"} '],
+  ])("%s is the input, as it stands", (body) => {
     expect(Buffer.from(accepted(body).inputBytes).toString()).toBe(body);
   });
 
@@ -76,12 +77,24 @@ describe("a JSON body", () => {
     "APPLICATION/JSON",
     "application/json; charset=UTF-8",
     'text/json;charset="utf-8"',
-  ])("may come as %s", (type) => expect(accepted("[1]", { "content-type": type }).input).toEqual([1]));
+  ])("may come as %s", (type) =>
+    expect(Buffer.from(accepted("[1]", { "content-type": type }).inputBytes).toString()).toBe("[1]"),
+  );
+
+  test("may have a byte-order mark, which is no part of the input", () => {
+    expect(Buffer.from(accepted("\ufeff[1]").inputBytes).toString()).toBe("[1]");
+  });
 
   test.each([
     ["{", "usable JSON"],
     ["{a:1}", "usable JSON"],
-    ["\ufeff1", "usable JSON"],
+    ["\ufeff\ufeff1", "U+FEFF"],
+    [Buffer.from("\ufeff[1]", "utf16le"), "byte-order mark of UTF-16"],
+    [Buffer.from("\ufeff[1]", "utf16le").swap16(), "byte-order mark of UTF-16"],
+    [
+      '{"a":1,\n"b":{"c":1,"\\u0063":2}}',
+      'the name "c" stands twice in one object, the second time at line 2, column 12 (/b/c)',
+    ],
     ["undefined", "usable JSON"],
     ["NaN", "usable JSON"],
     [Uint8Array.of(0x22, 0xff, 0xfe, 0x22), "not UTF-8"],
@@ -116,9 +129,9 @@ describe("a protobuf body", () => {
       body({ runId: "r-1", inputJson: '{"a":1}', priority: 3, onConflict: OnConflict.REJECT }),
       type,
     );
+    expect(Buffer.from(request.inputBytes).toString()).toBe('{"a":1}');
     expect(request).toMatchObject({
       runId: "r-1",
-      input: { a: 1 },
       priority: 3,
       onConflict: OnConflict.REJECT,
     });
@@ -178,13 +191,64 @@ describe("headers", () => {
     expect(refused("holdfast.work.orders", "1", { [name]: value }).code).toBe(code);
   });
 
+  test.each([
+    ["2030-02-30T12:00:00Z", /there is no 30 February: February 2030 has 28 days/],
+    ["2030-01-31T24:00:00Z", /no hour 24/],
+    [
+      "1900000000",
+      /1900000000 Unix milliseconds are 1970-01-22T23:46:40Z; as seconds they would be 2030-03-17T17:46:40Z; give RFC 3339/,
+    ],
+    ["1900000000000000", /are after the year 2200; as microseconds they would be 2030-03-17T17:46:40Z/],
+    ["tomorrow", /it is no time; give RFC 3339/],
+  ])("Holdfast-Start-At: %s says what it would have meant, and the form", (value, why) => {
+    expect(refused("holdfast.work.orders", "1", { "Holdfast-Start-At": value }).reason).toMatch(why);
+  });
+
+  test.each([
+    ["Holdfast-RunId", "Holdfast-Run-Id"],
+    ["holdfast-runid", "Holdfast-Run-Id"],
+    ["Holdfast-Prio", "Holdfast-Priority"],
+    ["Holdfast-StartAt", "Holdfast-Start-At"],
+  ])("%s is refused, and %s is named", (name, meant) => {
+    const { code, reason } = refused("holdfast.work.orders", "1", { [name]: "1" });
+    expect([code, reason]).toEqual(["MALFORMED", expect.stringContaining(`did you mean ${meant}?`)]);
+  });
+
+  test("of Holdfast's that do not exist are refused with those that do; anybody else's are not looked at", () => {
+    const { reason } = refused("holdfast.work.orders", "1", { "Holdfast-Colour-Of-The-Sky": "blue" });
+    expect(reason).toMatch(
+      /no header Holdfast-Colour-Of-The-Sky: Holdfast reads Holdfast-Run-Id, Holdfast-Priority, Holdfast-Start-At;/,
+    );
+    accepted("1", {
+      "X-Run": "1",
+      Authorization: "x",
+      "Holdfast-Reject-Reason": "it was",
+      ["x".repeat(200)]: "y",
+    });
+  });
+
+  test.each(["Holdfast-Run-Id", "Holdfast-Priority", "Holdfast-Start-At", "Content-Type", "Nats-Msg-Id"])(
+    "%s that stands there twice is refused",
+    (name) => {
+      const twice = { [name]: "1", [name.toUpperCase()]: "1" };
+      expect(refused("holdfast.work.orders", "1", twice).reason).toContain(
+        `the header ${name} stands there twice`,
+      );
+    },
+  );
+
   test("that can't be read are refused", () => {
     const odd: WorkMessage = { ...message("holdfast.work.orders", "1"), headerProblem: "too many" };
     expect(parseWork(odd)).toMatchObject({ ok: false, refusal: { code: RejectCode.MALFORMED } });
   });
 
   test("with a broken trace start a new one", () => {
-    expect(accepted("1", { traceparent: "nonsense" }).traceparent).toBe("");
+    expect(accepted("1", { traceparent: "nonsense" })).toMatchObject({
+      traceparent: "",
+      badTraceparent: "nonsense",
+    });
+    for (const trace of ["", `00-${"a".repeat(32)}-${"b".repeat(16)}-01`])
+      expect(accepted("1", { traceparent: trace }).badTraceparent).toBe("");
   });
 });
 

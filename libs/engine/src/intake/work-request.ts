@@ -4,12 +4,13 @@
  * A subject names the workflow; the body is JSON (the input) or, by its content type, a StartRunRequest; headers may give
  * run id, priority, start time and trace. What header and body both give must agree.
  */
-import { nameProblem, PRIORITY_MAX, runIdProblem } from "@holdfast/core";
+import { dayProblem, jsonFault, nameProblem, PRIORITY_MAX, runIdProblem, withoutMark } from "@holdfast/core";
 import { OnConflict, RejectCode, type StartRunRequest, StartRunRequestSchema } from "@holdfast/proto";
 import { decode } from "@holdfast/proto/codec";
-import type { WorkMessage } from "../ports/index.js";
+import type { PublishedMessage } from "../ports/index.js";
+import { startTimeProblem } from "../client/start-time.js";
 import { WORK_PREFIX } from "../subjects.js";
-import { parseJsonBody } from "./json-text.js";
+import { headersProblem } from "./work-headers.js";
 import { messageName } from "./work-run-id.js";
 
 export interface WorkRequest {
@@ -17,12 +18,13 @@ export interface WorkRequest {
   readonly runId: string;
   /** Names the start for ever: the same message sent again gets the same answer. */
   readonly startId: string;
-  /** UTF-8 JSON; empty where no input was given. */
+  /** UTF-8 JSON as it was published, but for a byte-order mark; empty where no input was given. */
   readonly inputBytes: Uint8Array;
-  readonly input: unknown;
   readonly priority: number;
   readonly startAtMs: number | undefined;
   readonly traceparent: string;
+  /** One that is none, for whom it concerns: a new trace is begun. */
+  readonly badTraceparent: string;
   readonly onConflict: OnConflict;
 }
 
@@ -35,8 +37,6 @@ export type ParsedWork =
   | { readonly ok: true; readonly request: WorkRequest }
   | { readonly ok: false; readonly refusal: WorkRefusal };
 
-/** The time a start may be put off to: the year 2200. */
-const START_AT_MS_MAX = 7_258_118_400_000;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 const REASON_CHARS_MAX = 500;
@@ -51,7 +51,7 @@ class Refused extends Error {
   }
 }
 
-export function parseWork(message: WorkMessage): ParsedWork {
+export function parseWork(message: PublishedMessage): ParsedWork {
   try {
     return { ok: true, request: parse(message) };
   } catch (thrown) {
@@ -60,7 +60,7 @@ export function parseWork(message: WorkMessage): ParsedWork {
   }
 }
 
-function parse(message: WorkMessage): WorkRequest {
+function parse(message: PublishedMessage): WorkRequest {
   const workflow = message.subject.startsWith(WORK_PREFIX) ? message.subject.slice(WORK_PREFIX.length) : "";
   const badName = nameProblem("workflow", workflow);
   if (badName !== undefined)
@@ -68,23 +68,27 @@ function parse(message: WorkMessage): WorkRequest {
   if (message.headerProblem !== undefined) {
     throw new Refused(RejectCode.MALFORMED, `its headers can't be read: ${message.headerProblem}`);
   }
+  const wrongHeader = headersProblem(message.headerList());
+  if (wrongHeader !== undefined) throw new Refused(RejectCode.MALFORMED, wrongHeader);
   const body = bodyOf(message, workflow);
   const startId = messageName(message, workflow);
   const runId = agreed("run id", header(message, "Holdfast-Run-Id"), body.runId) ?? startId;
   const badRunId = runIdProblem(runId);
   if (badRunId !== undefined) throw new Refused(RejectCode.INVALID_NAME, badRunId);
-  const parsed = parseJsonBody(body.inputBytes);
-  if (!parsed.ok)
-    throw new Refused(RejectCode.MALFORMED, `the ${body.what} is not usable JSON: ${parsed.why}`);
+  const fault = body.inputBytes.length === 0 ? undefined : jsonFault(body.inputBytes);
+  if (fault !== undefined)
+    throw new Refused(RejectCode.MALFORMED, `the ${body.what} is not usable JSON: ${fault.message}`);
+  const givenTrace = header(message, "traceparent") ?? body.traceparent;
+  const traceparent = traceparentOf(givenTrace);
   return {
     workflow,
     runId,
     startId,
     inputBytes: body.inputBytes,
-    input: parsed.value,
     priority: agreed("priority", priorityIn(message), body.priority) ?? 0,
     startAtMs: agreed("start time", startAtIn(message), body.startAtMs),
-    traceparent: traceparentOf(header(message, "traceparent") ?? body.traceparent),
+    traceparent,
+    badTraceparent: traceparent === "" ? (givenTrace ?? "") : "",
     onConflict: body.onConflict,
   };
 }
@@ -99,7 +103,7 @@ interface Body {
   readonly onConflict: OnConflict;
 }
 
-function bodyOf(message: WorkMessage, workflow: string): Body {
+function bodyOf(message: PublishedMessage, workflow: string): Body {
   const [mediaType = "", ...parameters] = (header(message, "Content-Type") ?? "application/json")
     .toLowerCase()
     .split(";")
@@ -110,7 +114,7 @@ function bodyOf(message: WorkMessage, workflow: string): Body {
       checkCharset(parameters);
       return {
         what: "body",
-        inputBytes: message.data,
+        inputBytes: withoutMark(message.data),
         runId: undefined,
         priority: undefined,
         startAtMs: undefined,
@@ -135,7 +139,7 @@ function checkCharset(parameters: readonly string[]): void {
   throw new Refused(RejectCode.UNSUPPORTED, `charset ${shown(charset)} is not understood: JSON is UTF-8`);
 }
 
-function protobufBody(message: WorkMessage, workflow: string): Body {
+function protobufBody(message: PublishedMessage, workflow: string): Body {
   let request: StartRunRequest;
   try {
     request = decode(StartRunRequestSchema, message.data);
@@ -152,7 +156,7 @@ function protobufBody(message: WorkMessage, workflow: string): Body {
   const { startAt } = request;
   return {
     what: "body's input_json",
-    inputBytes: Buffer.from(request.inputJson, "utf8"),
+    inputBytes: withoutMark(Buffer.from(request.inputJson, "utf8")),
     runId: request.runId === "" ? undefined : request.runId,
     priority: request.priority === 0 ? undefined : checkPriority(request.priority, String(request.priority)),
     startAtMs:
@@ -168,12 +172,12 @@ function protobufBody(message: WorkMessage, workflow: string): Body {
 }
 
 /** An empty header is as good as none. */
-function header(message: WorkMessage, name: string): string | undefined {
+function header(message: PublishedMessage, name: string): string | undefined {
   const value = message.header(name);
   return value === "" ? undefined : value;
 }
 
-function priorityIn(message: WorkMessage): number | undefined {
+function priorityIn(message: PublishedMessage): number | undefined {
   const text = header(message, "Holdfast-Priority");
   if (text === undefined) return undefined;
   return checkPriority(/^[+-]?\d{1,6}$/.test(text) ? Number(text) : Number.NaN, text);
@@ -187,18 +191,19 @@ function checkPriority(priority: number, text: string): number {
   );
 }
 
-function startAtIn(message: WorkMessage): number | undefined {
+function startAtIn(message: PublishedMessage): number | undefined {
   const text = header(message, "Holdfast-Start-At");
   if (text === undefined) return undefined;
-  if (/^\d{1,15}$/.test(text)) return checkStartAt(Number(text), text);
+  if (/^\d{1,20}$/.test(text)) return checkStartAt(Number(text), text);
   return checkStartAt(RFC_3339.test(text) ? Date.parse(text) : Number.NaN, text);
 }
 
 function checkStartAt(ms: number, text: string): number {
-  if (ms >= 0 && ms <= START_AT_MS_MAX) return ms;
+  const problem = dayProblem(text) ?? startTimeProblem(ms);
+  if (problem === undefined) return ms;
   throw new Refused(
     RejectCode.MALFORMED,
-    `start time ${shown(text)} is neither RFC 3339 (2030-01-31T12:00:00Z) nor Unix milliseconds before the year 2200`,
+    `start time ${shown(text)} can't be meant: ${problem}; give RFC 3339 (2030-01-31T12:00:00Z) or Unix milliseconds (1896091200000)`,
   );
 }
 

@@ -9,6 +9,7 @@ interface Alarm {
 
 export class ManualClock implements Clock {
   private ms: number;
+  private steppedMs = 0;
   private order = 0;
   private readonly alarms = new Set<Alarm>();
 
@@ -17,7 +18,7 @@ export class ManualClock implements Clock {
   }
 
   nowMs(): number {
-    return this.ms;
+    return this.ms + this.steppedMs;
   }
 
   monotonicMs(): number {
@@ -28,6 +29,11 @@ export class ManualClock implements Clock {
     const alarm = { atMs: this.ms + Math.max(0, delayMs), order: this.order++, callback };
     this.alarms.add(alarm);
     return () => this.alarms.delete(alarm);
+  }
+
+  /** Somebody sets the wall clock by so much, forwards or backwards. No time passes. */
+  step(byMs: number): void {
+    this.steppedMs += byMs;
   }
 
   /** Moves on by so much, calling back what falls due on the way in its order; lets what that set off settle in between. */

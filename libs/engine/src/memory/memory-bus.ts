@@ -103,6 +103,8 @@ export class MemoryBus implements Bus {
   readonly maxMessageBytes: number;
   readonly #network: MemoryNetwork;
   readonly #reconnect = new Set<() => void>();
+  /** What it sends while it is cut off, in order; undefined: it is not. */
+  #kept: (() => void)[] | undefined;
 
   constructor(network: MemoryNetwork) {
     this.#network = network;
@@ -115,7 +117,10 @@ export class MemoryBus implements Bus {
 
   publish(subject: string, data: Uint8Array): void {
     this.#check(subject, data);
-    this.#network.deliver(subject, data, "", () => undefined);
+    const copy = data.slice();
+    const send = (): void => this.#network.deliver(subject, copy, "", () => undefined);
+    if (this.#kept === undefined) send();
+    else this.#kept.push(send);
   }
 
   subscribe(
@@ -124,7 +129,12 @@ export class MemoryBus implements Bus {
     options: { readonly queue?: string } = {},
   ): BusSubscription {
     this.#check(subject, new Uint8Array(0));
-    return { unsubscribe: this.#network.add({ tokens: subject.split("."), queue: options.queue, handler }) };
+    const heard = (message: BusMessage): void => {
+      if (this.#kept === undefined) handler(message);
+    };
+    return {
+      unsubscribe: this.#network.add({ tokens: subject.split("."), queue: options.queue, handler: heard }),
+    };
   }
 
   request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
@@ -162,6 +172,18 @@ export class MemoryBus implements Bus {
   onReconnect(handler: () => void): BusSubscription {
     this.#reconnect.add(handler);
     return { unsubscribe: () => this.#reconnect.delete(handler) };
+  }
+
+  /** From now on it hears nothing that comes to its subscriptions, and what it publishes is kept until it is whole again. */
+  cutOff(): void {
+    this.#kept ??= [];
+  }
+
+  /** What it published meanwhile arrives; what was sent to it is lost. */
+  restore(): void {
+    const kept = this.#kept ?? [];
+    this.#kept = undefined;
+    for (const send of kept) send();
   }
 
   /** Tells its listeners that the connection was lost and is back. */

@@ -72,7 +72,11 @@ export class MemoryCommandLog implements CommandLog {
 
   async info(partition: number): Promise<LogInfo> {
     const { createdNs, firstSeq, entries, bytes } = this.#log(partition);
-    return { createdNs, firstSeq, lastSeq: firstSeq + entries.length - 1, bytes };
+    return { createdNs, firstSeq, lastSeq: firstSeq + entries.length - 1, bytes, ...this.#limit };
+  }
+
+  get #limit(): { maxBytes?: number } {
+    return Number.isFinite(this.#maxBytes) ? { maxBytes: this.#maxBytes } : {};
   }
 
   async entry(partition: number, seq: number): Promise<LogEntry | undefined> {

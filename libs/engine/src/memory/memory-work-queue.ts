@@ -2,15 +2,24 @@
 import { isName } from "@holdfast/core";
 import type { RejectCode } from "@holdfast/proto";
 import {
+  checkDecided,
   type Clock,
+  type Decided,
+  type Decider,
+  type PublishedMessage,
+  type RejectedDecision,
   type RejectedWorkEntry,
+  type ReplayedAs,
   systemClock,
+  type WaitingWork,
   type WorkMessage,
   type WorkQueue,
 } from "../ports/index.js";
 import { REJECTED_PREFIX, REJECTED_UNNAMED, WORK_PREFIX } from "../subjects.js";
 
 const UNACKED_MAX = 1_000;
+const DECIDED_MAX = 10_000;
+const NOBODY: Decider = { who: "", reason: "" };
 const ACK_WAIT_MS = 30_000;
 
 export interface PublishedWork {
@@ -46,6 +55,7 @@ export class MemoryWorkQueue implements WorkQueue {
   readonly #queued = new Map<number, Queued>();
   readonly #waiting = new Set<() => void>();
   #rejected: Rejected[] = [];
+  readonly #decided = new Map<number, Decided & { readonly as: ReplayedAs | undefined }>();
   #lastSeq = 0;
   #lastRejected = 0;
 
@@ -95,7 +105,10 @@ export class MemoryWorkQueue implements WorkQueue {
       reason,
       rejectedAtMs: this.#clock.nowMs(),
       data: message.data.slice(),
+      bodyBytes: message.data.length,
+      replayId: `replay-${this.streamCreatedNs}-${this.#lastRejected}`,
       headers: this.#queued.get(message.seq)?.headers ?? {},
+      headerList: Object.entries(this.#queued.get(message.seq)?.headers ?? {}),
     };
     this.#rejected.push({
       entry,
@@ -108,30 +121,86 @@ export class MemoryWorkQueue implements WorkQueue {
     workflow?: string;
     afterId: number;
     limit: number;
+    bodyBytesMax?: number;
   }): Promise<{ entries: RejectedWorkEntry[]; more: boolean }> {
-    const { workflow, afterId, limit } = options;
+    const { workflow, afterId, limit, bodyBytesMax } = options;
     const all = this.#rejected.filter(
       ({ entry, keptUnder }) =>
         entry.id > afterId &&
         (workflow === undefined || workflow === "" || keptUnder === REJECTED_PREFIX + workflow),
     );
-    return { entries: all.slice(0, limit).map(({ entry }) => entry), more: all.length > limit };
+    const entries = all
+      .slice(0, limit)
+      .map(({ entry }) => ({ ...entry, data: entry.data.slice(0, bodyBytesMax) }));
+    return { entries, more: all.length > limit };
   }
 
   async countRejected(): Promise<number> {
     return this.#rejected.length;
   }
 
-  async replayRejected(id: number): Promise<boolean> {
-    const found = this.#rejected.find(({ entry }) => entry.id === id)?.entry;
+  async *peek(limit: number): AsyncGenerator<WaitingWork> {
+    const oldest = this.#lastSeq - limit;
+    for (const queued of [...this.#queued.values()].toReversed()) {
+      if (queued.seq <= oldest) return;
+      if (queued.state !== "gone")
+        yield { message: this.#shown(queued), taken: queued.state === "delivered" };
+    }
+  }
+
+  async getRejected(id: number): Promise<RejectedWorkEntry | undefined> {
+    return this.#rejected.find(({ entry }) => entry.id === id)?.entry;
+  }
+
+  async replayRejected(id: number, by: Decider = NOBODY, as?: ReplayedAs): Promise<boolean> {
+    const found = await this.getRejected(id);
     if (found === undefined) return false;
-    const named = Object.keys(found.headers).some((name) => /^(nats-msg-id|holdfast-run-id)$/i.test(name));
-    const headers = named
-      ? found.headers
-      : { ...found.headers, "Nats-Msg-Id": `replay-${this.streamCreatedNs}-${id}` };
-    await this.publish({ subject: found.subject, data: found.data, headers });
+    const counts = this.#decide(found, "replay", by, as);
+    const { subject, data } = counts.as ?? found;
+    const headers = Object.fromEntries(counts.as?.headers ?? found.headerList);
+    const named = Object.keys(headers).some((name) => /^(nats-msg-id|holdfast-run-id)$/i.test(name));
+    await this.publish({
+      subject,
+      data,
+      headers: named ? headers : { ...headers, "Nats-Msg-Id": found.replayId },
+    });
     this.#rejected = this.#rejected.filter(({ entry }) => entry.id !== id);
     return true;
+  }
+
+  async discardRejected(id: number, by: Decider): Promise<boolean> {
+    const found = await this.getRejected(id);
+    if (found === undefined) return false;
+    this.#decide(found, "discard", by, undefined);
+    this.#rejected = this.#rejected.filter(({ entry }) => entry.id !== id);
+    return true;
+  }
+
+  async listDecided(limit: number): Promise<RejectedDecision[]> {
+    return [...this.#decided.values()]
+      .toReversed()
+      .slice(0, limit)
+      .map(({ as: _as, edit: _edit, ...decision }) => decision);
+  }
+
+  /** What counts: this, or what was decided before. */
+  #decide(
+    { id, subject }: RejectedWorkEntry,
+    what: RejectedDecision["what"],
+    { who, reason }: Decider,
+    as: ReplayedAs | undefined,
+  ): Decided & { readonly as: ReplayedAs | undefined } {
+    const edit = as === undefined ? "" : JSON.stringify([as.subject, [...as.data], as.headers]);
+    const atMs = Math.floor(this.#clock.nowMs());
+    const counts = this.#decided.get(id) ?? {
+      ...{ id, what, subject, who, reason, atMs, edited: as !== undefined },
+      edit,
+      as,
+    };
+    checkDecided(counts, { what, edit });
+    this.#decided.set(id, counts);
+    if (this.#decided.size > DECIDED_MAX) this.#decided.delete([...this.#decided.keys()][0] ?? id);
+    return counts;
   }
 
   #take(): WorkMessage[] {
@@ -153,13 +222,7 @@ export class MemoryWorkQueue implements WorkQueue {
       action();
     };
     return {
-      subject: queued.subject,
-      seq: queued.seq,
-      streamCreatedNs: this.streamCreatedNs,
-      atNs: BigInt(Math.floor(queued.atMs)) * 1_000_000n,
-      data: queued.data,
-      headerProblem: queued.headerProblem,
-      header: (name) => headerIn(queued.headers, name),
+      ...this.#shown(queued),
       ack: () =>
         answer(() => {
           queued.cancel();
@@ -172,6 +235,19 @@ export class MemoryWorkQueue implements WorkQueue {
           queued.cancel();
           queued.cancel = this.#clock.after(delayMs, () => this.#again(queued));
         }),
+    };
+  }
+
+  #shown(queued: Queued): PublishedMessage {
+    return {
+      subject: queued.subject,
+      seq: queued.seq,
+      streamCreatedNs: this.streamCreatedNs,
+      atNs: BigInt(Math.floor(queued.atMs)) * 1_000_000n,
+      data: queued.data,
+      headerProblem: queued.headerProblem,
+      header: (name) => headerIn(queued.headers, name),
+      headerList: () => Object.entries(queued.headers ?? {}),
     };
   }
 

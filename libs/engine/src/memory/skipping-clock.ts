@@ -2,7 +2,7 @@
  * A clock that goes at its usual pace, and leaps when it is told to: what falls due on the way is called back at once, in its order. To all that
  * run on it, a leap looks as if the process had stood still for so long.
  */
-import type { Clock } from "../ports/clock.js";
+import { type Clock, TIMER_MAX_MS } from "../ports/clock.js";
 
 interface Alarm {
   readonly atMs: number;
@@ -12,13 +12,14 @@ interface Alarm {
 
 export class SkippingClock implements Clock {
   private leaptMs = 0;
+  private steppedMs = 0;
   private order = 0;
   private readonly alarms = new Set<Alarm>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerAtMs = Number.POSITIVE_INFINITY;
 
   nowMs(): number {
-    return Date.now() + this.leaptMs;
+    return Date.now() + this.leaptMs + this.steppedMs;
   }
 
   monotonicMs(): number {
@@ -39,6 +40,11 @@ export class SkippingClock implements Clock {
     this.planNext();
   }
 
+  /** Somebody sets the wall clock by so much, forwards or backwards. No time passes. */
+  step(byMs: number): void {
+    this.steppedMs += byMs;
+  }
+
   /** Calls nothing back any more. */
   close(): void {
     this.alarms.clear();
@@ -49,7 +55,8 @@ export class SkippingClock implements Clock {
     if (atMs >= this.timerAtMs) return;
     this.timerAtMs = atMs;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.ring(), Math.max(0, Math.ceil(atMs - this.monotonicMs())));
+    const delayMs = Math.min(Math.max(0, Math.ceil(atMs - this.monotonicMs())), TIMER_MAX_MS);
+    this.timer = setTimeout(() => this.ring(), delayMs);
   }
 
   private planNext(): void {

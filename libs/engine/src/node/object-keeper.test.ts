@@ -14,6 +14,7 @@ import { startRunCommand } from "../client/index.js";
 import { TestWorker, TestWorld } from "../dispatch/testing.js";
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
 const KEPT_MIN = 40;
 const limits = {
   objectSweepPauseMs: 2 * MINUTE_MS,
@@ -158,3 +159,33 @@ test("while a partition does not answer, nothing is removed", async () => {
   await scene.pass(10);
   expect(await scene.has(ref)).toBe(false);
 });
+
+test.each([
+  ["a day back", -DAY_MS],
+  ["a day ahead", DAY_MS],
+])(
+  "a machine's clock that is set %s removes nothing early, and what nobody uses in time",
+  async (_, byMs) => {
+    const scene = new Scene();
+    await scene.begin();
+    const { payloads } = scene.world;
+    const used = await payloads.put(body("of a run that goes on"));
+    const nobodys = await payloads.put(body("of nobody"));
+    await scene.start("goes-on", byReference(used));
+    scene.world.clock.step(byMs);
+    await scene.pass(KEPT_MIN - 5);
+    expect([await scene.has(used), await scene.has(nobodys)]).toEqual([true, true]);
+    const later = await payloads.put(body("put after the step"));
+    await scene.pass(15);
+    expect([await scene.has(used), await scene.has(nobodys), await scene.has(later)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    scene.world.clock.step(-byMs);
+    await scene.pass(KEPT_MIN - 25);
+    expect(await scene.has(later)).toBe(true);
+    await scene.pass(20);
+    expect([await scene.has(used), await scene.has(later)]).toEqual([true, false]);
+  },
+);

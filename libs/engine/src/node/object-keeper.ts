@@ -28,6 +28,8 @@ export interface ObjectKeeperDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: EngineLimits;
+  /** Unix milliseconds by the log, which is on the server that dates the objects. */
+  readonly nowMs: () => number;
   /** One node of the cluster does it. */
   readonly isMine: () => boolean;
   readonly removed: { inc(by?: number): void };
@@ -66,8 +68,8 @@ export class ObjectKeeper {
   }
 
   private async sweepObjects(): Promise<void> {
-    const { clock, limits, logger, payloads, removed } = this.deps;
-    const nowMs = clock.nowMs();
+    const { limits, logger, payloads, removed } = this.deps;
+    const nowMs = this.deps.nowMs();
     const looked = await this.unused(nowMs - limits.objectsKeptMs / 2);
     if (looked.size === 0) return;
     const used = await this.usedOf(looked);

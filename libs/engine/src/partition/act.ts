@@ -1,6 +1,6 @@
 /** What the owner does of what a fold asks for: one place that tells who is to do it. Decides nothing. */
 import type { FoldEffect } from "@holdfast/core";
-import { BreakerStatus, RunStatus } from "@holdfast/proto";
+import { BreakerStatus, type RunEvent, RunEventType, RunStatus } from "@holdfast/proto";
 import type { Logger } from "@holdfast/telemetry";
 import type { ProcessorDeps } from "./deps.js";
 import type { Outbox } from "./outbox.js";
@@ -9,7 +9,7 @@ import type { Processor } from "./processor.js";
 
 export interface ActingDeps {
   readonly processor: Processor;
-  readonly deps: Pick<ProcessorDeps, "sink" | "metrics" | "logger">;
+  readonly deps: Pick<ProcessorDeps, "sink" | "metrics" | "logger" | "guard">;
   /** The present one: each time of being owner has its own. */
   readonly owner: () => Owner;
   readonly outbox: Outbox;
@@ -17,12 +17,18 @@ export interface ActingDeps {
   readonly seq: () => bigint;
 }
 
+/** Changes of a run's status, and what ends of it; the whole history is asked for. */
+const isPublished = ({ runStatus, type }: RunEvent): boolean =>
+  runStatus !== RunStatus.UNSPECIFIED ||
+  type === RunEventType.ACTION_ENDED ||
+  type === RunEventType.BATCH_ENDED;
+
 export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (effect: FoldEffect) => void {
   const { sink, metrics } = deps;
-  return (effect) => {
+  const act = (effect: FoldEffect): void => {
     switch (effect.kind) {
       case "dispatch":
-        if (sink.offer(processor, effect.task) === "full") owner().overflowed();
+        if (sink.offer(processor, effect.task) === "full") owner().overflowed(effect.task);
         return;
       case "closed":
         sink.closed(processor, effect.runId, effect.action, effect.item, effect.attempt);
@@ -34,16 +40,13 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
         outbox.addOutcome(effect.inbox, effect.outcome);
         return;
       case "event":
-        // Status changes of runs are published; the whole history is asked for.
-        if (effect.event.runStatus !== RunStatus.UNSPECIFIED) {
-          outbox.addEvent(effect.workflow, effect.runId, effect.event, seq());
-        }
+        if (isPublished(effect.event)) outbox.addEvent(effect, seq());
         return;
       case "load-items":
         owner().loader.want(effect);
         return;
       case "timer":
-        owner().timerSet(effect.dueNs);
+        owner().timers.set(effect.dueNs);
         return;
       case "plan-schedule":
         owner().planner.want(effect.name);
@@ -64,6 +67,9 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
       case "due-again":
         owner().dueAgain(effect.runId);
         return;
+      case "returned":
+        sink.returned(processor, effect);
+        return;
       case "overdue":
         sink.overdue(processor, effect);
         return;
@@ -81,10 +87,18 @@ export function actingOn({ processor, deps, owner, outbox, seq }: ActingDeps): (
         owner().sweeper.wake();
         return;
       case "owner":
-        owner().folded(effect.node, effect.epoch);
+        owner().folded(effect.node, effect.epoch, effect.process);
         return;
       case "stale-report":
         metrics.stale.inc();
+    }
+  };
+  // What an effect throws is its own: the state is folded, and whoever owns the partition next finds in it what is due.
+  return (effect) => {
+    try {
+      act(effect);
+    } catch (error) {
+      deps.guard.refuse("effect", effect.kind, error);
     }
   };
 }

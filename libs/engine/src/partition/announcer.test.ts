@@ -141,6 +141,7 @@ test("work that workers have no room for is told with the number of workers", as
   const heard = listen(world);
   const worker = new TestWorker(world, "worker-a", 1);
   for (const runId of ["r1", "r2"]) await world.start("one", runId);
+  worker.held = worker.tasks;
   for (let step = 0; step < 20; step++) await world.clock.advance(STUCK_MS / 10);
   expect(worker.tasks.map(({ runId }) => runId)).toEqual(["r1"]);
   expect(asText(heard)).toEqual(["STUCK r2"]);

@@ -31,6 +31,7 @@ import {
   RunStatus,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import type { Needed } from "./needed.js";
 import { servingText } from "../dispatch/reaper.js";
 import { pinned } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";
@@ -56,6 +57,8 @@ export interface StuckWork {
   /** Tasks of the same action that have waited too long, with the oldest. */
   readonly tasks: number;
   readonly workers: number;
+  /** What workers of the queue were found to lack. */
+  readonly needed: Needed | undefined;
 }
 
 export interface AnnouncerDeps extends Pick<ProcessorDeps, "bus" | "clock" | "logger" | "partition"> {
@@ -126,7 +129,7 @@ export class Announcer {
     this.stuckNow = new Map();
     for (const work of found) {
       const { workflow, action, queue, runId } = work.oldest;
-      const key = `${workflow}/${action}/${queue}`;
+      const key = work.needed?.key ?? `${workflow}/${action}/${queue}`;
       const attention = this.stuckAttention(work);
       if (attention === undefined) continue;
       this.stuckNow.set(key, attention);
@@ -206,14 +209,25 @@ export class Announcer {
     return found;
   }
 
-  private stuckAttention({ oldest, sinceNs, waitedMs, tasks, workers }: StuckWork): Attention | undefined {
+  private stuckAttention({
+    oldest,
+    sinceNs,
+    waitedMs,
+    tasks,
+    workers,
+    needed,
+  }: StuckWork): Attention | undefined {
     const { runId, action: index, item, workflow, queue } = oldest;
     const action = pinned(this.deps.state(), runId)?.plan.actions[index]?.name;
     if (action === undefined) return undefined;
     const of = item < 0 ? `action "${action}"` : `item ${item} of action "${action}"`;
     const others = tasks > 1 ? `, nor any of ${tasks - 1} more like it` : "";
     const advice =
-      workers === 0 ? "start one" : "start more, let them take more at once, or look at what they do";
+      workers === 0
+        ? needed === undefined
+          ? "start one"
+          : "start one of the version that has it"
+        : "start more, let them take more at once, or look at what they do";
     const waitedS = Math.floor(waitedMs / 1_000);
     const forText = waitedS < 120 ? `${waitedS} s` : `${Math.floor(waitedS / 60)} min`;
     return init(AttentionSchema, {
@@ -222,7 +236,7 @@ export class Announcer {
       runId,
       action,
       queue,
-      message: `run ${runId} does not move: no worker has taken ${of} for ${forText}${others}. ${servingText(queue, workers)}: ${advice}`,
+      message: `run ${runId} does not move: no worker has taken ${of} for ${forText}${others}. ${servingText(queue, workers, needed)}: ${advice}`,
       atNs: sinceNs,
     });
   }

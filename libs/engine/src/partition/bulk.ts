@@ -7,11 +7,10 @@
 import { BULK_SHARES, bulkShareKey, nextBulkStep } from "@holdfast/core";
 import { type BulkShareRecord, type Command, CommandSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { PortError } from "../ports/errors.js";
 import type { ProcessorDeps } from "./deps.js";
+import { SingleFlight } from "./single-flight.js";
 import type { PartitionState } from "./state.js";
 
-const AGAIN_MS = 1_000;
 const PAGE = 256;
 
 export interface BulkDeps extends Pick<ProcessorDeps, "clock" | "logger" | "partition"> {
@@ -24,10 +23,19 @@ export interface BulkDeps extends Pick<ProcessorDeps, "clock" | "logger" | "part
 export class BulkRunner {
   /** In the order in which they are come to: one that goes on stands last again. */
   private readonly wanted = new Set<string>();
-  private stepping = false;
+  /** What is to be done is to be found in state: what was wanted is not known any more. */
+  private lost = false;
   private stopped = true;
+  private readonly flight: SingleFlight;
 
-  constructor(private readonly deps: BulkDeps) {}
+  constructor(private readonly deps: BulkDeps) {
+    const { clock, logger, partition } = deps;
+    const failed = (err: unknown): void => {
+      this.lost = true;
+      logger.error("a bulk operation could not go on; it is tried again", { partition, err });
+    };
+    this.flight = new SingleFlight({ clock, failed }, () => this.drain());
+  }
 
   /** This node is the owner now. */
   async begin(): Promise<void> {
@@ -44,27 +52,23 @@ export class BulkRunner {
 
   stop(): void {
     this.stopped = true;
+    this.flight.stop();
     this.wanted.clear();
   }
 
   want(operationId: string): void {
     if (this.stopped) return;
     this.wanted.add(operationId);
-    if (!this.stepping) void this.drain();
+    this.flight.wake();
   }
 
   private async drain(): Promise<void> {
-    this.stepping = true;
-    try {
-      for (const operationId of this.wanted) {
-        this.wanted.delete(operationId);
-        await this.step(operationId);
-        if (this.stopped) return;
-      }
-    } catch (error) {
-      this.failed(error);
-    } finally {
-      this.stepping = false;
+    if (this.lost) await this.begin();
+    this.lost = false;
+    for (const operationId of this.wanted) {
+      this.wanted.delete(operationId);
+      await this.step(operationId);
+      if (this.stopped) return;
     }
   }
 
@@ -74,18 +78,5 @@ export class BulkRunner {
     const value = share && nextBulkStep(operationId, share);
     if (value === undefined) return;
     await deps.folded(await deps.write(init(CommandSchema, { kind: { case: "bulkStep", value } })));
-  }
-
-  private failed(error: unknown): void {
-    // Another node is the owner: it finds in state what is to be done.
-    if (error instanceof PortError && error.code === "closed") return;
-    const { clock, logger, partition } = this.deps;
-    logger.error("a bulk operation could not go on; it is tried again", { partition, err: error });
-    clock.after(AGAIN_MS, () => this.beginAgain());
-  }
-
-  private beginAgain(): void {
-    if (this.stopped) return;
-    this.begin().catch((error: unknown) => this.failed(error));
   }
 }

@@ -185,15 +185,15 @@ describe("an input that is a part of something", () => {
     expect(actions[0]?.detail).toMatch(/nothing at \/orders\/1 in the run's input/);
   });
 
-  test("that is no JSON fails the action too", async () => {
+  test("that is no JSON is refused before anything of it begins", async () => {
     const scene = await Scene.open();
     const { commands } = scene.world;
     const input = new TextEncoder().encode("[".repeat(100_000));
     const command = startRunCommand({ workflow: "part", runId: "p-1", input });
-    await scene.world.until(commands.submit(partitionOf("p-1", PARTITIONS), command));
-    await scene.pass(1_500);
-    const { actions, summary } = await scene.view("p-1");
-    expect(summary?.status).toBe(RunStatus.FAILED);
-    expect(actions[0]?.detail).toMatch(/could not be read/);
+    const outcome = await scene.world.until(commands.submit(partitionOf("p-1", PARTITIONS), command));
+    expect(outcome.result).toMatchObject({
+      case: "rejected",
+      value: { message: expect.stringContaining("200") },
+    });
   });
 });

@@ -45,13 +45,20 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { PayloadStore } from "../ports/registry.js";
-import { gatherArray } from "./gather-array.js";
+import { gatherArray, jsonOf } from "./gather-array.js";
 import { itemsOfJob, itemsWith, jobTask } from "./jobs.js";
 import { readSteps } from "./steps.js";
 
 export interface Pinned {
   readonly run: RunRecord;
   readonly plan: DefinitionPlan;
+}
+
+/** What is fixed of an action's tasks. */
+export interface TaskInfo {
+  readonly queue: string;
+  readonly startToCloseMs: number;
+  readonly workflow: string;
 }
 
 export function pinned(view: View, runId: string): Pinned | undefined {
@@ -265,17 +272,11 @@ function outputsOf(
   const elements = async function* (): AsyncGenerator<Uint8Array[]> {
     for (const item of successes) {
       const output = view.get(itemKey(runId, action, item))?.output;
-      const value =
-        output?.body.case === "inline"
-          ? output.body.value
-          : output?.body.case === "ref"
-            ? await payloads.get(output.body.value)
-            : NULL;
+      const value = await jsonOf(output, payloads);
       yield indexed ? [Buffer.from(`{"index":${item},"output":`), value, CLOSE] : [value];
     }
   };
   return gatherArray({ elements: elements(), what: `the outputs of action ${name}` }, payloads);
 }
 
-const NULL = Buffer.from("null");
 const CLOSE = Buffer.from("}");

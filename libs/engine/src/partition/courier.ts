@@ -28,6 +28,7 @@ import { encode, init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import type { ProcessorDeps } from "./deps.js";
 import type { OwnerWriter } from "./owner-writer.js";
+import { SingleFlight } from "./single-flight.js";
 import type { PartitionState } from "./state.js";
 
 const RETRY_PAUSE_MS = 100;
@@ -42,11 +43,12 @@ interface Lane {
   stored: bigint;
   /** Up to here this partition's log says so. */
   confirmed: bigint;
-  sending: boolean;
-  confirming: boolean;
+  readonly sending: SingleFlight;
+  readonly confirming: SingleFlight;
 }
 
-export interface CourierDeps extends Pick<ProcessorDeps, "log" | "partition" | "node" | "clock" | "logger"> {
+export interface CourierDeps
+  extends Pick<ProcessorDeps, "log" | "partition" | "node" | "clock" | "logger" | "guard"> {
   readonly limits: Pick<ProcessorDeps["limits"], "messagesABatch" | "messageBatchBytes">;
   readonly metrics: Pick<ProcessorDeps["metrics"], "messagesSent" | "messagesLost">;
 }
@@ -88,27 +90,52 @@ export class Courier {
   private sendTo(to: number): void {
     let lane = this.lanes.get(to);
     if (lane === undefined) {
-      const delivered = this.markOf(to)?.delivered ?? 0n;
-      lane = { to, stored: delivered, confirmed: delivered, sending: false, confirming: false };
+      lane = this.laneTo(to);
       this.lanes.set(to, lane);
     }
-    if (lane.sending) return;
-    const { logger, partition } = this.deps;
-    this.send(lane).catch((error: unknown) => {
-      logger.error("messages can't be brought to another partition", { partition, to, err: error });
-    });
+    lane.sending.wake();
+  }
+
+  private laneTo(to: number): Lane {
+    const { clock, logger, partition } = this.deps;
+    const delivered = this.markOf(to)?.delivered ?? 0n;
+    const flight = (message: string, job: (lane: Lane) => Promise<void>): SingleFlight =>
+      new SingleFlight({ clock, failed: (err) => logger.error(message, { partition, to, err }) }, () =>
+        job(lane),
+      );
+    const lane: Lane = {
+      to,
+      stored: delivered,
+      confirmed: delivered,
+      sending: flight("messages can't be brought to another partition; it is tried again", (of) =>
+        this.send(of),
+      ),
+      confirming: flight(
+        "what was brought to another partition could not be written down; it is tried again",
+        (of) => this.confirm(of),
+      ),
+    };
+    return lane;
   }
 
   /** What came from another partition did not come as it should. */
   note({ from, lost, message }: Extract<FoldEffect, { kind: "message-trouble" }>): void {
-    const { logger, metrics, partition } = this.deps;
+    const { guard, metrics, partition } = this.deps;
     metrics.messagesLost.inc(Number(lost));
-    logger.error("messages of another partition did not come as they should", { partition, from, message });
+    guard.logger.error("messages of another partition did not come as they should", {
+      partition,
+      from,
+      message,
+    });
   }
 
   stop(): void {
     this.active = false;
     this.woken.clear();
+    for (const { sending, confirming } of this.lanes.values()) {
+      sending.stop();
+      confirming.stop();
+    }
     for (const cancel of this.cancelPauses) cancel();
     this.cancelPauses.clear();
   }
@@ -118,18 +145,13 @@ export class Courier {
   }
 
   private async send(lane: Lane): Promise<void> {
-    lane.sending = true;
-    try {
-      while (this.active) {
-        const messages = this.nextBatch(lane);
-        if (messages.length === 0) break;
-        if (!(await this.append(lane, this.entryOf(lane, messages)))) break;
-        lane.stored += BigInt(messages.length);
-        this.deps.metrics.messagesSent.inc(messages.length);
-        if (!lane.confirming) void this.confirm(lane);
-      }
-    } finally {
-      lane.sending = false;
+    while (this.active) {
+      const messages = this.nextBatch(lane);
+      if (messages.length === 0) return;
+      if (!(await this.append(lane, this.entryOf(lane, messages)))) return;
+      lane.stored += BigInt(messages.length);
+      this.deps.metrics.messagesSent.inc(messages.length);
+      lane.confirming.wake();
     }
   }
 
@@ -203,25 +225,12 @@ export class Courier {
 
   /** Says to this partition's log how far the receiver's has come; what arrives meanwhile is said with the next. */
   private async confirm(lane: Lane): Promise<void> {
-    lane.confirming = true;
-    try {
-      while (this.active && lane.confirmed < lane.stored) {
-        const limit = lane.confirmed + BigInt(MESSAGES_A_COMMAND_MAX);
-        const upTo = lane.stored < limit ? lane.stored : limit;
-        const value = init(MessagesDeliveredSchema, { to: lane.to, upTo });
-        await this.writer.write(init(CommandSchema, { kind: { case: "messagesDelivered", value } }));
-        lane.confirmed = upTo;
-      }
-    } catch (error) {
-      if (!(error instanceof PortError)) throw error;
-      if (error.code === "closed") return;
-      this.deps.logger.error("what was brought to another partition could not be written down", {
-        partition: this.deps.partition,
-        to: lane.to,
-        err: error,
-      });
-    } finally {
-      lane.confirming = false;
+    while (this.active && lane.confirmed < lane.stored) {
+      const limit = lane.confirmed + BigInt(MESSAGES_A_COMMAND_MAX);
+      const upTo = lane.stored < limit ? lane.stored : limit;
+      const value = init(MessagesDeliveredSchema, { to: lane.to, upTo });
+      await this.writer.write(init(CommandSchema, { kind: { case: "messagesDelivered", value } }));
+      lane.confirmed = upTo;
     }
   }
 }

@@ -5,7 +5,7 @@
  * 2. One that whoever reads it could not have is a `too-large` that says what to do instead.
  */
 import { INLINE_PAYLOAD_BYTES_MAX } from "@holdfast/core";
-import { type Payload, PayloadSchema } from "@holdfast/proto";
+import { Encoding, type Payload, PayloadSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import type { PayloadStore } from "../ports/registry.js";
@@ -42,6 +42,18 @@ export async function gatherArray({ elements, what }: ArrayOf, payloads: Payload
   };
   return init(PayloadSchema, { body: { case: "ref", value: await payloads.putStream(rest()) } });
 }
+
+/** A value as an element of an array: bytes that are no JSON stand in it as text in base64. */
+export async function jsonOf(value: Payload | undefined, payloads: PayloadStore): Promise<Uint8Array> {
+  const body = value?.body;
+  if (body?.case !== "inline" && body?.case !== "ref") return NULL;
+  const bytes = body.case === "inline" ? body.value : await payloads.get(body.value);
+  if (value?.encoding !== Encoding.UNSPECIFIED)
+    return Buffer.from(`"${Buffer.from(bytes).toString("base64")}"`);
+  return bytes.length === 0 ? NULL : bytes;
+}
+
+const NULL = Buffer.from("null");
 
 const inline = (pieces: readonly Uint8Array[]): Payload =>
   init(PayloadSchema, { body: { case: "inline", value: new Uint8Array(Buffer.concat(pieces)) } });

@@ -1,25 +1,24 @@
 /**
  * Where an action's items are read from: an array in a JSON value, or the lines of an artifact that such a value refers to.
  *
- * 1. Items come as canonical JSON, from `fromIndex` on; what is before it is passed over, so that a load can go on where it broke off.
+ * 1. Items come byte for byte as they stand there, without the white space around them, from `fromIndex` on; what is before it is passed
+ *    over, so that a load can go on where it broke off.
  * 2. What is in the object store is never held whole: of it there are a few pieces and one item in memory.
  * 3. What is wrong with a list is a `ListProblem` that names the place; whatever else is thrown may pass.
  */
 import {
   type ActionPlan,
   type ArtifactFacts,
-  atPointer,
-  canonicalJson,
+  elementsOf,
   fromUtf8,
-  isDeeperThan,
   ITEM_BYTES_MAX,
   ITEMS_MAX,
   type Json,
-  JSON_DEPTH_MAX,
-  jsonKind,
+  jsonFault,
+  kindOfSlice,
   readArtifact,
+  sliceAt,
   sourcePointerOf,
-  utf8,
 } from "@holdfast/core";
 import { FailureMode, type Payload, type PayloadRef, PayloadRefSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
@@ -51,7 +50,7 @@ export class ListProblem extends Error {
   }
 }
 
-/** Of one element as it stands in an array, with white space that its canonical form has not. */
+/** Of one element as it stands in an array, with the white space around it. */
 const ELEMENT_BYTES_MAX = 4 * ITEM_BYTES_MAX;
 
 /** Whether an action's items are the lines of an artifact. */
@@ -78,9 +77,9 @@ export async function* readItems(
     yield* storedItems(request, payload.body.value, where, payloads);
     return;
   }
-  const found = atPointer(await readValue(request, where, payloads), sourcePointerOf(action.definition));
+  const found = sliceAt(await readText(request, where, payloads), sourcePointerOf(action.definition));
   if (readsLines(action)) {
-    const artifact = readArtifact(found);
+    const artifact = readArtifact(found === undefined ? found : (JSON.parse(fromUtf8(found)) as Json));
     if (typeof artifact === "string")
       throw new ListProblem(
         `${placeOf(action, where)} is ${artifact}, so action ${action.name} has no lines to work on`,
@@ -88,16 +87,12 @@ export async function* readItems(
     yield* lineItems(request, artifact, payloads);
     return;
   }
-  if (!Array.isArray(found)) throw noArray(action, where, jsonKind(found));
+  const kind = kindOfSlice(found);
+  if (found === undefined || kind !== "an array") throw noArray(action, where, kind);
   yield (function* () {
-    for (let at = fromIndex; at < found.length; at++) {
-      const item = canonical(found[at] as Json);
-      if (typeof item === "string")
-        throw new ListProblem(
-          `item ${at} in ${placeOf(action, where)} (items of action ${action.name}) ${item}`,
-        );
-      yield item;
-    }
+    let index = 0;
+    // A copy: the items outlive the text that they stand in.
+    for (const element of elementsOf(found)) if (index++ >= fromIndex) yield element.slice();
   })();
 }
 
@@ -141,11 +136,12 @@ async function* storedItems(
   }
 }
 
-async function readValue(
+/** The JSON that the list is in, held against what every JSON must be. */
+async function readText(
   { action, payload }: LoadRequest,
   where: string,
   payloads: PayloadStore,
-): Promise<Json> {
+): Promise<Uint8Array> {
   let body: Uint8Array = new Uint8Array();
   try {
     if (payload?.body.case === "inline") body = payload.body.value;
@@ -153,12 +149,15 @@ async function readValue(
   } catch (error) {
     throw gone(error, (why) => `${where} could not be read: ${why}`);
   }
-  try {
-    return body.length === 0 ? null : (JSON.parse(fromUtf8(body)) as Json);
-  } catch {
-    throw new ListProblem(`${where} is not JSON, so action ${action.name} has no items to work on`);
-  }
+  if (body.length === 0) return NULL;
+  const fault = jsonFault(body);
+  if (fault === undefined) return body;
+  throw new ListProblem(
+    `${where} is not usable JSON (${fault.message}), so action ${action.name} has no items to work on`,
+  );
 }
+
+const NULL = Buffer.from("null");
 
 /** A failure of the store as a problem of the list, where the store says that trying again won't help. */
 function gone(error: unknown, told: (why: string) => string): unknown {
@@ -201,26 +200,12 @@ const referenceOf = ({ size, sha256 }: ArtifactFacts): PayloadRef =>
     sha256: new Uint8Array(Buffer.from(sha256, "hex")),
   });
 
-function itemOf(line: Uint8Array, problem: (why: string) => ListProblem): Uint8Array {
-  let text: string;
-  try {
-    text = fromUtf8(line);
-  } catch {
-    throw problem("is not UTF-8");
-  }
-  let item: Uint8Array | string;
-  try {
-    item = canonical(JSON.parse(text) as Json);
-  } catch (error) {
-    throw problem(`is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  if (typeof item === "string") throw problem(item);
+function itemOf(text: Uint8Array, problem: (why: string) => ListProblem): Uint8Array {
+  const fault = jsonFault(text);
+  if (fault !== undefined) throw problem(`is not usable JSON: ${fault.message}`);
+  const item = sliceAt(text, "") as Uint8Array;
   if (item.length <= ITEM_BYTES_MAX) return item;
-  throw problem(`is ${item.length} bytes as canonical JSON, and an item has at most ${ITEM_BYTES_MAX}`);
+  throw problem(
+    `is ${item.length} bytes, and an item has at most ${ITEM_BYTES_MAX}: pass a reference to large data`,
+  );
 }
-
-/** A value's canonical JSON, or why it has none. */
-export const canonical = (value: Json): Uint8Array | string =>
-  isDeeperThan(value, JSON_DEPTH_MAX)
-    ? `is nested more than ${JSON_DEPTH_MAX} levels deep`
-    : utf8(canonicalJson(value));

@@ -21,7 +21,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { PayloadStore } from "../ports/registry.js";
-import { gatherArray } from "./gather-array.js";
+import { gatherArray, jsonOf } from "./gather-array.js";
 
 /** The task of an attempt at a job, but for its items; undefined: the attempt is none. */
 export function jobTask(state: ActionState, attempt: number): TaskJob | undefined {
@@ -84,9 +84,7 @@ async function bodyOf(
 ): Promise<Uint8Array> {
   if (action.perItemOf === undefined)
     return view.get(inputsKey(runId, action.index, inputsOf(item)))?.items[item % INPUTS_A_RECORD] ?? NULL;
-  const output = view.get(itemKey(runId, action.perItemOf, item))?.output;
-  if (output?.body.case === "inline") return output.body.value;
-  return output?.body.case === "ref" ? await payloads.get(output.body.value) : NULL;
+  return await jsonOf(view.get(itemKey(runId, action.perItemOf, item))?.output, payloads);
 }
 
 const NULL = Buffer.from("null");

@@ -47,7 +47,6 @@ const texts: readonly [string, string, Json[]][] = [
   ['{"a/b":{"~":[1]}}', "/a~1b/~0", [1]],
   ['{"":[1]}', "/", [1]],
   ['{"ä€😀":["ä€😀\\\\"]}', "/ä€😀", ["ä€😀\\"]],
-  ['{"rows":[1],"rows":[2]}', "/rows", [1]],
 ];
 describe.each(texts)("%s at %j", (text, pointer, elements) => {
   test.each(SIZES.map((sizes) => [sizes]))("in pieces of %j bytes", (sizes) => {
@@ -83,6 +82,13 @@ const problems: readonly [string, string, string, string | RegExp][] = [
   ['{"a":}', "/rows", "syntax", /^"}"/],
   ['{"a":1]', "/rows", "syntax", /^"]"/],
   ["#", "", "syntax", /^"#"/],
+  ['{"rows":[1],"rows":[2]}', "/rows", "syntax", /^the name "rows" stands twice/],
+  ['{"rows":[1],"a":[{"rows":1}],"\\u0072ows":2}', "/rows", "syntax", /^the name "rows" stands twice/],
+  ['[{"a":{"b":[]},"a":1}]', "/0/a/b", "syntax", /^the name "a" stands twice/],
+  ['[{"a":{"b":[],"b":1},"a":1}]', "/0/a/b", "syntax", /^the name "b" stands twice/],
+  ['{"rows":[1],}', "/rows", "syntax", /^"}"/],
+  ['{"rows":[1] "a":2}', "/rows", "syntax", /^""""|^"\\""/],
+  ["[[1],]", "/0", "syntax", /^"]"/],
 ];
 test.each(problems)("%s at %j: %s, %s", (text, pointer, problem, what) => {
   for (const sizes of SIZES)

@@ -2,10 +2,11 @@
  * The elements of an array within a JSON value that comes in pieces: found by pointer, given one by one, never held together.
  *
  * 1. What stands around the array is passed over: that it is closed as it was opened is checked, no more. Each element is for its taker
- *    to parse, and so to find wrong.
+ *    to look at, and so to find wrong.
  * 2. No more than one element that is not complete is kept, of at most `elementBytesMax` bytes.
- * Of a name that stands twice in an object the first counts.
+ * 3. A name on the way that stands twice in its object is a problem, wherever the second one stands: another reader would take that.
  */
+import { fromUtf8 } from "@holdfast/core";
 
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a] as const;
 const [BRACKET_OPEN, BRACKET_CLOSE, BRACE_OPEN, BRACE_CLOSE] = [0x5b, 0x5d, 0x7b, 0x7d] as const;
@@ -43,6 +44,8 @@ export class ArrayScanner {
   #depth = 0;
   #elements = 0;
   #begun = false;
+  /** The array has been read: what is left must close what was opened on the way. */
+  #found = false;
   /** Of the object's value that comes next. */
   #name = "";
   #kept: Uint8Array[] = [];
@@ -67,7 +70,6 @@ export class ArrayScanner {
     const found: Uint8Array[] = [];
     for (let at = 0; at < piece.length; ) {
       if (this.#phase === "elements") at = this.#scanElements(piece, at, found);
-      else if (this.#phase === "behind") at = this.#closeRest(piece, at);
       else at = this.#step(piece, at);
     }
     return found;
@@ -89,13 +91,16 @@ export class ArrayScanner {
       case "value":
         return this.#enter(byte, at);
       case "name":
-        if (byte !== BRACE_CLOSE) throw unexpected(byte);
+        if (byte !== BRACE_CLOSE || this.#found) throw unexpected(byte);
         throw this.#nothing();
       case "colon":
         if (byte !== COLON) throw unexpected(byte);
         this.#begun = false;
+        if (this.#isOnPath() && this.#found) throw twice(this.#name);
         this.#phase = this.#isOnPath() ? "value" : "skip";
         return at + 1;
+      case "behind":
+        throw unexpected(byte);
       default:
         return this.#goOn(byte, at);
     }
@@ -152,7 +157,7 @@ export class ArrayScanner {
 
   #takeName(): string {
     try {
-      return JSON.parse(Buffer.from(this.#take()).toString("utf8")) as string;
+      return JSON.parse(fromUtf8(this.#take())) as string;
     } catch {
       throw new ArrayProblem("syntax", "a name in it is no JSON string");
     }
@@ -185,33 +190,16 @@ export class ArrayScanner {
     const frame = this.#frames.at(-1) as Frame;
     if (byte !== COMMA) {
       if (byte !== (frame.object ? BRACE_CLOSE : BRACKET_CLOSE)) throw unexpected(byte);
-      throw this.#nothing();
+      if (!this.#found) throw this.#nothing();
+      this.#frames.pop();
+      this.#endContainer();
+      return at + 1;
     }
     frame.index += 1;
     this.#begun = false;
     if (frame.object) this.#phase = "name";
     else this.#phase = this.#isOnPath() ? "value" : "skip";
     return at + 1;
-  }
-
-  /** Behind the array: what is left must close what was opened on the way. */
-  #closeRest(piece: Uint8Array, from: number): number {
-    for (let at = from; at < piece.length; at++) {
-      if (this.#inString) {
-        at = this.#stringEnd(piece, at) - 1;
-        continue;
-      }
-      const byte = piece[at] as number;
-      if (isSpace(byte)) continue;
-      const frame = this.#frames.at(-1);
-      if (frame === undefined) throw unexpected(byte);
-      if (byte === QUOTE) this.#inString = true;
-      else if (byte === BRACE_OPEN || byte === BRACKET_OPEN) this.#depth += 1;
-      else if ((byte === BRACE_CLOSE || byte === BRACKET_CLOSE) && this.#depth > 0) this.#depth -= 1;
-      else if (byte === (frame.object ? BRACE_CLOSE : BRACKET_CLOSE)) this.#frames.pop();
-      else if (byte === BRACE_CLOSE || byte === BRACKET_CLOSE) throw unexpected(byte);
-    }
-    return piece.length;
   }
 
   #scanElements(piece: Uint8Array, from: number, found: Uint8Array[]): number {
@@ -228,7 +216,8 @@ export class ArrayScanner {
         this.#keep(piece.subarray(begin, at), `item ${this.#elements}`);
         this.#endElement(byte, found);
         if (byte === BRACKET_CLOSE) {
-          this.#phase = "behind";
+          this.#found = true;
+          this.#endContainer();
           return at + 1;
         }
         begin = at + 1;
@@ -240,6 +229,11 @@ export class ArrayScanner {
     // A copy: the piece is its owner's again.
     this.#keep(new Uint8Array(piece.subarray(begin)), `item ${this.#elements}`);
     return piece.length;
+  }
+
+  /** The array, or what it stands in, has ended. */
+  #endContainer(): void {
+    this.#phase = this.#frames.length === 0 ? "behind" : "next";
   }
 
   #endElement(byte: number, found: Uint8Array[]): void {
@@ -289,6 +283,12 @@ const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byt
 
 const unexpected = (byte: number): ArrayProblem =>
   new ArrayProblem("syntax", `${JSON.stringify(String.fromCharCode(byte))} stands where it may not`);
+
+const twice = (name: string): ArrayProblem =>
+  new ArrayProblem(
+    "syntax",
+    `the name ${JSON.stringify(name)} stands twice in one object: each reader would take another one`,
+  );
 
 /** By its first byte, in words. Throws where no value begins so. */
 function kindOf(byte: number): string {

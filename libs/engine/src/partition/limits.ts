@@ -16,6 +16,8 @@ export interface EngineLimits {
   readonly taskBatchBytes: number;
   /** A worker that is silent for so long loses its tasks. */
   readonly workerLeaseMs: number;
+  /** One whose connection stands meanwhile is blocked, and loses them after so long. */
+  readonly blockedLeaseMs: number;
   /** How long after a time-out its worker may still report it itself. */
   readonly timeoutGraceMs: number;
   /** How long a node waits for workers' answers to its roll call before it dispatches. */
@@ -52,6 +54,7 @@ export const DEFAULT_ENGINE_LIMITS: EngineLimits = {
   tasksABatch: 512,
   taskBatchBytes: 384 * 1024,
   workerLeaseMs: 10_000,
+  blockedLeaseMs: 30_000,
   timeoutGraceMs: 2_000,
   rollCallMs: 300,
   itemsACommand: 2_048,

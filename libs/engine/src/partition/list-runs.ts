@@ -14,8 +14,10 @@ import {
   type StatusRow,
   statusPrefix,
   u64,
+  waitingText,
 } from "@holdfast/core";
 import {
+  ActionStatus,
   type ListRunsAnswer,
   ListRunsAnswerSchema,
   type ListRunsQuery,
@@ -25,6 +27,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { pinned } from "./compose.js";
 import { workflowNames } from "./due-work.js";
+import { bytesOfSummary } from "./row-bytes.js";
 import type { PartitionState } from "./state.js";
 
 const LIMIT_MAX = 1_000;
@@ -72,6 +75,9 @@ class Range {
   }
 }
 
+/** Of one answer, which travels in one message. */
+const ANSWER_BYTES_MAX = 512 * 1024;
+
 export async function listRuns(state: PartitionState, query: ListRunsQuery): Promise<ListRunsAnswer> {
   const limit = Math.min(query.limit || 50, LIMIT_MAX);
   const cursor = Buffer.from(query.cursor).toString("latin1");
@@ -90,8 +96,9 @@ export async function listRuns(state: PartitionState, query: ListRunsQuery): Pro
     }),
   );
   const answer = init(ListRunsAnswerSchema, { runs: [], cursors: [], next: query.cursor });
+  let bytes = 0;
   for (let looked = 0; looked < LOOKED_AT_MAX; looked++) {
-    if (answer.runs.length >= limit) {
+    if (answer.runs.length >= limit || bytes > ANSWER_BYTES_MAX) {
       answer.more = true;
       return answer;
     }
@@ -104,19 +111,35 @@ export async function listRuns(state: PartitionState, query: ListRunsQuery): Pro
     if (run === undefined) continue;
     if (query.statuses.length > 0 && !query.statuses.includes(run.status)) continue;
     if (query.effects.length > 0 && !query.effects.includes(run.effect)) continue;
-    answer.runs.push(
-      runSummary(row.runId, run, retryableUntilNs(state, run), waitsFor(state, row.runId, run)),
-    );
+    const waits = waitsFor(state, row.runId, run);
+    if (query.waiting && waits.somebody === "") continue;
+    const shown = runSummary(row.runId, run, retryableUntilNs(state, run), waits.somebody || waits.breaker);
+    bytes += bytesOfSummary(shown);
+    answer.runs.push(shown);
     answer.cursors.push(answer.next);
   }
   answer.more = true;
   return answer;
 }
 
-/** Runs without a breaker cost no more than a look at their actions. */
-function waitsFor(state: PartitionState, runId: string, run: RunRecord): string {
-  if (!run.actions.some(isHeld)) return "";
-  return heldTextOfRun(state, runId, run, pinned(state, runId)?.plan.actions ?? []);
+interface Waits {
+  /** For an approval or a signal. */
+  readonly somebody: string;
+  readonly breaker: string;
+}
+
+const FOR_NOTHING: Waits = { somebody: "", breaker: "" };
+
+/** Runs of which nothing waits cost no more than a look at their actions. */
+function waitsFor(state: PartitionState, runId: string, run: RunRecord): Waits {
+  const held = run.actions.some(isHeld);
+  if (!held && !run.actions.some(({ status }) => status === ActionStatus.WAITING)) return FOR_NOTHING;
+  const plan = pinned(state, runId)?.plan;
+  if (plan === undefined) return FOR_NOTHING;
+  return {
+    somebody: waitingText(plan, run),
+    breaker: held ? heldTextOfRun(state, runId, run, plan.actions) : "",
+  };
 }
 
 async function newestOf(ranges: readonly Range[]): Promise<{ range: Range; row: StatusRow } | undefined> {

@@ -5,7 +5,14 @@
  * 2. What can't be items fails the action with a reason; what can't be had just now is tried again.
  * 3. Of a chunk that can't be completed no item is begun.
  */
-import { atPointer, fromUtf8, INLINE_PAYLOAD_BYTES_MAX, type Json, sourcePointerOf } from "@holdfast/core";
+import {
+  fromUtf8,
+  INLINE_PAYLOAD_BYTES_MAX,
+  type Json,
+  jsonFault,
+  sliceAt,
+  sourcePointerOf,
+} from "@holdfast/core";
 import {
   type Command,
   CommandSchema,
@@ -18,7 +25,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { PortError } from "../ports/errors.js";
 import type { PayloadStore } from "../ports/registry.js";
-import { canonical, ListProblem, type LoadRequest, readItems, whereOf } from "./item-sources.js";
+import { ListProblem, type LoadRequest, readItems, whereOf } from "./item-sources.js";
 import type { EngineLimits } from "./limits.js";
 
 /** The commands that bring the items, in order. Throws only for what may pass: what was yielded before is right. */
@@ -53,13 +60,13 @@ export async function* loadItems(
 }
 
 /**
- * The command that brings the input of a child run: what stands at its pointer. `check`: what is wrong with it, undefined where
- * nothing is. Throws only for what may pass.
+ * The command that brings the input of a child run: what stands at its pointer, byte for byte. `check`: what is wrong with it, undefined
+ * where nothing is. Throws only for what may pass.
  */
 export async function loadChildInput(
   request: LoadRequest,
   payloads: PayloadStore,
-  check: (input: Json) => string | undefined = () => undefined,
+  check?: (input: Json) => Promise<string | undefined>,
 ): Promise<Command> {
   const pointer = sourcePointerOf(request.action.definition);
   const where = whereOf(request, "the run's input");
@@ -67,19 +74,18 @@ export async function loadChildInput(
   try {
     const body = await bodyOf(request.payload, payloads);
     // No input at all is null to whoever reads it.
-    const whole =
-      body.length === 0 ? (pointer === "" ? null : undefined) : (JSON.parse(fromUtf8(body)) as Json);
-    const found = whole === undefined ? undefined : atPointer(whole, pointer);
+    const whole = body.length === 0 ? NULL : body;
+    const fault = jsonFault(whole);
+    if (fault !== undefined)
+      return failed(request, `${where} is not usable JSON (${fault.message}), so the child run has no input`);
+    const found = sliceAt(whole, pointer);
     if (found === undefined)
       return failed(request, `there is nothing at ${pointer} in ${where}, so the child run has no input`);
-    const wrong = check(found);
+    const wrong = await check?.(JSON.parse(fromUtf8(found)) as Json);
     if (wrong !== undefined) return failed(request, wrong);
     if (pointer === "")
       return command(request, { firstIndex: 0, items: [], last: true, input: request.payload });
-    const text = canonical(found);
-    if (typeof text === "string")
-      return failed(request, `what stands at ${pointer} in ${where} ${text}, so the child run has no input`);
-    value = text;
+    value = found.slice();
   } catch (error) {
     if (error instanceof PortError && error.retry !== "never") throw error;
     const why = error instanceof Error ? error.message : String(error);
@@ -91,6 +97,8 @@ export async function loadChildInput(
       : init(PayloadSchema, { body: { case: "ref", value: await payloads.put(value) } });
   return command(request, { firstIndex: 0, items: [], last: true, input });
 }
+
+const NULL = Buffer.from("null");
 
 async function bodyOf(payload: Payload | undefined, payloads: PayloadStore): Promise<Uint8Array> {
   if (payload?.body.case === "inline") return payload.body.value;

@@ -182,7 +182,7 @@ test("a line that is wrong fails its action by name, and what had succeeded is t
   expect(RunStatus[summary?.status ?? 0]).toBe("FAILED");
   expect(ActionStatus[actions[0]?.status ?? 0]).toBe("FAILED");
   expect(actions[0]?.failure).toMatchObject({ mode: FailureMode.VALIDATION });
-  expect(actions[0]?.failure?.message).toMatch(/^line 26 of artifact r\.jsonl is not JSON/);
+  expect(actions[0]?.failure?.message).toMatch(/^line 26 of artifact r\.jsonl is not usable JSON/);
   const counts = actions[0]?.items;
   // Of the chunk that holds the line no item was begun.
   expect(counts?.total).toBe(20);

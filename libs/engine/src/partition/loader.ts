@@ -8,7 +8,6 @@
  */
 import { type ActionPlan, declaredInputOf, type Json, runKey } from "@holdfast/core";
 import { ActionStatus, type Command, RunStatus } from "@holdfast/proto";
-import { PortError } from "../ports/errors.js";
 import { bringInline, pinned } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";
 import { readsLines } from "./item-sources.js";
@@ -45,13 +44,22 @@ export class Loader {
   private readonly known = new Set<string>();
   private readonly whole: Lane = { atOnce: 1, waiting: [], running: 0 };
   private readonly streamed: Lane = { atOnce: STREAMS_MAX, waiting: [], running: 0 };
+  private stopped = false;
 
   constructor(private readonly deps: LoaderDeps) {}
+
+  /** This node is the owner no more: whoever comes next finds in state what is missing. */
+  stop(): void {
+    this.stopped = true;
+    this.whole.waiting.length = 0;
+    this.streamed.waiting.length = 0;
+    this.known.clear();
+  }
 
   /** Sees to a load, where it is not seen to already. */
   want(wanted: LoadWanted): void {
     const key = keyOf(wanted);
-    if (this.known.has(key)) return;
+    if (this.stopped || this.known.has(key)) return;
     this.known.add(key);
     const action = pinned(this.deps.state(), wanted.runId)?.plan.actions[wanted.action];
     const lane = action !== undefined && readsLines(action) ? this.streamed : this.whole;
@@ -67,8 +75,7 @@ export class Loader {
       try {
         await this.load(wanted);
       } catch (error) {
-        // The owner stopped: whoever comes next finds in state what is missing.
-        if (error instanceof PortError && error.code === "closed") break;
+        if (this.stopped) break;
         deps.logger.warn("items could not be loaded; it is tried again", {
           partition: deps.partition,
           run: wanted.runId,
@@ -98,7 +105,11 @@ export class Loader {
         : bringInline(this.deps.state(), runId, outputOf + 1, found.run.actions[outputOf]?.output);
     const request = { runId, action, generation, fromIndex, payload };
     if (forChild) {
-      const check = (input: Json): string | undefined => this.wrongInput(action, input);
+      // Its value is asked for only where there is a schema to hold it against.
+      const isDeclared = declaredInputOf(this.deps.state(), action.definition) !== undefined;
+      const check = isDeclared
+        ? (input: Json): Promise<string | undefined> => this.wrongInput(action, input)
+        : undefined;
       await this.deps.write(await loadChildInput(request, payloads, check));
       return;
     }
@@ -117,9 +128,9 @@ export class Loader {
   }
 
   /** Why the input of a child run does not fit what its workflow declares. */
-  private wrongInput({ name, definition }: ActionPlan, input: Json): string | undefined {
+  private async wrongInput({ name, definition }: ActionPlan, input: Json): Promise<string | undefined> {
     const declared = declaredInputOf(this.deps.state(), definition);
-    const verdict = declared === undefined ? undefined : this.deps.inputs?.validate(declared, input);
+    const verdict = declared === undefined ? undefined : await this.deps.inputs?.validate(declared, input);
     if (verdict === undefined || verdict.ok) return undefined;
     const { workflow } = definition.child ?? {};
     return `the input that action ${name} gives does not match the schema of workflow "${workflow}": ${verdict.message}; mend what makes it, then retry`;

@@ -23,6 +23,12 @@ export interface NoticesDeps {
   readonly write: (command: Command) => void;
 }
 
+export interface StoodStill {
+  readonly workflow: string;
+  readonly queue: string;
+  readonly runId?: string;
+}
+
 export class Notices {
   constructor(private readonly from: NoticesDeps) {}
 
@@ -37,6 +43,35 @@ export class Notices {
     const minutes = Math.round(behindMs / 60_000);
     const message = `partition ${partition} is ${minutes} min behind with pruning ended runs: look at its node's load, disk and log`;
     return init(AttentionSchema, { kind: AttentionKind.SWEEP_STALLED, message, atNs: this.from.atNs() });
+  }
+
+  /** Work was due, a worker was idle, and nothing moved: a defect, mended by looking it up again. */
+  stoodStill({ workflow, queue, runId = "" }: StoodStill): void {
+    const { deps, outbox, atNs } = this.from;
+    const { partition, logger, metrics } = deps;
+    metrics.stalls.inc();
+    logger.error("due work stood still beside an idle worker; it is looked up again", {
+      partition,
+      workflow,
+      queue,
+      run: runId,
+    });
+    const message = `partition ${partition} had work of workflow "${workflow}" due in queue "${queue}" while a worker of it was idle, and did not send it: a defect of Holdfast; it was looked up again, so look whether it goes on, and report it with the node's log`;
+    outbox.addAttention(
+      init(AttentionSchema, { kind: AttentionKind.STUCK, workflow, runId, queue, message, atNs: atNs() }),
+    );
+    outbox.flush();
+  }
+
+  /** Looking for due work does not get on. */
+  lookHangs(): void {
+    const { deps, outbox, atNs } = this.from;
+    const { partition, logger, metrics } = deps;
+    metrics.stalls.inc();
+    logger.error("looking for due work does not get on; it is begun anew", { partition });
+    const message = `partition ${partition} looks for due work and does not get on, so work may wait beside idle workers: it was begun anew; look at its node's disk and load`;
+    outbox.addAttention(init(AttentionSchema, { kind: AttentionKind.STUCK, message, atNs: atNs() }));
+    outbox.flush();
   }
 
   /** What a check of some places has found. Goes through the log, which tells and keeps it, where there is anything to keep or to mend. */

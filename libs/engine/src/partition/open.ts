@@ -3,16 +3,22 @@
  */
 import { createHash } from "node:crypto";
 import { SCHEMA_VERSION, SEMANTICS } from "@holdfast/core";
-import type { AppliedRecord } from "@holdfast/proto";
+import { type AppliedRecord, AppliedRecordSchema } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
 import type { CommandLog, LogInfo } from "../ports/command-log.js";
-import { PortError } from "../ports/errors.js";
+import { PortError, type PortErrorCode } from "../ports/errors.js";
 import type { PartitionStore } from "../ports/state-store.js";
+import { logStream } from "../subjects.js";
 import type { ProcessorDeps } from "./deps.js";
 
 const DIGEST_BYTES = 16;
 
 export const digestOf = (data: Uint8Array): Uint8Array =>
   new Uint8Array(createHash("sha256").update(data).digest().subarray(0, DIGEST_BYTES));
+
+/** What an empty state has folded. */
+export const nothingApplied = (partition: number, partitions: number): AppliedRecord =>
+  init(AppliedRecordSchema, { partition, partitions, schema: SCHEMA_VERSION, semantics: SEMANTICS });
 
 /** The partition's state; an empty one where what was there is damaged, and was put aside. */
 export async function openStore({ partition, store, logger }: ProcessorDeps): Promise<PartitionStore> {
@@ -28,13 +34,42 @@ export async function openStore({ partition, store, logger }: ProcessorDeps): Pr
   }
 }
 
+/** A damaged state was put aside, and the next opening makes it anew; a log that is not the state's may be brought back. */
+const PASSES: ReadonlySet<PortErrorCode> = new Set([
+  "io",
+  "full",
+  "locked",
+  "corrupt",
+  "log-gap",
+  "unavailable",
+  "timeout",
+  "unknown-outcome",
+  "no-responders",
+]);
+
+/** Whether a partition that this has stopped is opened again by itself. */
+export const opensAgain = (error: unknown): boolean => error instanceof PortError && PASSES.has(error.code);
+
+function goneLog(partition: number, cause: PortError): PortError {
+  const stream = logStream(partition);
+  return new PortError(
+    "log-gap",
+    `partition ${partition}: its log, the stream ${stream}, is gone, and with it what was accepted and not yet folded. It is not made again, as that ` +
+      "would hide the loss: bring the stream back (`nats stream restore`, or JetStream's folder as it was); the partition then opens by itself. The other partitions work",
+    { partition, stream },
+    { cause },
+  );
+}
+
 /** Throws `log-gap`, `schema` or `config-mismatch`, saying what was found and what to do; resolves with the log's info otherwise. */
 export async function verifyLog(
   log: CommandLog,
   partition: number,
   applied: AppliedRecord,
 ): Promise<LogInfo> {
-  const info = await log.info(partition);
+  const info = await log.info(partition).catch((error: unknown) => {
+    throw error instanceof PortError && error.code === "not-found" ? goneLog(partition, error) : error;
+  });
   const seq = Number(applied.seq);
   const refuse = (found: string, details: Record<string, unknown>): never => {
     throw new PortError(

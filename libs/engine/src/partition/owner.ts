@@ -5,20 +5,13 @@
  *    of its own, so that nothing of the time before is left over in it.
  * 2. Decides nothing: whatever it wants to happen it appends, and the fold checks it.
  */
-import { isPaused, TIMERS_FROM, TIMERS_TO, timerDue } from "@holdfast/core";
-import {
-  type AppliedRecord,
-  type Command,
-  CommandSchema,
-  type DeadLetter,
-  TimersFiredSchema,
-} from "@holdfast/proto";
-import { init } from "@holdfast/proto/codec";
+import type { DueTask } from "@holdfast/core";
+import type { AppliedRecord, Command, DeadLetter, OwnerStamp } from "@holdfast/proto";
 import { PortError } from "../ports/errors.js";
 import { Announcer } from "./announcer.js";
 import { BulkRunner } from "./bulk.js";
 import { Courier } from "./courier.js";
-import { dueWorkOf, dueWorkOfRun, workflowNames } from "./due-work.js";
+import { DueFinder } from "./due-finder.js";
 import { HeldBack } from "./held-back.js";
 import { Loader } from "./loader.js";
 import { OwnerWriter } from "./owner-writer.js";
@@ -28,13 +21,8 @@ import type { Outbox } from "./outbox.js";
 import type { Processor } from "./processor.js";
 import type { PartitionState } from "./state.js";
 import { Sweeper } from "./sweeper.js";
+import { TimerClerk } from "./timer-clerk.js";
 import { tellDeadLetters } from "./tell-dead-letters.js";
-
-const MS = 1_000_000n;
-/** The log's clock may be behind this node's: a timer that did not fire yet is tried again after this. */
-const REFIRE_MS = 5;
-const TIMER_SLEEP_MAX_MS = 3_600_000;
-const WORKFLOWS_MAX = 100_000;
 
 export class Owner {
   private readonly writer: OwnerWriter;
@@ -45,16 +33,13 @@ export class Owner {
   readonly bulk: BulkRunner;
   readonly heldBack: HeldBack;
   readonly announcer: Announcer;
+  readonly dueFinder: DueFinder;
+  readonly timers: TimerClerk;
   private acting = false;
   private ended = false;
   private announcing:
     | { readonly epoch: bigint; readonly resolve: () => void; readonly reject: (error: unknown) => void }
     | undefined;
-  private nextDueNs: bigint | undefined;
-  private cancelTimer: (() => void) | undefined;
-  private firing = false;
-  private missed = false;
-  private finding = false;
   /** When the predecessor last wrote to the log. */
   private lastSignNs = 0n;
 
@@ -65,11 +50,12 @@ export class Owner {
     private readonly applied: () => AppliedRecord,
     outbox: Outbox,
   ) {
-    this.writer = new OwnerWriter(deps.log, deps.partition, deps.node, deps.clock);
+    this.writer = new OwnerWriter(deps.log, deps.partition, deps.node, deps.process, deps.clock);
     this.courier = new Courier(deps, this.writer, state, () => processor.incarnation);
     this.sweeper = new Sweeper({
       ...deps,
       state,
+      logTime: processor.logTime,
       write: async (command) => await processor.folded(await this.writer.write(command)),
       stalled: (behindMs) => processor.notices.sweepStalled(behindMs),
     });
@@ -82,29 +68,48 @@ export class Owner {
       applied,
       write: (command) => this.write(command),
       stalled: () => {
-        const { behindMs } = this.sweeper;
-        return behindMs > deps.limits.sweepBehindMaxMs ? processor.notices.stalled(behindMs) : undefined;
+        const { behindMs, isStalled } = this.sweeper;
+        return isStalled ? processor.notices.stalled(behindMs) : undefined;
       },
     });
     const writing = {
       ...deps,
       state,
+      logTime: processor.logTime,
       write: (command: Command) => this.writer.write(command),
       folded: (seq: number) => processor.folded(seq),
     };
     this.loader = new Loader(writing);
     this.planner = new Planner({ ...writing, applied });
     this.bulk = new BulkRunner(writing);
+    this.timers = new TimerClerk(writing);
+    const { sink } = deps;
+    this.dueFinder = new DueFinder({
+      ...deps,
+      state,
+      applied,
+      offer: (task) => sink.offer(processor, task),
+      room: (workflow, queue) => sink.room(processor, workflow, queue),
+      wantsRoom: (workflow, queue) => sink.wantsRoom(processor, workflow, queue),
+      offered: () => sink.turnEnded(),
+      wantLoad: (load) => this.loader.want(load),
+      foundLost: (task) => processor.notices.stoodStill(task),
+    });
   }
 
   /** When the next timer of the state is due, Unix milliseconds; undefined: none is set, or this node is not the owner. */
   get nextTimerMs(): number | undefined {
-    return this.acting && this.nextDueNs !== undefined ? Number(this.nextDueNs / MS) : undefined;
+    return this.acting ? this.timers.nextMs : undefined;
   }
 
   /** Its own announcement was folded, and no other's since. */
   get isActing(): boolean {
     return this.acting;
+  }
+
+  /** Why the log does not take what the owner has to write; undefined: it does. */
+  get trouble(): PortError | undefined {
+    return this.writer.trouble;
   }
 
   /** It was stopped, or another node became owner. */
@@ -118,15 +123,28 @@ export class Owner {
       this.announcing = { epoch, resolve, reject };
     });
     folded.catch(() => undefined);
-    await this.writer.announce(epoch);
-    await folded;
+    try {
+      await this.writer.announce(epoch);
+      await folded;
+      await this.begin();
+    } catch (error) {
+      // Half begun it would neither act nor let another time of being owner begin.
+      this.stop();
+      throw error;
+    }
+  }
+
+  private async begin(): Promise<void> {
+    const called = this.deps.sink.rollCall(this.processor);
     const begins = [
       () => this.courier.begin(),
       () => this.announcer.begin(),
-      () => this.planNextTimer(),
+      // What workers have from before must be known before it is given to others, or judged.
+      () => called,
+      () => this.timers.begin(),
       () => this.planner.begin(),
       () => this.bulk.begin(),
-      () => this.findDuePages(),
+      () => this.dueFinder.begin(),
     ];
     for (const begin of begins) {
       await begin();
@@ -138,26 +156,42 @@ export class Owner {
   }
 
   /** An announcement was folded: this node's own begins its work, another's ends it. */
-  folded(node: string, epoch: bigint): void {
+  folded(node: string, epoch: bigint, process: string): void {
+    this.processor.ownerProcess = process;
     const announcing = this.announcing;
-    if (announcing !== undefined && node === this.deps.node && epoch === announcing.epoch) {
+    const itsOwn = node === this.deps.node && process === this.deps.process;
+    if (announcing !== undefined && itsOwn && epoch === announcing.epoch) {
       this.announcing = undefined;
       this.acting = true;
       this.lastSignNs = this.applied().ownerAtNs;
+      this.processor.announcedEpoch = epoch;
       this.writer.begin(epoch);
       announcing.resolve();
       return;
     }
     // Who owned it before this node wanted to is history, met while catching up.
     if (!this.acting && announcing === undefined) return;
+    if (this.acting && itsOwn) {
+      // Somebody announced this very node, which acts: it goes on, with the new epoch.
+      this.processor.announcedEpoch = epoch;
+      this.writer.begin(epoch);
+      this.processor.foreign.saw("announcement", epoch);
+      return;
+    }
     this.announcing = undefined;
     this.stop();
     announcing?.reject(this.lostTo(node, epoch));
     this.processor.lost();
-    this.deps.logger.warn("another node became owner of the partition", {
+    this.deps.guard.logger.warn("another node became owner of the partition", {
       partition: this.deps.partition,
       owner: node,
     });
+  }
+
+  /** An entry with an owner's stamp was folded. Where somebody else wrote it in this one's name, what it displaced is written again. */
+  saw(stamp: OwnerStamp, data: Uint8Array): void {
+    if (!this.acting || this.writer.saw(stamp, data)) return;
+    this.processor.foreign.saw("entry", stamp.epoch, stamp.n);
   }
 
   private lostTo(node: string, epoch: bigint): PortError {
@@ -185,8 +219,9 @@ export class Owner {
     this.acting = false;
     this.announcing?.reject(new PortError("closed", "the partition was stopped"));
     this.announcing = undefined;
-    this.cancelTimer?.();
-    this.cancelTimer = undefined;
+    this.timers.stop();
+    this.dueFinder.stop();
+    this.loader.stop();
     this.courier.stop();
     this.sweeper.stop();
     this.planner.stop();
@@ -206,121 +241,14 @@ export class Owner {
   }
 
   /** A due task found no room: it is looked up again when there is some. */
-  overflowed(): void {
-    this.missed = true;
-    this.deps.sink.wantsRoom(this.processor);
+  overflowed(task: DueTask): void {
+    this.dueFinder.missed(task);
+    this.deps.sink.wantsRoom(this.processor, task.workflow, task.queue);
   }
 
   /** What was held back may go: of one run, or of all that is due. */
   dueAgain(runId: string): void {
-    if (runId === "") {
-      this.missed = true;
-      this.findDue();
-      return;
-    }
-    const { sink } = this.deps;
-    const { tasks, loads } = dueWorkOfRun(this.state(), runId);
-    for (const load of loads) this.loader.want(load);
-    for (const task of tasks) if (sink.offer(this.processor, task) === "full") return this.overflowed();
-  }
-
-  findDue(): void {
-    if (!this.acting || !this.missed || this.finding) return;
-    this.findDuePages().catch((error: unknown) => {
-      this.deps.logger.error("due work could not be looked up", {
-        partition: this.deps.partition,
-        err: error,
-      });
-    });
-  }
-
-  /** Offers what is due, oldest runs first within each workflow, each workflow its share of the room. */
-  private async findDuePages(): Promise<void> {
-    const { sink, limits } = this.deps;
-    this.finding = true;
-    this.missed = false;
-    try {
-      const workflows = (await workflowNames(this.state(), WORKFLOWS_MAX)).filter(
-        (workflow) => !isPaused(this.applied(), workflow),
-      );
-      const share = Math.max(1, Math.floor(limits.readyTasksMax / Math.max(workflows.length, 1)));
-      for (const workflow of workflows) if (!(await this.offerDue(workflow, share))) this.overflowed();
-    } finally {
-      this.finding = false;
-    }
-    sink.turnEnded();
-  }
-
-  /** Offers up to `share` tasks of a workflow that were not known; false where there may be more. */
-  private async offerDue(workflow: string, share: number): Promise<boolean> {
-    const { sink, limits } = this.deps;
-    let after: string | undefined = "";
-    for (let taken = 0; after !== undefined && this.acting; ) {
-      const page: Awaited<ReturnType<typeof dueWorkOf>> = await dueWorkOf(
-        this.state(),
-        workflow,
-        after,
-        limits.derivePage,
-      );
-      for (const load of page.loads) this.loader.want(load);
-      for (const task of page.tasks) {
-        if (taken >= share) return false;
-        const answer = sink.offer(this.processor, task);
-        if (answer === "full") return false;
-        if (answer === "taken") taken += 1;
-      }
-      after = page.nextKey;
-    }
-    return true;
-  }
-
-  timerSet(dueNs: bigint): void {
-    if (this.nextDueNs !== undefined && this.nextDueNs <= dueNs) return;
-    this.nextDueNs = dueNs;
-    this.sleepUntilDue();
-  }
-
-  private async planNextTimer(): Promise<void> {
-    // Forgotten before the look, not after it: a timer that is set meanwhile must not be forgotten with it.
-    this.nextDueNs = undefined;
-    const first = (await this.state().range(TIMERS_FROM, TIMERS_TO, 1))[0];
-    if (first !== undefined) this.timerSet(timerDue(first[0]));
-  }
-
-  private sleepUntilDue(delayMs?: number): void {
-    this.cancelTimer?.();
-    this.cancelTimer = undefined;
-    if (this.nextDueNs === undefined || !this.acting || this.firing) return;
-    const until = Number(this.nextDueNs / MS) + 1 - this.deps.clock.nowMs();
-    this.cancelTimer = this.deps.clock.after(
-      Math.max(delayMs ?? 0, Math.min(until, TIMER_SLEEP_MAX_MS), 0),
-      () => {
-        this.fire().catch((error: unknown) => {
-          if (error instanceof PortError && error.code === "closed") return;
-          this.deps.logger.error("timers could not be fired", { partition: this.deps.partition, err: error });
-        });
-      },
-    );
-  }
-
-  /** Says to the log that it is late enough; the fold looks what is due by its own time. */
-  private async fire(): Promise<void> {
-    const nowNs = BigInt(this.deps.clock.nowMs()) * MS;
-    if (this.nextDueNs === undefined || this.nextDueNs > nowNs) {
-      this.sleepUntilDue();
-      return;
-    }
-    this.firing = true;
-    const wanted = this.nextDueNs;
-    try {
-      const fired = init(CommandSchema, {
-        kind: { case: "timersFired", value: init(TimersFiredSchema, { upToNs: nowNs }) },
-      });
-      await this.processor.folded(await this.writer.write(fired));
-    } finally {
-      this.firing = false;
-    }
-    await this.planNextTimer();
-    if (this.nextDueNs !== undefined && this.nextDueNs <= wanted) this.sleepUntilDue(REFIRE_MS);
+    if (runId === "") this.dueFinder.all();
+    else this.dueFinder.ofRun(runId);
   }
 }

@@ -96,6 +96,7 @@ test("a task that a worker has through the change of owners is not sent again to
   const { world, worker, processor } = await begun();
   await world.start("one", "kept");
   await world.clock.advance(100);
+  worker.held = [...worker.tasks];
   await lose(world, processor);
   await world.until(processor.own());
   await world.clock.advance(5_000);
@@ -129,16 +130,26 @@ test.each([
   },
 );
 
-test("an owner's writer that was stopped refuses at once, and writes nothing more", async () => {
+test("an owner's writer that has not begun, or was stopped, refuses at once, and writes nothing more", async () => {
   const clock = new ManualClock();
   const log = new MemoryCommandLog({ partitions: 1, nowNs: () => BigInt(clock.nowMs()) * 1_000_000n });
-  const writer = new OwnerWriter(log, PARTITION, "node-1", clock);
-  writer.begin(1n);
+  const writer = new OwnerWriter(log, PARTITION, "node-1", "start-1", clock);
   const fired = init(CommandSchema, { kind: { case: "timersFired", value: init(TimersFiredSchema) } });
+  await expect(writer.write(fired)).rejects.toMatchObject({ code: "closed" });
+  writer.begin(1n);
   expect(await writer.write(fired)).toBe(1);
   const waiting = writer.write(fired);
   writer.stop();
   await expect(waiting).rejects.toMatchObject({ code: "closed" });
   await expect(writer.write(fired)).rejects.toMatchObject({ code: "closed" });
   expect((await log.info(PARTITION)).lastSeq).toBe(1);
+});
+
+test("an owner's writer that was never begun writes nothing, be the log without an owner", async () => {
+  const clock = new ManualClock();
+  const log = new MemoryCommandLog({ partitions: 1, nowNs: () => BigInt(clock.nowMs()) * 1_000_000n });
+  const writer = new OwnerWriter(log, PARTITION, "node-1", "process-1", clock);
+  const fired = init(CommandSchema, { kind: { case: "timersFired", value: init(TimersFiredSchema) } });
+  await expect(writer.write(fired)).rejects.toMatchObject({ code: "closed" });
+  expect((await log.info(PARTITION)).lastSeq).toBe(0);
 });

@@ -9,11 +9,11 @@ import { needsPlan, scheduleKey, takesPlan } from "@holdfast/core";
 import { type AppliedRecord, type Command, CommandSchema } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { planOf } from "../cron/plan.js";
-import { PortError } from "../ports/errors.js";
 import type { ProcessorDeps } from "./deps.js";
+import type { LogTime } from "./log-time.js";
+import { SingleFlight } from "./single-flight.js";
 import type { PartitionState } from "./state.js";
 
-const MS = 1_000_000n;
 const AGAIN_MS = 1_000;
 /** Schedules that are planned together, and that are looked at in one go. */
 const AT_ONCE = 64;
@@ -22,6 +22,7 @@ const PAGE = 256;
 export interface PlannerDeps extends Pick<ProcessorDeps, "clock" | "logger" | "partition"> {
   readonly state: () => PartitionState;
   readonly applied: () => AppliedRecord;
+  readonly logTime: Pick<LogTime, "nowNs">;
   /** Resolves with its log sequence once the command is durable; rejects with `closed` once this node is the owner no more. */
   write(command: Command): Promise<number>;
   folded(seq: number): Promise<void>;
@@ -29,10 +30,19 @@ export interface PlannerDeps extends Pick<ProcessorDeps, "clock" | "logger" | "p
 
 export class Planner {
   private readonly wanted = new Set<string>();
-  private planning = false;
+  /** Whatever needs a plan is to be found in state: what was wanted is not known any more. */
+  private lost = false;
   private stopped = true;
+  private readonly flight: SingleFlight;
 
-  constructor(private readonly deps: PlannerDeps) {}
+  constructor(private readonly deps: PlannerDeps) {
+    const { clock, logger, partition } = deps;
+    const failed = (err: unknown): void => {
+      this.lost = true;
+      logger.error("schedules could not be planned; it is tried again", { partition, err });
+    };
+    this.flight = new SingleFlight({ clock, failed }, () => this.drain());
+  }
 
   /** This node is the owner now. */
   async begin(): Promise<void> {
@@ -52,6 +62,7 @@ export class Planner {
 
   stop(): void {
     this.stopped = true;
+    this.flight.stop();
     this.wanted.clear();
   }
 
@@ -59,7 +70,7 @@ export class Planner {
   want(name: string, again = false): void {
     if (this.stopped || (!again && !this.needs(name))) return;
     this.wanted.add(name);
-    if (!this.planning) void this.drain();
+    this.flight.wake();
   }
 
   private needs(name: string): boolean {
@@ -68,23 +79,18 @@ export class Planner {
   }
 
   private async drain(): Promise<void> {
-    this.planning = true;
-    try {
-      while (this.wanted.size > 0 && !this.stopped) {
-        const names = [...this.wanted].slice(0, AT_ONCE);
-        for (const name of names) this.wanted.delete(name);
-        await this.plan(names);
-      }
-    } catch (error) {
-      this.failed(error);
-    } finally {
-      this.planning = false;
+    if (this.lost) await this.begin();
+    this.lost = false;
+    while (this.wanted.size > 0 && !this.stopped) {
+      const names = [...this.wanted].slice(0, AT_ONCE);
+      for (const name of names) this.wanted.delete(name);
+      await this.plan(names);
     }
   }
 
   private async plan(names: readonly string[]): Promise<void> {
     const { deps } = this;
-    const nowNs = BigInt(Math.floor(deps.clock.nowMs())) * MS;
+    const nowNs = deps.logTime.nowNs();
     const plans = names.flatMap((name) => {
       const record = this.deps.state().get(scheduleKey(name));
       if (record === undefined || !takesPlan(record)) return [];
@@ -101,18 +107,5 @@ export class Planner {
       if (now.revision !== revision || now.afterNs !== afterNs) this.wanted.add(name);
       else deps.clock.after(AGAIN_MS, () => this.want(name));
     }
-  }
-
-  private failed(error: unknown): void {
-    // Another node is the owner: it finds in state what is to be planned.
-    if (error instanceof PortError && error.code === "closed") return;
-    const { clock, logger, partition } = this.deps;
-    logger.error("schedules could not be planned; it is tried again", { partition, err: error });
-    clock.after(AGAIN_MS, () => this.beginAgain());
-  }
-
-  private beginAgain(): void {
-    if (this.stopped) return;
-    this.begin().catch((error: unknown) => this.failed(error));
   }
 }

@@ -5,75 +5,84 @@
  * 2. Effects follow the fold, never precede the log's entry, and are acted on only by the owner that the log names.
  * 3. On any doubt about log or state the partition stops and says why; it never folds over a gap.
  */
-import {
-  appliedKey,
-  type FoldEffect,
-  foldEntry,
-  pausedText,
-  prefetch,
-  SCHEMA_VERSION,
-  SEMANTICS,
-  skipEntry,
-  type DueTask,
-} from "@holdfast/core";
+import { appliedKey, type FoldEffect, foldEntry, skipEntry, type DueTask } from "@holdfast/core";
 import {
   type AppliedRecord,
-  AppliedRecordSchema,
-  CommandBatchSchema,
-  type CommandBatch,
   type PartitionStatus,
-  PausedWorkflowViewSchema,
-  PartitionStatusSchema,
   type QueryRequest,
   type QueryResponse,
   type Task,
+  type TaskRef,
   type TaskReport,
   CommandSchema,
 } from "@holdfast/proto";
-import { DecodeError, decode, init } from "@holdfast/proto/codec";
+import { init } from "@holdfast/proto/codec";
 import type { LogEntry } from "../ports/command-log.js";
 import { PortError } from "../ports/errors.js";
 import type { PartitionStore } from "../ports/state-store.js";
 import { actingOn } from "./act.js";
 import type { StuckWork } from "./announcer.js";
-import { composeTask, pinned } from "./compose.js";
+import { composeTask, pinned, type TaskInfo } from "./compose.js";
 import type { ProcessorDeps } from "./deps.js";
+import type { DueFinder } from "./due-finder.js";
+import { currentTaskOf } from "./due-work.js";
+import { ForeignEntries } from "./foreign-entries.js";
+import { FoldFaults } from "./fold-faults.js";
 import { FoldWaiters } from "./fold-waiters.js";
+import { LogTime } from "./log-time.js";
 import { migrate } from "./migrate.js";
-import { digestOf, openStore, verifyLog } from "./open.js";
+import { type Functions, lackingOf, type Needed } from "./needed.js";
+import { digestOf, nothingApplied, openStore, verifyLog } from "./open.js";
 import { Notices } from "./notices.js";
 import { Outbox } from "./outbox.js";
 import { Owner } from "./owner.js";
 import { answerQuery } from "./queries.js";
 import { settleRows, withRows } from "./read-rows.js";
 import { PartitionState } from "./state.js";
+import { type Beside, NOTHING_BESIDE, partitionStatus, stoppedText, troubleText } from "./status.js";
 import { type PendingTimer, pendingTimers } from "./timers.js";
 
 export type ProcessorState = "opening" | "catching-up" | "following" | "acting" | "stopped";
 
 export class Processor {
   readonly partition: number;
-  private phase: ProcessorState = "opening";
+  phase: ProcessorState = "opening";
   private problem = "";
+  /** What stopped it; undefined while it is not stopped. */
+  stoppedBy: unknown;
+  /** It has announced itself, or is about to, and does not act yet. */
+  claiming: Promise<void> | undefined;
+  /** Of its last announcement that was folded; 0: of none since the node was started. */
+  announcedEpoch = 0n;
+  /** Which start of a node made the last announcement that was folded; empty: none since this node was started. */
+  ownerProcess = "";
   private db: PartitionStore | undefined;
   private state!: PartitionState;
   private applied!: AppliedRecord;
   private lastEntry: Uint8Array | undefined;
-  private lastSeq = 0;
+  lastSeq = 0;
   private commitPlanned = false;
-  private readonly abort = new AbortController();
+  private abort = new AbortController();
   private readonly outbox: Outbox;
   private owner: Owner;
-  /** Workers may have tasks from this node. */
-  private hasDispatched = false;
   readonly notices: Notices;
+  readonly foreign: ForeignEntries;
+  readonly logTime: LogTime;
   private readonly acting: (effect: FoldEffect) => void;
   private following: Promise<void> | undefined;
   private readonly waiters: FoldWaiters;
+  private readonly faults: FoldFaults;
 
   constructor(private readonly deps: ProcessorDeps) {
     this.partition = deps.partition;
-    this.outbox = new Outbox(deps.bus, deps.partition);
+    this.faults = new FoldFaults(deps, (inbox, outcome) => {
+      if (!this.owner.isActing) return;
+      this.outbox.addOutcome(inbox, outcome);
+      this.outbox.flush();
+    });
+    this.foreign = new ForeignEntries(deps);
+    this.outbox = new Outbox(deps.bus, deps.partition, deps.guard);
+    this.logTime = new LogTime(deps.clock, () => this.applied.atNs);
     this.waiters = new FoldWaiters(deps.clock, () => Number(this.applied.seq));
     this.notices = new Notices({
       deps,
@@ -111,17 +120,39 @@ export class Processor {
     }
   }
 
+  /** Opens it again after it stopped; rejects, and stays stopped, where that fails again. */
+  async restart(): Promise<void> {
+    await this.following?.catch(() => undefined);
+    await this.db?.close().catch(() => undefined);
+    this.db = undefined;
+    this.lastEntry = undefined;
+    this.abort = new AbortController();
+    this.owner = this.newOwner();
+    this.stoppedBy = undefined;
+    this.problem = "";
+    this.phase = "opening";
+    await this.start();
+  }
+
   /** Announces this node as owner and resolves once it acts. Again after another node was the owner. */
-  async own(): Promise<void> {
+  own(): Promise<void> {
+    this.claiming ??= this.announce().finally(() => {
+      this.claiming = undefined;
+    });
+    return this.claiming;
+  }
+
+  private async announce(): Promise<void> {
     if (this.phase !== "following") return;
     if (this.owner.isOver) this.owner = this.newOwner();
-    this.hasDispatched = true;
-    await this.owner.announce(this.applied.ownerEpoch + 1n);
-    this.phase = "acting";
+    const { owner } = this;
+    await owner.announce(this.applied.ownerEpoch + 1n);
+    if (!owner.isOver) this.phase = "acting";
   }
 
   /** Another node is the owner: this one goes on following the log, and may own the partition again. */
   lost(): void {
+    this.deps.sink.lost(this);
     if (this.phase === "acting") this.phase = "following";
   }
 
@@ -141,7 +172,12 @@ export class Processor {
   }
 
   get epoch(): bigint {
-    return this.applied.ownerEpoch;
+    return this.applied?.ownerEpoch ?? 0n;
+  }
+
+  /** Who owns the partition by the log; empty: nobody ever did. */
+  get ownerNode(): string {
+    return this.applied?.owner ?? "";
   }
 
   get nextTimerMs(): number | undefined {
@@ -170,24 +206,11 @@ export class Processor {
     this.db = undefined;
   }
 
-  status(readyTasks: number, inFlightTasks: number): PartitionStatus {
-    return init(PartitionStatusSchema, {
-      partition: this.partition,
-      state: this.phase,
-      owner: this.applied?.owner ?? "",
-      epoch: this.applied?.ownerEpoch ?? 0n,
-      appliedSeq: this.applied?.seq ?? 0n,
-      lastSeq: BigInt(this.lastSeq),
-      problem: this.problem,
-      readyTasks,
-      inFlightTasks,
-      retentionBehindMs: BigInt(this.retentionBehindMs),
-      openBreakers: this.breakers.open,
-      heldActions: this.breakers.held,
-      paused: (this.applied?.paused ?? []).map(({ workflow }) =>
-        init(PausedWorkflowViewSchema, { workflow, text: pausedText(this.applied, workflow) ?? "" }),
-      ),
-    });
+  /** `beside`: what its node knows of it. */
+  status(readyTasks: number, inFlightTasks: number, beside: Beside = NOTHING_BESIDE): PartitionStatus {
+    const problem =
+      stoppedText(this.problem, this.stoppedBy) || troubleText(this.partition, this.owner.trouble);
+    return partitionStatus(this, this.applied, { readyTasks, inFlightTasks, problem, ...beside });
   }
 
   /** Resolves once the entry `seq` has been folded. */
@@ -195,11 +218,20 @@ export class Processor {
     return this.waiters.until(seq);
   }
 
-  /** What a worker is sent for a due task; undefined where it is due no more. */
-  compose(due: DueTask): Task | undefined | Promise<Task> {
+  /** Resolves once all that the log holds now has been folded; false where that takes longer, or can't be known. */
+  async foldedToEnd(withinMs: number): Promise<boolean> {
+    if (this.phase !== "acting") return false;
+    const { lastSeq } = await this.deps.log.info(this.partition);
+    return await this.waiters.inTime(lastSeq, withinMs);
+  }
+
+  /** What a worker is sent for a due task; undefined where it is due no more. Given what a worker has: what it lacks for it, if anything. */
+  compose(due: DueTask, functions?: Functions): Task | Needed | undefined | Promise<Task> {
     if (!this.owner.isActing) return undefined;
     const found = pinned(this.state, due.runId);
     if (found === undefined || this.owner.heldBack.holds(due, found)) return undefined;
+    const lacking = functions === undefined ? undefined : lackingOf(this.state, due, found, functions);
+    if (lacking !== undefined) return lacking;
     return composeTask(
       {
         view: this.state,
@@ -214,14 +246,16 @@ export class Processor {
   }
 
   /** What is fixed of an action's tasks; undefined where the run is not known. */
-  taskInfo(
-    runId: string,
-    action: number,
-  ): { readonly queue: string; readonly startToCloseMs: number; readonly workflow: string } | undefined {
+  taskInfo(runId: string, action: number): TaskInfo | undefined {
     const found = pinned(this.state, runId);
     const plan = found?.plan.actions[action];
     if (found === undefined || plan === undefined) return undefined;
     return { queue: plan.queue, startToCloseMs: plan.startToCloseMs, workflow: found.run.workflow };
+  }
+
+  /** A worker's attempt, where this node acts and it is the current one; undefined: it is over, or others see to it. */
+  taskOf(ref: TaskRef): DueTask | undefined {
+    return this.owner.isActing ? currentTaskOf(this.state, ref) : undefined;
   }
 
   /** Appends how an attempt ended whose worker can't say so itself. */
@@ -230,13 +264,12 @@ export class Processor {
   }
 
   /** A task that was offered is not kept: it is looked up in state later. */
-  overflowed(): void {
-    this.owner.overflowed();
+  overflowed(task: DueTask): void {
+    this.owner.overflowed(task);
   }
 
-  /** There is room for due tasks again: those that found none are looked up in state. */
-  roomAgain(): void {
-    this.owner.findDue();
+  get due(): DueFinder {
+    return this.owner.dueFinder;
   }
 
   async query(request: QueryRequest): Promise<QueryResponse> {
@@ -249,7 +282,7 @@ export class Processor {
         problem: () => this.problem,
         foldedInTime: (seq) => this.waiters.inTime(seq, this.deps.limits.readYourWritesMs),
         onChecked: (found) => this.notices.checked(found),
-        serving: (queue, workflow) => this.deps.sink.serving(queue, workflow),
+        serving: (queue, workflow, needed) => this.deps.sink.serving(queue, workflow, needed),
         attention: (query) => this.owner.announcer.list(query),
       },
       request,
@@ -270,14 +303,7 @@ export class Processor {
     const { partition, log, limits, logger } = this.deps;
     this.db = await openStore(this.deps);
     this.state = new PartitionState(this.db, limits.cacheRecords);
-    this.applied =
-      this.state.get(appliedKey) ??
-      init(AppliedRecordSchema, {
-        partition,
-        partitions: log.partitions,
-        schema: SCHEMA_VERSION,
-        semantics: SEMANTICS,
-      });
+    this.applied = this.state.get(appliedKey) ?? nothingApplied(partition, log.partitions);
     const info = await verifyLog(log, partition, this.applied);
     await migrate(this.state, this.applied, logger);
     this.applied.streamCreatedNs = info.createdNs;
@@ -300,48 +326,35 @@ export class Processor {
   }
 
   private async foldOne(entry: LogEntry): Promise<void> {
-    const { metrics, limits, logger, partition } = this.deps;
+    const { metrics, limits, partition } = this.deps;
     if (entry.seq !== Number(this.applied.seq) + 1) {
-      throw new PortError(
-        "log-gap",
-        `partition ${partition}: entry ${entry.seq} came after ${this.applied.seq}`,
-      );
+      const found = `entry ${entry.seq} came after ${this.applied.seq}`;
+      throw new PortError("log-gap", `partition ${partition}: ${found}`);
     }
-    let batch: CommandBatch;
-    try {
-      batch = decode(CommandBatchSchema, entry.data);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      metrics.unreadable.inc();
-      logger.error("an entry of the log can't be read and is passed over", {
-        partition,
-        seq: entry.seq,
-        err: error,
-      });
+    const batch = this.faults.read(entry);
+    if (batch === undefined) {
       skipEntry(this.state, this.applied, entry.seq, entry.atNs);
       this.afterEntry(entry);
       return;
     }
-    const keys = new Set<string>();
-    prefetch(batch, this.applied, keys);
-    const missing = this.state.missing(keys);
+    const missing = this.state.missing(this.faults.keysOf(batch, this.applied));
     if (missing.length > limits.syncReadsMax) await this.state.load(missing);
     const whole = await withRows(this.state, entry, batch);
     settleRows(this.state, whole);
-    const effects = foldEntry(this.state, this.applied, whole);
+    const effects = this.faults.watch(entry, batch, () => foldEntry(this.state, this.applied, whole));
     metrics.commands.inc(batch.commands.length);
     metrics.entries.inc();
     for (const effect of effects) {
       // Until this node's own announcement is folded, nothing else is its business; what is due is then found in state.
-      // But an attempt that ended frees its place at the worker, whoever is the owner by then.
-      if (this.owner.isActing || effect.kind === "owner" || (effect.kind === "closed" && this.hasDispatched))
-        this.acting(effect);
+      if (this.owner.isActing || effect.kind === "owner") this.acting(effect);
     }
+    if (batch.owner !== undefined) this.owner.saw(batch.owner, entry.data);
     this.afterEntry(entry);
   }
 
   private afterEntry(entry: LogEntry): void {
     this.lastEntry = entry.data;
+    this.logTime.saw(entry.atNs);
     if (entry.seq > this.lastSeq) this.lastSeq = entry.seq;
     this.waiters.folded(entry.seq);
   }
@@ -371,9 +384,11 @@ export class Processor {
   private stopWith(error: unknown): void {
     if (this.problem !== "" || this.abort.signal.aborted) return;
     this.problem = error instanceof Error ? error.message : String(error);
+    this.stoppedBy = error;
     this.phase = "stopped";
     this.owner.stop();
+    this.deps.sink.lost(this);
     this.abort.abort();
-    this.deps.logger.fatal("the partition stopped", { partition: this.partition, err: error });
+    this.deps.onStopped(error);
   }
 }

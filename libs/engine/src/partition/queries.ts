@@ -6,7 +6,6 @@ import {
   absentCode,
   absentText,
   type ActionPlan,
-  type DefinitionPlan,
   chunkKey,
   chunkOf,
   deadLettersOfRun,
@@ -21,8 +20,10 @@ import {
   inputsKey,
   inputsOf,
   itemKey,
+  ITEM_KEYS_MAX,
   ITEMS_A_CHUNK,
   itemView,
+  keyOfItem,
   pausedText,
   retryableUntilNs,
   runView,
@@ -58,10 +59,11 @@ import {
   GetCountsAnswerSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { bringInline, pinned } from "./compose.js";
+import { bringInline, type Pinned, pinned } from "./compose.js";
+import { lackingOf, NO_FUNCTIONS } from "./needed.js";
 import { checkRuns } from "./check.js";
 import { workflowNames } from "./due-work.js";
-import { servingText } from "../dispatch/reaper.js";
+import { type Serving, servingText } from "../dispatch/reaper.js";
 import { referencesOf } from "./references.js";
 import { retentionAnswer } from "./retention.js";
 import { getBulk, listBulk } from "./list-bulk.js";
@@ -70,6 +72,7 @@ import { getSchedule, listSchedules } from "./list-schedules.js";
 import { listDeadLetters } from "./list-dead-letters.js";
 import { listSignatures, signatureRuns } from "./list-signatures.js";
 import { listRuns } from "./list-runs.js";
+import { bytesOfItem } from "./row-bytes.js";
 import { readSteps } from "./steps.js";
 import type { PartitionState } from "./state.js";
 
@@ -83,19 +86,24 @@ export interface QueryDeps {
   readonly onChecked: (found: BreachesFound) => void;
   /** False where that takes too long. */
   readonly foldedInTime: (seq: number) => Promise<boolean>;
-  /** How many workers take tasks of a workflow from a queue. */
-  readonly serving: (queue: string, workflow: string) => number;
+  /** How many workers take tasks of a workflow from a queue, and have the function where one is named. */
+  readonly serving: Serving;
   /** What needs a person now. */
   readonly attention: (query: ListAttentionQuery) => Promise<ListAttentionAnswer>;
 }
 
 const PAGE_MAX = 1_000;
+/** Items, and bytes of them, whose keys one answer reads: it holds up the partition. */
+const KEYS_READ_MAX = 2_000;
+const KEYS_READ_BYTES_MAX = 4 * 1024 * 1024;
 /** An answer stays well below a message's limit. */
 const ANSWER_BYTES_MAX = 512 * 1024;
 const EVENT_CHUNKS_SHOWN = 16;
 /** Of one run; more are listed. */
 const DEAD_LETTERS_SHOWN = 100;
 const WORKFLOWS_MAX = 10_000;
+/** The first hour of the year 2200, counted from 1970. */
+const UNTIL_HOUR_MAX = 2_016_144n;
 
 type Result = QueryResponse["result"];
 
@@ -159,6 +167,11 @@ async function resultOf(deps: QueryDeps, { kind }: QueryRequest): Promise<Result
     case "listSchedules":
       return { case: "schedules", value: await listSchedules(deps.view(), deps.applied(), kind.value) };
     case "listSignatures":
+      if (kind.value.untilHour > UNTIL_HOUR_MAX)
+        return problem(
+          QueryErrorCode.INVALID,
+          `until_hour ${kind.value.untilHour} is no hour since 1970 up to the year 2200 (${UNTIL_HOUR_MAX})`,
+        );
       return { case: "signatures", value: await listSignatures(deps.view(), kind.value) };
     case "signatureRuns":
       return { case: "signatureRuns", value: await signatureRuns(deps.view(), kind.value) };
@@ -199,7 +212,7 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
     partition: deps.partition,
     seq: deps.applied().seq,
     retryableUntilNs: retryableUntilNs(view, run),
-    noteOf: (action) => noteOf(deps, run, plan, action),
+    noteOf: (action) => noteOf(deps, runId, found, action),
     heldTextOf: (action) => heldText(view, runId, run, action),
     heldKeysOf: (action) => heldKeysOf(view, runId, run, action),
     waitsFor: heldTextOfRun(view, runId, run, plan.actions),
@@ -219,12 +232,16 @@ function getRun(deps: QueryDeps, { runId, full }: GetRunQuery): Result {
 }
 
 /** What keeps an action from going on that its state does not tell. */
-function noteOf(deps: QueryDeps, run: RunRecord, plan: DefinitionPlan, index: number): string {
+function noteOf(deps: QueryDeps, runId: string, found: Pinned, index: number): string {
+  const { run, plan } = found;
   const action = plan.actions[index];
   if (action === undefined || run.status !== RunStatus.RUNNING) return "";
-  if (run.actions[index]?.status !== ActionStatus.RUNNING) return "";
-  if (deps.serving(action.queue, run.workflow) > 0) return "";
-  return `${servingText(action.queue, 0)}: start one`;
+  const { status, attempt = 0 } = run.actions[index] ?? {};
+  if (status !== ActionStatus.RUNNING) return "";
+  if (deps.serving(action.queue, run.workflow) === 0) return `${servingText(action.queue, 0)}: start one`;
+  const needed = lackingOf(deps.view(), { runId, action: index, item: -1, attempt }, found, NO_FUNCTIONS);
+  if (needed === undefined || deps.serving(action.queue, run.workflow, needed) > 0) return "";
+  return `${servingText(action.queue, 0, needed)}: start one of the version that has it`;
 }
 
 function olderEvents(view: PartitionState, runId: string, run: RunRecord): RunEvent[] {
@@ -257,22 +274,43 @@ function listItems(deps: QueryDeps, query: ListItemsQuery): Result {
       `action "${action.name}" is not over items; those that are: ${overItems.join(", ") || "none"}`,
     );
   }
+  const pointer = action.forEach.key;
+  if (query.keys.length > 0 && pointer === undefined) {
+    return problem(
+      QueryErrorCode.INVALID,
+      `items of action ${action.name} of run ${query.runId} have no keys: name them by index; for later runs, let the action say where in an item its key stands (forEach: key: "orderId")`,
+    );
+  }
+  if (query.keys.length > ITEM_KEYS_MAX)
+    return problem(
+      QueryErrorCode.INVALID,
+      `${query.keys.length} keys are too many: at most ${ITEM_KEYS_MAX}`,
+    );
   const state = run.actions[action.index];
   const limit = Math.min(query.limit || 100, PAGE_MAX);
+  const keys = new Set(query.keys);
+  let [read, readBytes] = [0, 0];
   const statuses = new Set(query.statuses);
   const answer: ListItemsAnswer = init(ListItemsAnswerSchema, { items: [], counts: state?.items?.counts });
   let bytes = 0;
   let item = query.fromIndex;
   const bound = state?.items?.bound ?? 0;
   for (; item < bound && answer.items.length < limit && bytes < ANSWER_BYTES_MAX; item++) {
+    if (read >= KEYS_READ_MAX || readBytes >= KEYS_READ_BYTES_MAX) break;
     const byte =
       view.get(chunkKey(query.runId, action.index, chunkOf(item)))?.statuses[item % ITEMS_A_CHUNK] ?? 0;
     if (byte === 0 || (statuses.size > 0 && !statuses.has(byte & STATUS_MASK))) continue;
+    if (keys.size > 0) {
+      const input = inputOfItem(view, query.runId, action, item);
+      read++;
+      readBytes += input?.length ?? 0;
+      const key = keyOfItem(input, pointer);
+      if (key === undefined || !keys.has(key)) continue;
+    }
     const shown = viewOfItem(view, query.runId, run, action, item, byte);
-    bytes +=
-      shown.inputSnapshot.length +
-      (shown.output?.body.case === "inline" ? shown.output.body.value.length : 0) +
-      256;
+    bytes += bytesOfItem(shown);
+    // One that is too much goes on the next page.
+    if (bytes > ANSWER_BYTES_MAX && answer.items.length > 0) break;
     answer.items.push(shown);
   }
   answer.nextIndex = item;

@@ -18,6 +18,7 @@ import { PortError } from "../ports/index.js";
 import { attentionSubject } from "../subjects.js";
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
 const one = create(WorkflowDefinitionSchema, {
   name: "one",
   actions: [{ name: "only", retry: { maxAttempts: 1 } }],
@@ -172,3 +173,24 @@ test("a sweep that does not get on is shown, counted and told for as long as it 
   await world.clock.advance(30 * MINUTE_MS);
   expect(told).toHaveLength(2);
 });
+
+test.each([
+  ["a day back", -DAY_MS],
+  ["a day ahead", DAY_MS],
+])(
+  "a machine's clock that is set %s prunes nothing early, nothing late, and calls no sweep stalled",
+  async (_, byMs) => {
+    const world = await worldWith(3, 2);
+    world.clock.step(byMs);
+    await world.clock.advance(MINUTE_MS);
+    expect(await counts(world)).toEqual({ completed: 3, failed: 2 });
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(await counts(world)).toEqual({ completed: 0, failed: 2 });
+    world.clock.step(-byMs);
+    await world.clock.advance(5 * MINUTE_MS);
+    expect(await counts(world)).toEqual({ completed: 0, failed: 2 });
+    expect(world.processor(0).retentionBehindMs).toBe(0);
+    await world.clock.advance(4 * MINUTE_MS);
+    expect(await counts(world)).toEqual({ completed: 0, failed: 0 });
+  },
+);

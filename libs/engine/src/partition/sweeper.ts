@@ -20,9 +20,9 @@ import {
 } from "@holdfast/core";
 import { type Command, CommandSchema, type Prune, PruneKind, PruneSchema } from "@holdfast/proto";
 import { type Init, init } from "@holdfast/proto/codec";
-import { PortError } from "../ports/errors.js";
 import type { ProcessorDeps } from "./deps.js";
 import { workflowNames } from "./due-work.js";
+import type { LogTime } from "./log-time.js";
 import type { PartitionState } from "./state.js";
 
 const MS = 1_000_000n;
@@ -33,6 +33,7 @@ const WATCHES = 10;
 
 export interface SweeperDeps extends ProcessorDeps {
   readonly state: () => PartitionState;
+  readonly logTime: Pick<LogTime, "nowNs">;
   /** Resolves once the command was folded. */
   readonly write: (command: Command) => Promise<void>;
   /** It is behind by more than it may be. */
@@ -63,7 +64,16 @@ export class Sweeper {
   /** How long the oldest row that is due has been due, in milliseconds; 0: none is. It grows while a sweep does not get on. */
   get behindMs(): number {
     if (this.dueSinceNs === undefined) return 0;
-    return Math.max(0, Number((BigInt(this.deps.clock.nowMs()) * MS - this.dueSinceNs) / MS));
+    return Math.max(0, Number((this.deps.logTime.nowNs() - this.dueSinceNs) / MS));
+  }
+
+  /**
+   * It is behind by more than it may be. A node that was cut off, or has only just begun, has so much time to catch up: what could not be
+   * done meanwhile is not behind by anybody's fault.
+   */
+  get isStalled(): boolean {
+    const { hearing, limits } = this.deps;
+    return Math.min(this.behindMs, hearing.forMs) > limits.sweepBehindMaxMs;
   }
 
   /** Begins to sweep now and then. */
@@ -95,15 +105,15 @@ export class Sweeper {
   }
 
   private async sweepOnce(): Promise<void> {
-    const { clock, limits, logger, partition } = this.deps;
+    const { limits, logTime, logger, partition } = this.deps;
     if (this.sweeping || this.stopped) return;
     this.sweeping = true;
     this.wanted = false;
     let pauseMs = limits.sweepPauseMs;
     try {
-      pauseMs = await this.sweep(BigInt(clock.nowMs()) * MS);
+      pauseMs = await this.sweep(logTime.nowNs());
     } catch (error) {
-      if (error instanceof PortError && error.code === "closed") return;
+      if (this.stopped) return;
       logger.error("a retention sweep failed; it is tried again", { partition, err: error });
     } finally {
       this.sweeping = false;
@@ -160,7 +170,7 @@ export class Sweeper {
     this.cancelWatch = clock.after(Math.ceil(limits.sweepBehindMaxMs / WATCHES), () => {
       const { behindMs } = this;
       const nowMs = clock.monotonicMs();
-      if (behindMs > limits.sweepBehindMaxMs && nowMs - this.toldMs >= limits.sweepBehindMaxMs) {
+      if (this.isStalled && nowMs - this.toldMs >= limits.sweepBehindMaxMs) {
         this.toldMs = nowMs;
         this.deps.stalled(behindMs);
         logger.error("retention is behind: ended runs that should be gone are still kept", {

@@ -22,6 +22,8 @@ export interface LogInfo {
   /** 0 when nothing was ever appended. */
   readonly lastSeq: number;
   readonly bytes: number;
+  /** How many bytes it may have; undefined: there is no limit of its own. */
+  readonly maxBytes?: number | undefined;
 }
 
 export interface CommandLog {

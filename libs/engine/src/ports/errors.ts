@@ -14,6 +14,7 @@ export type PortErrorCode =
   | "timeout"
   | "closed"
   | "not-found"
+  | "conflict"
   | "config-mismatch";
 
 /** `never`: again won't help. `safe`: nothing happened. `unknown-outcome`: it may have happened; send the same again. */
@@ -33,6 +34,7 @@ const RETRY: Readonly<Record<PortErrorCode, Retryability>> = {
   timeout: "unknown-outcome",
   closed: "never",
   "not-found": "never",
+  conflict: "never",
   "config-mismatch": "never",
 };
 

@@ -3,7 +3,7 @@ import type { RegisteredDefinition } from "./registry.js";
 
 export type InputVerdict = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
-/** Checks a run's input against the schema its workflow declares. Must not throw. */
+/** Checks a run's input against the schema its workflow declares. Must not throw, reject, or take long on the caller's thread: what could, comes as a promise. */
 export interface InputValidator {
-  validate(definition: RegisteredDefinition, input: unknown): InputVerdict;
+  validate(definition: RegisteredDefinition, input: unknown): InputVerdict | Promise<InputVerdict>;
 }

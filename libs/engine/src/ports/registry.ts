@@ -69,8 +69,8 @@ export interface StoredObject {
   readonly revision: number;
 }
 
-/** One message that somebody published on `holdfast.work.<workflow>`. */
-export interface WorkMessage {
+/** What somebody published on `holdfast.work.<workflow>`. */
+export interface PublishedMessage {
   /** As published. The part after `holdfast.work.` is unchecked. */
   readonly subject: string;
   /** Sequence in the intake stream; with `streamCreatedNs` it names the message for ever. */
@@ -82,10 +82,23 @@ export interface WorkMessage {
   readonly headerProblem?: string | undefined;
   /** Case-insensitive; the first value. */
   header(name: string): string | undefined;
+  /** All of them, in the order sent. */
+  headerList(): readonly (readonly [name: string, value: string])[];
+}
+
+/** One that was handed out, and wants an answer. */
+export interface WorkMessage extends PublishedMessage {
   /** It was moved to a partition's log, or rejected: never delivered again. */
   ack(): void;
   /** Try it again after a while. */
   retryLater(delayMs: number): void;
+}
+
+/** One that has not left the queue, seen without taking it. */
+export interface WaitingWork {
+  readonly message: PublishedMessage;
+  /** It was handed out to a node, which has not answered yet, or gave it back. */
+  readonly taken: boolean;
 }
 
 export interface RejectedWorkEntry {
@@ -94,8 +107,41 @@ export interface RejectedWorkEntry {
   readonly code: RejectCode;
   readonly reason: string;
   readonly rejectedAtMs: number;
+  /** As it came; cut where less was asked for, and empty where it is gone. */
   readonly data: Uint8Array;
+  readonly bodyBytes: number;
+  /** Why the body can't be had, where it can't. */
+  readonly bodyProblem?: string | undefined;
+  /** The first value of each name. */
   readonly headers: Readonly<Record<string, string>>;
+  /** All of them, in their order. */
+  readonly headerList: readonly (readonly [name: string, value: string])[];
+  /** What names it once it is replayed, where its publisher gave it no id. */
+  readonly replayId: string;
+}
+
+/** Who decides about rejected work, and why. */
+export interface Decider {
+  readonly who: string;
+  readonly reason: string;
+}
+
+/** A message in the place of a rejected one. */
+export interface ReplayedAs {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** In their order; a name may come twice. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+/** What became of rejected work by somebody's hand. */
+export interface RejectedDecision extends Decider {
+  readonly id: number;
+  readonly what: "replay" | "discard";
+  readonly subject: string;
+  /** It was replayed as another message than it was. */
+  readonly edited: boolean;
+  readonly atMs: number;
 }
 
 /** Published work, and what of it could not become a run. */
@@ -109,8 +155,21 @@ export interface WorkQueue {
     workflow?: string;
     afterId: number;
     limit: number;
+    /** Of each body; default: all of it. */
+    bodyBytesMax?: number;
   }): Promise<{ entries: RejectedWorkEntry[]; more: boolean }>;
+  /** One of them, whole; undefined where there is none. */
+  getRejected(id: number): Promise<RejectedWorkEntry | undefined>;
   countRejected(): Promise<number>;
-  /** Publishes it again on its subject and forgets the rejected copy; false where there is none. */
-  replayRejected(id: number): Promise<boolean>;
+  /** The newest `limit` places of the queue, newest first, without those that have left it meanwhile. Takes nothing, promises nothing. */
+  peek(limit: number): AsyncIterable<WaitingWork>;
+  /**
+   * Publishes it again and forgets the rejected copy; false where there is none. The first decision about a message counts: whoever repeats
+   * it finishes what was cut short, any other is a `conflict`. `as`: not as it came. `not-found` where its body is gone.
+   */
+  replayRejected(id: number, by?: Decider, as?: ReplayedAs): Promise<boolean>;
+  /** Forgets it; false where there is none. `conflict` where it was decided to replay it. */
+  discardRejected(id: number, by: Decider): Promise<boolean>;
+  /** What was decided in the last 30 days, the newest first. */
+  listDecided(limit: number): Promise<RejectedDecision[]>;
 }

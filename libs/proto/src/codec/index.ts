@@ -12,7 +12,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { codecFor } from "./compile.js";
 
 export { DecodeError, EncodeError, UnsupportedSchemaError } from "./errors.js";
-export { DEPTH_MAX } from "./reader.js";
+export { DEPTH_MAX, setOwn } from "./reader.js";
 
 /** Fields of a new message; whatever is missing or undefined gets its default. */
 export type Init<M> = {

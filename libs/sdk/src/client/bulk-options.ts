@@ -4,8 +4,8 @@
  * 1. What is wrong is told before anything begins, in the words of these options.
  * 2. Exactly one selector: types say so, and it is checked for those who have none.
  */
-import { bulkSpecProblem, CANCEL_GRACE_DEFAULT_MS } from "@holdfast/core";
-import { BulkKind, type BulkSpec, BulkSpecSchema, FailureMode, RecoveryStrategy } from "@holdfast/proto";
+import { bulkSpecProblem, CANCEL_GRACE_DEFAULT_MS, modeNamed } from "@holdfast/core";
+import { BulkKind, type BulkSpec, BulkSpecSchema, type FailureMode, RecoveryStrategy } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { FailureModeName } from "../action-error.js";
 import { type Duration, durationMs } from "../duration.js";
@@ -78,7 +78,7 @@ export type AnyBulkOptions = {
   readonly [Name in keyof All]?: All[Name] | undefined;
 };
 
-interface All extends Selectors, OfFailed {
+export interface All extends Selectors, OfFailed {
   readonly strategy?: string;
   readonly force?: boolean;
   readonly canary?: { readonly first?: number; readonly later?: number };
@@ -123,7 +123,7 @@ export function wantedBulk(kind: BulkKind, options: AnyBulkOptions, who: string)
     graceMs: !isCancel ? 0 : grace === undefined ? CANCEL_GRACE_DEFAULT_MS : durationMs(grace, "grace"),
   });
   if (spec.canaryThen > 0 && spec.canaryFirst === 0) throw invalid("canary.later needs canary.first");
-  const problem = bulkSpecProblem(spec, runIds);
+  const problem = bulkSpecProblem(spec, options.runIds ?? []);
   if (problem !== undefined) throw invalid(problem);
   return { spec, runIds };
 }
@@ -161,9 +161,8 @@ function strategyOf(name: string | undefined): RecoveryStrategy {
 }
 
 function modeOf(name: FailureModeName): FailureMode {
-  const mode = FailureMode[name] as FailureMode | undefined;
-  if (mode === undefined || mode === FailureMode.UNSPECIFIED)
-    throw invalid(`modes holds ${JSON.stringify(name)}, which is no failure mode`);
+  const mode = modeNamed(name);
+  if (mode === undefined) throw invalid(`modes holds ${JSON.stringify(name)}, which is no failure mode`);
   return mode;
 }
 

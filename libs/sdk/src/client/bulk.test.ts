@@ -159,7 +159,7 @@ describe("a bulk retry", () => {
     await fail(ids(2));
     await cluster.advance("8d");
     const gone = (): Promise<unknown> => holdfast.get("o-1").catch(({ code }) => code);
-    await expect.poll(gone, { timeout: 5_000 }).toBe("RUN_NOT_FOUND");
+    await expect.poll(gone).toBe("RUN_NOT_FOUND");
     const outcome = await (await holdfast.bulk.retry({ workflow: orders })).ended();
     expect(outcome).toMatchObject({ matched: 0, pruned: 2 });
     expect(outcome.prunedFrom?.getTime()).toBeLessThanOrEqual(outcome.prunedUntil?.getTime() ?? 0);

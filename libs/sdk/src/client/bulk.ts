@@ -17,8 +17,10 @@ import {
 } from "@holdfast/engine";
 import { BulkKind, type GetBulkAnswer, RejectCode } from "@holdfast/proto";
 import { from, HoldfastError } from "../errors.js";
+import { handedOutEach } from "../handed-out.js";
 import { freshId } from "../ids.js";
 import { acceptedOf } from "./accepted.js";
+import { guardBy } from "./boundary.js";
 import {
   type AnyBulkOptions,
   type BulkCancelOptions,
@@ -29,9 +31,18 @@ import {
 } from "./bulk-options.js";
 import { type BulkProgress, type BulkRunResult, isNews, progressOf, runResultOf } from "./bulk-progress.js";
 import { BulkWaits } from "./bulk-waits.js";
+import { checkCallOptions } from "./option-names.js";
 import type { ChangeOptions } from "./options.js";
 import type { WorkflowRegistry } from "./registry.js";
 
+/** Whose options are whose, by what an operation does. */
+const CALLS = {
+  [BulkKind.UNSPECIFIED]: ["bulkRetry", "bulk.retry"],
+  [BulkKind.RETRY]: ["bulkRetry", "bulk.retry"],
+  [BulkKind.CANCEL]: ["bulkCancel", "bulk.cancel"],
+  [BulkKind.MOVE_TO_DEAD_LETTERS]: ["bulkMove", "bulk.moveToDeadLetters"],
+  [BulkKind.DISCARD]: ["bulkMove", "bulk.discard"],
+} as const satisfies Readonly<Record<BulkKind, readonly [string, string]>>;
 const LIST_DEFAULT = 50;
 const LIST_MAX = 1_000;
 
@@ -89,8 +100,10 @@ export class Bulk {
   }
 
   /** Operations of the whole cluster, the newest first. */
-  list({ limit = LIST_DEFAULT }: { readonly limit?: number } = {}): Promise<BulkProgress[]> {
+  list(options: { readonly limit?: number } = {}): Promise<BulkProgress[]> {
     return guard(async () => {
+      checkCallOptions("bulkList", options, "bulk.list");
+      const { limit = LIST_DEFAULT } = options;
       if (!Number.isInteger(limit) || limit < 1 || limit > LIST_MAX)
         throw new HoldfastError("INVALID_ARGUMENT", `limit is ${String(limit)}: give 1 to ${LIST_MAX}`);
       return (await this.#deps.queries.bulks(limit)).map(progressOf);
@@ -98,8 +111,10 @@ export class Bulk {
   }
 
   /** It comes to no more runs; what it has set off goes on. `OPERATION_ENDED` where it does so anyway. */
-  abort(operationId: string, { reason = "", requestId }: ChangeOptions = {}): Promise<void> {
+  abort(operationId: string, options: ChangeOptions = {}): Promise<void> {
     return guard(async () => {
+      checkCallOptions("change", options, "bulk.abort");
+      const { reason = "", requestId } = options;
       const { commands, queries, clock, who } = this.#deps;
       const id = requestId ?? freshId("bulk");
       const command = abortBulkCommand({
@@ -164,6 +179,9 @@ export class Bulk {
   #begin(kind: BulkKind, options: AnyBulkOptions): Promise<BulkOperation> {
     return guard(async () => {
       const { commands, queries, registry, clock, who } = this.#deps;
+      const [of, call] = CALLS[kind];
+      checkCallOptions(of, options, call);
+      checkCallOptions("canary", options.canary, `canary in ${call}`);
       const { spec, runIds } = wantedBulk(kind, options, who);
       const { workflow } = spec;
       if (workflow !== "" && (await registry.latest(workflow)) === undefined)
@@ -208,7 +226,11 @@ export class BulkOperation {
   }
 
   /** What became of each run, as it happens, each run once, from the first on; ends when the operation does. */
-  async *results(): AsyncGenerator<BulkRunResult, void, undefined> {
+  results(): AsyncGenerator<BulkRunResult, void, undefined> {
+    return handedOutEach(this.#results());
+  }
+
+  async *#results(): AsyncGenerator<BulkRunResult, void, undefined> {
     for (let page = 0; ; ) {
       const at = page;
       const { results, nextPage, operation } = await this.#bulk.until(
@@ -223,7 +245,11 @@ export class BulkOperation {
   }
 
   /** How far it is: now, and whenever that has changed. The last one has ended. */
-  async *progress(): AsyncGenerator<BulkProgress, void, undefined> {
+  progress(): AsyncGenerator<BulkProgress, void, undefined> {
+    return handedOutEach(this.#progress());
+  }
+
+  async *#progress(): AsyncGenerator<BulkProgress, void, undefined> {
     let last: BulkProgress | undefined;
     while (last?.isEnded !== true) {
       const before: BulkProgress | undefined = last;
@@ -239,8 +265,10 @@ export class BulkOperation {
   }
 
   /** Waits until it has nothing more to do; runs that it set off may go on. Says what it came to. */
-  async ended(): Promise<BulkOutcome> {
-    return this.#bulk.outcome(await this.#bulk.until(this.operationId, undefined, hasEnded));
+  ended(): Promise<BulkOutcome> {
+    return guard(async () =>
+      this.#bulk.outcome(await this.#bulk.until(this.operationId, undefined, hasEnded)),
+    );
   }
 }
 
@@ -255,12 +283,9 @@ function checkedId(operationId: string): string {
 }
 
 /** The boundary: whatever is thrown below becomes a `HoldfastError`. */
-async function guard<T>(run: () => T | Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (error instanceof QueryFailedError && error.code === "NOT_FOUND")
-      throw new HoldfastError("OPERATION_NOT_FOUND", error.message, "never", {}, { cause: error });
-    throw from(error);
-  }
-}
+const guard = <T>(run: () => T | Promise<T>): Promise<T> =>
+  guardBy(run, (error) =>
+    error instanceof QueryFailedError && error.code === "NOT_FOUND"
+      ? new HoldfastError("OPERATION_NOT_FOUND", error.message, "never", {}, { cause: error })
+      : from(error),
+  );

@@ -23,6 +23,7 @@ const LIMITS: EndsLimits = {
   sweepMs: 2,
   toldAskMs: 30,
   untoldAskMs: 5,
+  unknownMs: 100,
   askMsMax: 60,
   untoldAskMsMax: 10,
 };
@@ -98,9 +99,17 @@ it("many are asked after, a few at a time", async () => {
 });
 
 it("a run that is not there is an error, and closing ends every wait", async () => {
-  const { ends } = setUp((runId) => (runId === "there" ? RunStatus.RUNNING : undefined));
+  const { ends, asked } = setUp((runId) => (runId === "there" ? RunStatus.RUNNING : undefined));
   await expect(ends.wait("gone")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  // Not at once: what was published is begun a little later.
+  expect(asked.length).toBeGreaterThan(1);
   const waiting = ends.wait("there");
   ends.close(new Error("closed"));
   await expect(waiting).rejects.toThrow("closed");
+});
+
+it("a run that comes a little later than its wait is waited for", async () => {
+  let asked = 0;
+  const { ends } = setUp(() => (++asked < 4 ? undefined : RunStatus.COMPLETED));
+  expect((await ends.wait("published")).status).toBe(RunStatus.COMPLETED);
 });

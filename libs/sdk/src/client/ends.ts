@@ -17,6 +17,8 @@ export interface EndsLimits {
   readonly toldAskMs: number;
   /** First question after a run that nobody promised to tell of. */
   readonly untoldAskMs: number;
+  /** A run that is not there is waited for so long: what was published is begun once a node takes it from the work queue. */
+  readonly unknownMs: number;
   /** Pauses double up to here. */
   readonly askMsMax: number;
   /** A run that nobody is told of is asked after at least this often. */
@@ -28,6 +30,7 @@ export const DEFAULT_ENDS_LIMITS: EndsLimits = {
   sweepMs: 50,
   toldAskMs: 2_000,
   untoldAskMs: 50,
+  unknownMs: 5_000,
   askMsMax: 30_000,
   untoldAskMsMax: 1_000,
 };
@@ -40,6 +43,8 @@ interface Waiting {
   pauseMs: number;
   askAtMs: number;
   asking: Promise<void> | undefined;
+  /** Until then it need not be there. */
+  readonly knownByMs: number;
 }
 
 export class Ends {
@@ -60,7 +65,7 @@ export class Ends {
   }
 
   /**
-   * Resolves when the run has ended, however. Rejects with a `QueryFailedError` where there is no such run; a partition that
+   * Resolves when the run has ended, however. Rejects with a `QueryFailedError` where there is no such run, also a while later; a partition that
    * is unavailable is waited for. `ticket`: the start's, whose message is listened for.
    */
   wait(runId: string, ticket?: StartTicket): Promise<RunEnded> {
@@ -77,6 +82,7 @@ export class Ends {
         pauseMs,
         askAtMs: this.#clock.monotonicMs() + (ticket === undefined ? 0 : pauseMs),
         asking: undefined,
+        knownByMs: ticket === undefined ? this.#clock.monotonicMs() + this.#limits.unknownMs : 0,
       };
       this.#waiting.add(waiting);
       this.#begun++;
@@ -150,6 +156,12 @@ export class Ends {
     return waiting.asking;
   }
 
+  /** Nobody answers, or the run may have been published and not begun yet. */
+  #mayCome({ knownByMs }: Waiting, { code, pruned }: QueryFailedError): boolean {
+    if (code === "UNAVAILABLE") return true;
+    return code === "NOT_FOUND" && !pruned && this.#clock.monotonicMs() < knownByMs;
+  }
+
   async #askOnce(waiting: Waiting): Promise<void> {
     this.#asking++;
     try {
@@ -157,7 +169,7 @@ export class Ends {
       const ended = endedOf(view);
       if (ended !== undefined) this.#settle(waiting, ended);
     } catch (error) {
-      const comesBack = error instanceof QueryFailedError && error.code === "UNAVAILABLE";
+      const comesBack = error instanceof QueryFailedError && this.#mayCome(waiting, error);
       if (!comesBack && this.#waiting.delete(waiting)) waiting.reject(error);
     }
     this.#asking--;

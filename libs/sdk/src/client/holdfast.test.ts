@@ -37,6 +37,33 @@ describe("the client", () => {
     await expect(holdfast.list({ pageToken: "x" })).rejects.toBeInstanceOf(HoldfastError);
   });
 
+  it("refuses a start time that can't be meant, with what it would have been", async () => {
+    const flow = workflow("later").action("act", () => 1);
+    for (const [startAt, why] of [
+      [new Date(1_900_000_000), /are 1970-01-22T23:46:40Z; as seconds they would be 2030-03-17T17:46:40Z/],
+      [new Date("tomorrow"), /it is no time/],
+      [new Date(8e15), /are after the year 2200/],
+    ] as const) {
+      const call = holdfast.start(flow, undefined as never, { startAt });
+      await expect(call).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: expect.stringMatching(why),
+      });
+    }
+  });
+
+  it("says which workflow may be meant, or which there are", async () => {
+    const said = (name: string) => holdfast.start(name, null).then(String, (error: Error) => error.message);
+    expect(await said("orders")).toMatch(/^workflow "orders" is not registered; start a worker/);
+    await work([workflow("orders").action("a", () => 1), workflow("invoices").action("a", () => 1)]);
+    expect(await said("odrers")).toMatch(
+      /^workflow "odrers" is not registered \(did you mean "orders"\?\); start/,
+    );
+    expect(await said("xyz")).toMatch(
+      /^workflow "xyz" is not registered; registered are invoices, orders; start/,
+    );
+  });
+
   it("registers a workflow that it starts where the cluster does not know it", async () => {
     const flow = workflow("fresh").action("a", () => "ok");
     const run = await holdfast.start(flow, null);

@@ -4,44 +4,27 @@
  * 1. A start that resolved is durable. One that failed with `unknown-outcome` may be repeated under the same run id.
  * 2. Everything that is thrown is a `HoldfastError`.
  */
-import { partitionOf } from "@holdfast/core";
 import {
-  cancelRunCommand,
-  pauseRunCommand,
-  resumeRunCommand,
-  decideApprovalCommand,
-  type DeadLettersPage,
-  discardDeadLettersCommand,
-  type ListDeadLettersFilter,
-  moveToDeadLettersCommand,
-  signalRunCommand,
   type Clock,
   CommandClient,
   type Counts,
+  type DeadLettersPage,
   type FailureSignature,
   type FailureSignatures,
+  Guard,
   type ItemsPage,
+  type ListDeadLettersFilter,
   type ListItemsFilter,
-  type ListSignaturesFilter,
   type ListRunsFilter,
+  type ListSignaturesFilter,
   PayloadCodec,
+  PendingRuns,
   QueryClient,
-  retryRunCommand,
   type RunsPage,
-  startRunCommand,
   type StartTicket,
   systemClock,
 } from "@holdfast/engine";
-import {
-  type Accepted,
-  type Command,
-  OnConflict,
-  type Payload,
-  RecoveryStrategy,
-  RunStatus,
-  type RunEnded,
-  type RunView,
-} from "@holdfast/proto";
+import { type Accepted, type Payload, RunStatus, type RunEnded, type RunView } from "@holdfast/proto";
 import { type Logger, silentLogger } from "@holdfast/telemetry";
 import {
   type Artifact,
@@ -51,15 +34,15 @@ import {
   openArtifact,
   storeArtifact,
 } from "../artifact.js";
-import { durationMs } from "../duration.js";
-import { from, HoldfastError, RunFailedError } from "../errors.js";
-import { freshId, RunIds } from "../ids.js";
+import { from, HoldfastError } from "../errors.js";
+import { handedOut, handedOutEach } from "../handed-out.js";
+import { freshId } from "../ids.js";
 import type { Jsonified } from "../workflow/types.js";
 import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
-import { acceptedOf } from "./accepted.js";
 import { Bulk } from "./bulk.js";
-import { checkedRunId, checkedTime, guard, isUnknownWorkflow } from "./boundary.js";
+import { checkedRunId, guard } from "./boundary.js";
 import { connectPorts } from "./connect.js";
+import { checkCallOptions } from "./option-names.js";
 import type {
   CancelOptions,
   ChangeOptions,
@@ -69,20 +52,19 @@ import type {
   ConnectOptions,
   HoldfastOptions,
   HoldfastPorts,
+  RestartOptions,
   RetryOptions,
   StartOptions,
 } from "./options.js";
 import { Ends } from "./ends.js";
+import { failedRun } from "./failed-run.js";
 import { InputChecker } from "./input-checker.js";
 import { WorkflowRegistry } from "./registry.js";
+import { Rejected } from "./rejected.js";
+import { Starts } from "./starts.js";
 import { Schedules } from "./schedules.js";
-import { RunHandle, type RunHost } from "./run-handle.js";
-
-const CONFLICTS: Readonly<Record<NonNullable<StartOptions["onConflict"]>, OnConflict>> = {
-  return: OnConflict.UNSPECIFIED,
-  reject: OnConflict.REJECT,
-  retry_if_failed: OnConflict.RETRY_IF_FAILED,
-};
+import { RunControls } from "./run-controls.js";
+import type { RunHandle, RunHost } from "./run-handle.js";
 
 export class Holdfast implements RunHost {
   readonly id: string;
@@ -96,19 +78,24 @@ export class Holdfast implements RunHost {
   readonly schedules: Schedules;
   /** Operations on many runs at once. */
   readonly bulk: Bulk;
+  /** Published work that could not become a run. */
+  readonly rejected: Rejected;
   readonly #origin: string;
   readonly #registry: WorkflowRegistry;
-  readonly #inputs: InputChecker;
   readonly #ends: Ends;
-  readonly #runIds = new RunIds();
+  readonly #pending: PendingRuns;
+  readonly #controls: RunControls;
+  readonly #starts: Starts;
 
   private constructor(ports: HoldfastPorts, options: HoldfastOptions) {
     this.id = freshId("client");
-    this.ports = ports;
-    this.clock = options.clock ?? systemClock;
     this.logger = options.logger ?? silentLogger;
+    // Whatever arrives, or falls due, can't end the process that this client is a part of.
+    const guarded = new Guard(this.logger);
+    this.ports = { ...ports, bus: guarded.bus(ports.bus) };
+    this.clock = guarded.clock(options.clock ?? systemClock);
     this.#origin = options.name === undefined ? "sdk" : `sdk ${options.name}`;
-    const { log, bus } = ports;
+    const { log, bus } = this.ports;
     this.commands = new CommandClient({ log, bus, producer: this.id, clock: this.clock });
     this.queries = new QueryClient({ bus, partitions: log.partitions, clock: this.clock });
     this.payloads = new PayloadCodec(ports.payloads);
@@ -118,21 +105,38 @@ export class Holdfast implements RunHost {
       partitions: log.partitions,
       clock: this.clock,
     });
-    this.#inputs = new InputChecker(this.#registry);
+    const inputs = new InputChecker(this.#registry);
     this.#ends = new Ends(this.queries, this.clock);
-    const { commands, queries, payloads, clock } = this;
+    this.#pending = new PendingRuns(ports.work, this.clock);
+    const { commands, queries, payloads, clock, id } = this;
     const deps = { commands, queries, registry: this.#registry, clock, who: this.#origin };
-    this.schedules = new Schedules({ ...deps, payloads, inputs: this.#inputs });
+    this.schedules = new Schedules({ ...deps, payloads, inputs });
     this.bulk = new Bulk(deps);
+    this.rejected = new Rejected({ work: ports.work, definitions: ports.definitions, who: this.#origin });
+    const { partitions } = log;
+    this.#starts = new Starts({ ...deps, payloads, inputs, partitions, host: this });
+    this.#controls = new RunControls({
+      commands,
+      queries: this.queries,
+      payloads,
+      partitions,
+      clock,
+      who: this.#origin,
+      id,
+    });
   }
 
   /** Connects to a cluster over NATS. */
-  static async connect(options: ConnectOptions = {}): Promise<Holdfast> {
-    return guard(async () => new Holdfast(await connectPorts(options), options));
+  static connect(options: ConnectOptions = {}): Promise<Holdfast> {
+    return guard(async () => {
+      checkCallOptions("connect", options, "Holdfast.connect");
+      return new Holdfast(await connectPorts(options), options);
+    });
   }
 
   /** A client over ports that are there already: embedded, or in tests. */
   static over(ports: HoldfastPorts, options: HoldfastOptions = {}): Holdfast {
+    checkCallOptions("over", options, "Holdfast.over");
     return new Holdfast(ports, options);
   }
 
@@ -159,27 +163,55 @@ export class Holdfast implements RunHost {
     input: unknown,
     options: StartOptions = {},
   ): Promise<RunHandle<unknown>> {
-    return this.#start(workflow, input, options);
+    return handedOut(this.#starts.start(workflow, input, options));
+  }
+
+  /** Begins another run in the place of one that has ended: of the same workflow, with the same input or the one given. Each names the other. */
+  restart(runId: string, options?: RestartOptions): Promise<RunHandle<unknown>>;
+  /** With exactly this definition, which must be of the same workflow. */
+  restart<W extends AnyWorkflow>(
+    runId: string,
+    options: RestartOptions<WorkflowInput<W>> & { readonly workflow: W },
+  ): Promise<RunHandle<WorkflowOutput<W>>>;
+  restart(
+    runId: string,
+    options: RestartOptions & { readonly workflow?: AnyWorkflow } = {},
+  ): Promise<RunHandle<unknown>> {
+    return handedOut(this.#starts.restart(runId, options));
   }
 
   /** Waits for the end of a run that somebody else started. */
   wait(runId: string): Promise<RunEnded> {
-    return guard(() => this.#ends.wait(checkedRunId(runId)));
+    return guard(() =>
+      this.#pending.whilePending(
+        checkedRunId(runId),
+        () => this.#ends.wait(runId),
+        () => this.queries.getRun(runId),
+      ),
+    );
   }
 
   /** A run as its owner sees it, with input, output and history. */
   get(runId: string): Promise<RunView> {
-    return guard(() => this.queries.getRun(checkedRunId(runId), { full: true }));
+    return guard(() =>
+      this.#pending.orPending(checkedRunId(runId), () => this.queries.getRun(runId, { full: true })),
+    );
   }
 
   /** Runs of the whole cluster, newest first, a page at a time. */
   list(filter: ListRunsFilter = {}): Promise<RunsPage> {
-    return guard(() => this.queries.listRuns(filter));
+    return guard(() => {
+      checkCallOptions("runs", filter, "list");
+      return this.queries.listRuns(filter);
+    });
   }
 
   /** Items of a run's action, a page at a time. */
   items(runId: string, filter: ListItemsFilter = {}): Promise<ItemsPage> {
-    return guard(() => this.queries.listItems(checkedRunId(runId), filter));
+    return guard(() => {
+      checkCallOptions("items", filter, "items");
+      return this.queries.listItems(checkedRunId(runId), filter);
+    });
   }
 
   counts(workflow = ""): Promise<Counts> {
@@ -188,7 +220,10 @@ export class Holdfast implements RunHost {
 
   /** Failures alike over the whole cluster: those that most runs are failed with now first. */
   failures(filter: ListSignaturesFilter = {}): Promise<FailureSignatures> {
-    return guard(() => this.queries.signatures(filter));
+    return guard(() => {
+      checkCallOptions("failures", filter, "failures");
+      return this.queries.signatures(filter);
+    });
   }
 
   /** One failure signature, with examples and the newest runs that are failed so now. */
@@ -197,70 +232,55 @@ export class Holdfast implements RunHost {
   }
 
   /** Retries a run's failed parts, or single items; says how many items and actions set off again. */
-  retry(runId: string, { strategy, reason, requestId, ...what }: RetryOptions = {}): Promise<Accepted> {
-    const of = { ...what, strategy: strategy && RecoveryStrategy[strategy] };
-    const options = { ...(reason && { reason }), ...(requestId && { requestId }) };
-    return this.#control(runId, (control) => retryRunCommand({ ...control, ...of }), options);
+  retry(runId: string, options: RetryOptions = {}): Promise<Accepted> {
+    return this.#controls.retry(runId, options);
   }
 
   /** What is in the dead-letter set, the last moved first, a page at a time. */
   deadLetters(filter: ListDeadLettersFilter = {}): Promise<DeadLettersPage> {
-    return guard(() => this.queries.listDeadLetters(filter));
+    return guard(() => {
+      checkCallOptions("deadLetters", filter, "deadLetters");
+      return this.queries.listDeadLetters(filter);
+    });
   }
 
   /** Puts a run that failed, or failed items of it, aside: nothing prunes it until it is retried, discarded, or was there long enough. */
   moveToDeadLetters(runId: string, options: DeadLetterOptions = {}): Promise<Accepted> {
-    const { action = "", items = [] } = options;
-    return this.#control(runId, (fields) => moveToDeadLettersCommand({ ...fields, action, items }), options);
+    return this.#controls.moveToDeadLetters(runId, options);
   }
 
   /** Gives up what is in the dead-letter set of a run. There has to be a reason; it stays in the run's history. */
   discard(runId: string, options: DeadLetterOptions & { readonly reason: string }): Promise<Accepted> {
-    const { action = "", items = [] } = options;
-    return this.#control(runId, (fields) => discardDeadLettersCommand({ ...fields, action, items }), options);
+    return this.#controls.discard(runId, options);
   }
 
   /** Ends what is open of a run, attempts under way after a grace; what had succeeded stays. */
   cancel(runId: string, options: CancelOptions = {}): Promise<Accepted> {
-    const graceMs = options.grace === undefined ? undefined : durationMs(options.grace, "grace");
-    return this.#control(runId, (fields) => cancelRunCommand({ ...fields, graceMs }), options);
+    return this.#controls.cancel(runId, options);
   }
 
   /** Nothing of the run is dispatched and nothing of it begins until it is resumed; what is under way goes on and counts. */
   pause(runId: string, options: ChangeOptions = {}): Promise<Accepted> {
-    return this.#control(runId, pauseRunCommand, options);
+    return this.#controls.pause(runId, options);
   }
 
   resume(runId: string, options: ChangeOptions = {}): Promise<Accepted> {
-    return this.#control(runId, resumeRunCommand, options);
+    return this.#controls.resume(runId, options);
   }
 
   /** Tells a run that something has happened; kept with the run where it does not wait for it yet. */
   signal(runId: string, name: string, payload?: unknown, options: ControlOptions = {}): Promise<Accepted> {
-    return guard(async () => {
-      const what = `the payload of signal ${name}`;
-      const body = payload === undefined ? undefined : await this.payloads.encode(payload, what);
-      return this.#control(runId, (fields) => signalRunCommand({ ...fields, name, payload: body }), options);
-    });
+    return this.#controls.signal(runId, name, payload, options);
   }
 
   /** Approves what a run waits for: the only action that does, or the one that is named. */
   approve(runId: string, options: DecisionOptions = {}): Promise<Accepted> {
-    return this.#decide(runId, true, options);
+    return this.#controls.decide(runId, true, options);
   }
 
   /** Rejects what a run waits for; that action fails. */
   reject(runId: string, options: DecisionOptions = {}): Promise<Accepted> {
-    return this.#decide(runId, false, options);
-  }
-
-  #decide(runId: string, approved: boolean, options: DecisionOptions): Promise<Accepted> {
-    const { action = "", comment = "" } = options;
-    return this.#control(
-      runId,
-      (fields) => decideApprovalCommand({ ...fields, action, approved, comment }),
-      options,
-    );
+    return this.#controls.decide(runId, false, options);
   }
 
   /**
@@ -270,11 +290,18 @@ export class Holdfast implements RunHost {
   putArtifact<Row>(source: JsonLines<Row>, options?: ArtifactOptions): Promise<Artifact<Jsonified<Row>>>;
   putArtifact<Line = unknown>(source: ArtifactSource, options?: ArtifactOptions): Promise<Artifact<Line>>;
   putArtifact(source: ArtifactSource, options: ArtifactOptions = {}): Promise<Artifact> {
-    return guard(() => storeArtifact(this.ports.payloads, source, options));
+    return guard(() => {
+      checkCallOptions("artifact", options, "putArtifact");
+      return storeArtifact(this.ports.payloads, source, options);
+    });
   }
 
   /** An artifact in pieces. What was read may be relied on once the loop has ended: size and digest are known to be right then. */
-  async *readArtifact(artifact: Artifact): AsyncGenerator<Uint8Array> {
+  readArtifact(artifact: Artifact): AsyncGenerator<Uint8Array, void, undefined> {
+    return handedOutEach(this.#readArtifact(artifact));
+  }
+
+  async *#readArtifact(artifact: Artifact): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       yield* openArtifact(this.ports.payloads, artifact);
     } catch (error) {
@@ -283,7 +310,11 @@ export class Holdfast implements RunHost {
   }
 
   /** Sees what was sent into the log, then closes the connection. Stop workers first. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return guard(() => this.#close());
+  }
+
+  async #close(): Promise<void> {
     const error = (what: string): HoldfastError =>
       new HoldfastError(
         "CLOSED",
@@ -292,7 +323,7 @@ export class Holdfast implements RunHost {
     this.#ends.close(error("run"));
     this.bulk.close(error("operation"));
     await this.commands.close();
-    await guard(() => this.ports.close());
+    await this.ports.close();
   }
 
   /** For tests whose time skips: how many waits ever began. */
@@ -301,8 +332,8 @@ export class Holdfast implements RunHost {
   }
 
   /** For tests whose time skips: has all asked at once that is asked for now and then. */
-  async askNow(): Promise<void> {
-    await Promise.all([this.#ends.askNow(), this.bulk.askNow()]);
+  askNow(): Promise<void> {
+    return guard(async () => void (await Promise.all([this.#ends.askNow(), this.bulk.askNow()])));
   }
 
   /** For handles. */
@@ -311,81 +342,13 @@ export class Holdfast implements RunHost {
   }
 
   /** For handles: what a run ended with; throws `RunFailedError` where it did not complete. */
-  async output(ended: RunEnded): Promise<unknown> {
-    if (ended.status === RunStatus.FAILED || ended.status === RunStatus.CANCELLED)
-      throw new RunFailedError(ended);
-    return guard(() =>
-      this.payloads.decode(ended.output, `the output of run ${ended.runId}`, () =>
+  output(ended: RunEnded): Promise<unknown> {
+    return guard(() => {
+      if (ended.status === RunStatus.FAILED || ended.status === RunStatus.CANCELLED)
+        return failedRun(this.queries, ended);
+      return this.payloads.decode(ended.output, `the output of run ${ended.runId}`, () =>
         this.#storedOutput(ended.runId),
-      ),
-    );
-  }
-
-  async #start(
-    workflow: AnyWorkflow | string,
-    input: unknown,
-    options: StartOptions,
-  ): Promise<RunHandle<unknown>> {
-    // The hottest call of all: no closure and no promise more than it needs.
-    try {
-      const name = typeof workflow === "string" ? workflow : workflow.name;
-      const runId =
-        options.runId === undefined ? this.#runIds.next(this.clock.nowMs()) : checkedRunId(options.runId);
-      const checking = this.#inputs.check(workflow, input);
-      if (checking !== undefined) await checking;
-      const encoding =
-        input === undefined ? undefined : this.payloads.encode(input, `the input of a ${name} run`);
-      const payload = encoding instanceof Promise ? await encoding : encoding;
-      let ticket = this.#submitStart(workflow, runId, payload, options);
-      let outcome = await ticket.accepted;
-      if (typeof workflow !== "string" && isUnknownWorkflow(outcome)) {
-        await this.#registry.register(workflow);
-        ticket = this.#submitStart(workflow, runId, payload, options);
-        outcome = await ticket.accepted;
-      }
-      const { existed, status } = acceptedOf(outcome);
-      return new RunHandle<unknown>(this, ticket, runId, existed, status);
-    } catch (error) {
-      throw from(error);
-    }
-  }
-
-  #submitStart(
-    workflow: AnyWorkflow | string,
-    runId: string,
-    input: Payload | undefined,
-    options: StartOptions,
-  ): StartTicket {
-    const byName = typeof workflow === "string";
-    const command = startRunCommand({
-      runId,
-      workflow: byName ? workflow : workflow.name,
-      definitionHash: byName ? "" : workflow.hash,
-      input,
-      priority: options.priority,
-      startAtMs: options.startAt && checkedTime(options.startAt),
-      traceparent: options.traceparent,
-      onConflict: CONFLICTS[options.onConflict ?? "return"],
-      origin: this.#origin,
-      notifyEnd: true,
-    });
-    return this.commands.submitStart(partitionOf(runId, this.ports.log.partitions), command);
-  }
-
-  async #control(
-    runId: string,
-    make: (fields: Parameters<typeof pauseRunCommand>[0]) => Command,
-    options: ChangeOptions,
-  ): Promise<Accepted> {
-    return guard(async () => {
-      const command = make({
-        id: options.requestId ?? freshId(this.id),
-        runId: checkedRunId(runId),
-        who: this.#origin,
-        reason: options.reason ?? "",
-        nowMs: this.clock.nowMs(),
-      });
-      return acceptedOf(await this.commands.submit(partitionOf(runId, this.ports.log.partitions), command));
+      );
     });
   }
 

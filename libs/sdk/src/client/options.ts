@@ -1,5 +1,6 @@
 /** What a client is made of, and what its calls may be told. */
-import type { Bus, Clock, CommandLog, DefinitionRegistry, PayloadStore } from "@holdfast/engine";
+import type { Bus, Clock, CommandLog, DefinitionRegistry, PayloadStore, WorkQueue } from "@holdfast/engine";
+import type { NatsAccess } from "@holdfast/nats";
 import type { Duration } from "../duration.js";
 import type { Logger } from "@holdfast/telemetry";
 
@@ -9,6 +10,8 @@ export interface HoldfastPorts {
   readonly bus: Bus;
   readonly definitions: DefinitionRegistry;
   readonly payloads: PayloadStore;
+  /** Where it is there, `get` tells a run that is published and not begun from one that is not there, and `rejected` has something to show. */
+  readonly work?: WorkQueue;
   close(): Promise<void>;
 }
 
@@ -22,6 +25,10 @@ export interface HoldfastOptions {
 export interface ConnectOptions extends HoldfastOptions {
   /** Of the NATS server, or of several of its cluster with commas between; default: `HOLDFAST_NATS_URL`, else `nats://127.0.0.1:4222`. */
   readonly url?: string;
+  /** Credentials and TLS for it; default, without `url`: what the environment says (`HOLDFAST_NATS_CREDS` and others). */
+  readonly access?: NatsAccess;
+  /** How long to wait for NATS and the cluster where they are not there yet, in milliseconds; default: not at all. */
+  readonly waitMs?: number;
 }
 
 export interface StartOptions {
@@ -37,14 +44,24 @@ export interface StartOptions {
   readonly traceparent?: string;
 }
 
+export interface RestartOptions<Input = unknown> {
+  /** Of the new run. Default: the input that the old one had. */
+  readonly input?: Input;
+  /** Of the new run. Default: made of the old one's and the request's. */
+  readonly runId?: string;
+  readonly reason?: string;
+  /** The same id is the same new run, however often it is sent. Default: a fresh one. */
+  readonly requestId?: string;
+}
+
 export interface RetryOptions {
   readonly strategy?: "RETRY_FAILED" | "RETRY_FROM_CHECKPOINT" | "RETRY_ALL";
   /** Also failures whose mode is terminal; audited. */
   readonly force?: boolean;
   /** Not all that failed: items of this action alone. */
   readonly action?: string;
-  /** Their indices, at most 1,000. What else failed stays as it is. */
-  readonly items?: readonly number[];
+  /** Numbers are indices, texts are keys (`forEach: { key }`): at most 1,000, at most 100 keys. What else failed stays as it is. */
+  readonly items?: readonly (number | string)[];
   /** Of what failed, that which is in the dead letters: the run, or single items; of the action, where one is named. */
   readonly deadLetters?: boolean;
   readonly reason?: string;
@@ -64,8 +81,8 @@ export interface ChangeOptions extends ControlOptions {
 export interface DeadLetterOptions extends ChangeOptions {
   /** Not the run: items of this action. */
   readonly action?: string;
-  /** Their indices, at most 1,000. */
-  readonly items?: readonly number[];
+  /** Numbers are indices, texts are keys (`forEach: { key }`): at most 1,000, at most 100 keys. */
+  readonly items?: readonly (number | string)[];
 }
 
 export interface CancelOptions extends ChangeOptions {

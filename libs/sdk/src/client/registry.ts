@@ -70,6 +70,15 @@ export class WorkflowRegistry {
     return registered;
   }
 
+  /** Names of workflows that are registered; none where nobody can be asked. */
+  async names(): Promise<string[]> {
+    try {
+      return (await this.#definitions.list()).map(({ definition }) => definition.name).toSorted();
+    } catch {
+      return [];
+    }
+  }
+
   /** While nobody can be asked, what was known stands in: starts go on through an outage, and the fold has the last word. */
   async #lookUp(name: string, known: Known | undefined): Promise<RegisteredDefinition | undefined> {
     try {

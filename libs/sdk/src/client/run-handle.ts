@@ -1,6 +1,7 @@
 /** A run that was started or found: ask how it stands, wait for its end, get its output. */
 import type { StartTicket } from "@holdfast/engine";
 import type { RunEnded, RunStatus, RunView } from "@holdfast/proto";
+import { handedOut } from "../handed-out.js";
 
 export interface RunHost {
   ended(runId: string, ticket: StartTicket): Promise<RunEnded>;
@@ -30,7 +31,11 @@ export class RunHandle<Output> {
    * The run's output, once it has ended: that of its one last action, else null. Also of a run that completed with failures
    * (`ended()` tells). Rejects with `RunFailedError` where it ended FAILED or CANCELLED.
    */
-  async result(): Promise<Output> {
+  result(): Promise<Output> {
+    return handedOut(this.#result());
+  }
+
+  async #result(): Promise<Output> {
     return (await this.#host.output(await this.ended())) as Output;
   }
 

@@ -33,6 +33,8 @@ import { from, HoldfastError } from "../errors.js";
 import { freshId } from "../ids.js";
 import type { AnyWorkflow, WorkflowInput } from "../workflow/workflow.js";
 import { acceptedOf } from "./accepted.js";
+import { guardBy } from "./boundary.js";
+import { checkCallOptions } from "./option-names.js";
 import type { InputChecker } from "./input-checker.js";
 import type { ChangeOptions, ControlOptions } from "./options.js";
 import type { WorkflowRegistry } from "./registry.js";
@@ -81,25 +83,27 @@ export class Schedules {
   }
 
   /** Makes a schedule. `SCHEDULE_EXISTS` where there is one of this name. */
-  async create<W extends AnyWorkflow | string>(
+  create<W extends AnyWorkflow | string>(
     name: string,
     options: ScheduleOptions<W>,
     control: ControlOptions = {},
   ): Promise<void> {
-    await this.#put(name, options, control, true);
+    return guard(async () => void (await this.#put(name, options, control, true)));
   }
 
   /**
    * Makes a schedule, or changes what one does. Its runs go on; unless expression or time zone change, so does its next instant. Says
    * whether there was one.
    */
-  async put<W extends AnyWorkflow | string>(
+  put<W extends AnyWorkflow | string>(
     name: string,
     options: ScheduleOptions<W>,
     control: ControlOptions = {},
   ): Promise<{ readonly existed: boolean }> {
-    const { existed } = await this.#put(name, options, control, false);
-    return { existed };
+    return guard(async () => {
+      const { existed } = await this.#put(name, options, control, false);
+      return { existed };
+    });
   }
 
   /** With its next instant, its runs that have not ended, and what became of the last instants. `SCHEDULE_NOT_FOUND` */
@@ -109,27 +113,32 @@ export class Schedules {
 
   /** Schedules of the whole cluster in the order of their names, a page at a time, each with its last instant. */
   list(filter: ListSchedulesFilter = {}): Promise<SchedulesPage> {
-    return guard(() => this.#deps.queries.schedules(filter));
+    return guard(() => {
+      checkCallOptions("schedules", filter, "schedules.list");
+      return this.#deps.queries.schedules(filter);
+    });
   }
 
   /** Nothing of it begins until it is resumed; its runs go on. Instants meanwhile are counted as skipped. */
-  async pause(name: string, options: ChangeOptions = {}): Promise<void> {
-    await this.#change(name, ScheduleChange.PAUSE, options);
+  pause(name: string, options: ChangeOptions = {}): Promise<void> {
+    return guard(async () => void (await this.#change(name, ScheduleChange.PAUSE, options)));
   }
 
-  async resume(name: string, options: ChangeOptions = {}): Promise<void> {
-    await this.#change(name, ScheduleChange.RESUME, options);
+  resume(name: string, options: ChangeOptions = {}): Promise<void> {
+    return guard(async () => void (await this.#change(name, ScheduleChange.RESUME, options)));
   }
 
   /** Begins a run at once, whatever else runs; also of a paused schedule. */
-  async trigger(name: string, options: ChangeOptions = {}): Promise<{ readonly runId: string }> {
-    const { runId } = await this.#change(name, ScheduleChange.TRIGGER, options);
-    return { runId };
+  trigger(name: string, options: ChangeOptions = {}): Promise<{ readonly runId: string }> {
+    return guard(async () => {
+      const { runId } = await this.#change(name, ScheduleChange.TRIGGER, options);
+      return { runId };
+    });
   }
 
   /** Nothing of it begins any more; its runs go on. */
-  async delete(name: string, options: ChangeOptions = {}): Promise<void> {
-    await this.#change(name, ScheduleChange.DELETE, options);
+  delete(name: string, options: ChangeOptions = {}): Promise<void> {
+    return guard(async () => void (await this.#change(name, ScheduleChange.DELETE, options)));
   }
 
   #put(
@@ -139,6 +148,8 @@ export class Schedules {
     createOnly: boolean,
   ): Promise<Accepted> {
     return guard(async () => {
+      checkCallOptions("schedule", options, `schedule ${name}`);
+      checkCallOptions("control", control, `what is asked of schedule ${name}`);
       const { clock, who } = this.#deps;
       const spec = await this.#specOf(checkedName(name), options);
       const id = control.requestId ?? freshId("schedule");
@@ -167,12 +178,14 @@ export class Schedules {
     await inputs.check(workflow, input);
     if (typeof workflow !== "string" && (await registry.latest(workflow.name)) === undefined)
       await registry.register(workflow);
-    if (input !== undefined) spec.input = await payloads.encode(input, `the input of schedule ${name}`);
+    if (input !== undefined)
+      spec.input = await payloads.encode(input, `the input of schedule ${name}`, "input");
     return spec;
   }
 
   #change(name: string, change: ScheduleChange, options: ChangeOptions): Promise<Accepted> {
     return guard(() => {
+      checkCallOptions("change", options, `what is asked of schedule ${name}`);
       const { clock, who } = this.#deps;
       const id = options.requestId ?? freshId("schedule");
       const { reason = "" } = options;
@@ -197,12 +210,9 @@ function checkedName(name: string): string {
 }
 
 /** The boundary: whatever is thrown below becomes a `HoldfastError`. */
-async function guard<T>(run: () => T | Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (error instanceof QueryFailedError && error.code === "NOT_FOUND")
-      throw new HoldfastError("SCHEDULE_NOT_FOUND", error.message, "never", {}, { cause: error });
-    throw from(error);
-  }
-}
+const guard = <T>(run: () => T | Promise<T>): Promise<T> =>
+  guardBy(run, (error) =>
+    error instanceof QueryFailedError && error.code === "NOT_FOUND"
+      ? new HoldfastError("SCHEDULE_NOT_FOUND", error.message, "never", {}, { cause: error })
+      : from(error),
+  );

@@ -133,6 +133,11 @@ describe("time that skips", () => {
       if (item !== 2) await released;
     });
     const test = await begin([hangs], { handlerLimit: 300 });
+    await test.holdfast.start(
+      workflow("hangs").action("renamed", () => 1),
+      undefined,
+      { runId: "n-0" },
+    );
     const run = test.run(hangs, [1, 2, 3], { runId: "n-1" });
     await expect(run).rejects.toThrow(
       /nothing has happened for 300 ms.*At work are:\n {2}run n-1, action hang, 2 of its 3 items$/s,

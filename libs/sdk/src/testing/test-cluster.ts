@@ -20,7 +20,9 @@ import { createRegistry, type Logger, silentLogger } from "@holdfast/telemetry";
 import { Holdfast } from "../client/holdfast.js";
 import type { HoldfastPorts, StartOptions } from "../client/options.js";
 import { type Duration, durationMs } from "../duration.js";
+import { handedOut } from "../handed-out.js";
 import { freshId } from "../ids.js";
+import { checkNames, namesOf } from "../known-options.js";
 import type { AnyWorkflow, WorkflowInput, WorkflowOutput } from "../workflow/workflow.js";
 import { neverEnds } from "./never-ends.js";
 import { TimeSkipper } from "./time.js";
@@ -78,7 +80,14 @@ export interface TestCluster {
   close(): Promise<void>;
 }
 
-export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+export const startTestCluster = (options: TestClusterOptions = {}): Promise<TestCluster> =>
+  handedOut(begunCluster(options));
+
+const OPTIONS = namesOf<TestClusterOptions>({ partitions: 1, logger: 1, time: 1, handlerLimit: 1 });
+const RESTART = namesOf<{ loseState?: boolean }>({ loseState: 1 });
+
+async function begunCluster(options: TestClusterOptions): Promise<TestCluster> {
+  checkNames(options, OPTIONS, "the options of startTestCluster");
   const logger = options.logger ?? silentLogger;
   const skipping = options.time === "real" ? undefined : new SkippingClock();
   const clock: Clock = skipping ?? systemClock;
@@ -142,7 +151,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
           handlerLimitMs,
           heldUp,
         });
-  return {
+  const cluster: TestCluster = {
     holdfast,
     client,
     async run(workflow, input, startOptions) {
@@ -170,7 +179,9 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       else await new Promise<void>((resolve) => setTimeout(resolve, ms));
     },
     now: () => new Date(clock.nowMs()),
-    async restartNode({ loseState = false } = {}) {
+    async restartNode(how = {}) {
+      checkNames(how, RESTART, "the options of restartNode");
+      const { loseState = false } = how;
       const old = node;
       node = undefined;
       await old?.stop();
@@ -184,6 +195,13 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       skipping?.close();
     },
   };
+  return {
+    ...cluster,
+    run: (...given) => handedOut(cluster.run(...given)),
+    advance: (by) => handedOut(cluster.advance(by)),
+    restartNode: (how) => handedOut(cluster.restartNode(how)),
+    close: () => handedOut(cluster.close()),
+  };
 }
 
 /** Says which actions workers are at, of all runs. */
@@ -193,7 +211,9 @@ async function heldUpError(holdfast: Holdfast, limitMs: number): Promise<Error> 
   for (const { runId, status } of runs) {
     if (isRunTerminal(status)) continue;
     const { actions } = await holdfast.get(runId);
-    for (const { name, status: at, attempt, items, undo } of actions) {
+    for (const { name, status: at, attempt, items, undo, note } of actions) {
+      // No worker has it: nobody is at work on it.
+      if (note !== "") continue;
       const undoing = undo?.status === UndoStatus.RUNNING ? ", its undo" : "";
       if (at !== ActionStatus.RUNNING && undoing === "") continue;
       const many = items === undefined ? "" : `, ${items.running} of its ${items.total} items`;

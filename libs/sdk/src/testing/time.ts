@@ -87,7 +87,9 @@ export class TimeSkipper {
   private plan(): void {
     if (this.closed) return;
     this.timer = setTimeout(() => {
-      void this.look().finally(() => this.plan());
+      // While a node comes or goes there is nothing to look at; the next look tells.
+      const again = (): void => this.plan();
+      void this.look().then(again, again);
     }, POLL_MS);
     this.timer.unref();
   }

@@ -5,6 +5,7 @@
 import { isCompleted } from "@holdfast/core";
 import { PayloadCodec, type QueryClient } from "@holdfast/engine";
 import { JobStep, type NamedPayload } from "@holdfast/proto";
+import { setOwn } from "@holdfast/proto/codec";
 import { ActionError } from "../action-error.js";
 import { issuesText, type Parsed, parseInput } from "../workflow/schema.js";
 import type { AnyWorkflow } from "../workflow/workflow.js";
@@ -114,11 +115,11 @@ export class ArgumentReader {
 
 function put(args: Arguments, name: string, value: unknown, waits: Promise<undefined>[]): void {
   if (!(value instanceof Promise)) {
-    args[name] = value;
+    setOwn(args, name, value);
     return;
   }
   const wait = value.then((settled: unknown): undefined => {
-    args[name] = settled;
+    setOwn(args, name, settled);
     return undefined;
   });
   // Where another part fails at once, nobody waits for this one any more.

@@ -14,6 +14,7 @@ interface NodeMark {
 export class BatchMarks {
   /** The node heard of last stands last. */
   readonly #nodes = new Map<string, NodeMark>();
+  #last: NodeMark | undefined;
   readonly #maxNodes: number;
   readonly #maxAhead: number;
 
@@ -31,7 +32,7 @@ export class BatchMarks {
       while (mark.ahead.size > 0 && mark.ahead.delete(mark.contiguous + 1)) mark.contiguous++;
       return "new";
     }
-    if (mark.ahead.size >= this.#maxAhead) return "beyond";
+    if (mark.ahead.size >= this.#maxAhead || batch > mark.contiguous + this.#maxAhead) return "beyond";
     mark.ahead.add(batch);
     return "new";
   }
@@ -52,9 +53,11 @@ export class BatchMarks {
 
   #mark(node: string): NodeMark {
     const known = this.#nodes.get(node);
-    if (known !== undefined) return known;
-    const mark: NodeMark = { contiguous: 0, ahead: new Set() };
+    if (known !== undefined && this.#last === known) return known;
+    const mark = known ?? { contiguous: 0, ahead: new Set() };
+    this.#nodes.delete(node);
     this.#nodes.set(node, mark);
+    this.#last = mark;
     if (this.#nodes.size > this.#maxNodes) {
       const [oldest] = this.#nodes.keys();
       if (oldest !== undefined) this.#nodes.delete(oldest);

@@ -7,6 +7,11 @@ import type { Jsonified, NoEffect, Skip } from "../workflow/types.js";
 /** What a step's result is once it was checkpointed. */
 export type StepValue<T> = T extends undefined | void ? undefined : Jsonified<T>;
 
+export interface StepOptions {
+  /** Shown to people where this step fails the attempt, in place of the action's own `failureMessage`; with the same placeholders. */
+  readonly failureMessage?: string;
+}
+
 export interface ActionContext {
   readonly runId: string;
   readonly workflow: string;
@@ -30,9 +35,11 @@ export interface ActionContext {
    * Runs a named part of the handler once: its result is checkpointed through the log, and a later attempt, on whichever worker,
    * gets it without running the part again. Resolves when the checkpoint is durable, with the result as JSON leaves it. A part that
    * was cut off before its checkpoint runs again, so it must bear that. A name used again in a handler is another step (`name#2`),
-   * counted in the order of the calls. Rejects with what the part threw; the failure then names the step.
+   * counted in the order of the calls; one whose step has failed is that step, tried again. Rejects with what the part threw; the
+   * failure then names the step. Await it: what ends after the attempt counts for nothing, and is logged.
    */
   step<T>(name: string, run: () => T | Promise<T>): Promise<StepValue<T>>;
+  step<T>(name: string, options: StepOptions, run: () => T | Promise<T>): Promise<StepValue<T>>;
   /**
    * Stores a file, streamed, for later actions: return the reference, or let it stand in what the handler returns. The same content
    * again is the same artifact, so another attempt leaves no second one behind.

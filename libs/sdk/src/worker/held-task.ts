@@ -5,6 +5,9 @@
  */
 import { cutText } from "@holdfast/core";
 import type { Task, TaskReport } from "@holdfast/proto";
+import type { Patience } from "./patience.js";
+import type { Steps } from "./steps.js";
+import { isOf } from "./stray-rejections.js";
 import type { UsageMeter } from "./usage-meter.js";
 
 export type Phase =
@@ -25,18 +28,28 @@ export class HeldTask {
   silentByMs = Number.POSITIVE_INFINITY;
   /** What its handler said last of how far it is, as JSON; empty: nothing. */
   progress = "";
+  /** That the process's thread was blocked while its handler ran, for how long and by whom, the last time; empty: it was not. */
+  blocked = "";
   /** Why it is to stop, once it is. */
   stopping: "timeout" | "cancelled" | "shutdown" | "stuck" | undefined;
   /** What the handler said that it spent so far. */
   usage: UsageMeter | undefined;
   stopReason = "";
   report: TaskReport | undefined;
+  /** Made with the first step. */
+  steps: Steps | undefined;
   /** The step that failed, with what it threw. */
-  failedStep: { readonly name: string; readonly error: unknown } | undefined;
+  failedStep: { readonly name: string; readonly error: unknown; readonly failureMessage: string } | undefined;
   /** What people are shown when it fails, with placeholders; empty: the error itself. */
   failureMessage = "";
   /** What its handler was given: placeholders are filled from it. */
   args: Readonly<Record<string, unknown>> = {};
+  /** What Holdfast could not do for its handler so far, with why: it is waited for. */
+  readonly owed = new Map<Patience, string>();
+  /** It is given back, unspent: it may come again. */
+  givenBack = false;
+  /** It came again before its report was in the log. */
+  cameAgain: Task | undefined;
   #controller: AbortController | undefined;
 
   constructor(
@@ -72,7 +85,12 @@ export class HeldTask {
   }
 
   stopError(): DOMException {
-    return new DOMException(this.stopReason, this.stopping === "timeout" ? "TimeoutError" : "AbortError");
+    const error = new DOMException(
+      this.stopReason,
+      this.stopping === "timeout" ? "TimeoutError" : "AbortError",
+    );
+    isOf(error, this);
+    return error;
   }
 }
 

@@ -3,8 +3,9 @@
  *
  * 1. Results travel in as many commands as they need; the last of them go with the report, so that one that has all is one command.
  * 2. What can't be taken as it was returned is the handler's mistake, and says so.
+ * 3. A result that is none, or can't be stored, takes none of the others with it.
  */
-import { BATCH_HANDLE_BYTES_MAX, BATCH_RESULTS_A_COMMAND_MAX, classifyFailure } from "@holdfast/core";
+import { BATCH_HANDLE_BYTES_MAX, BATCH_RESULTS_A_COMMAND_MAX, cutText } from "@holdfast/core";
 import { command } from "@holdfast/engine";
 import {
   type BatchCheck,
@@ -14,12 +15,9 @@ import {
   BatchResultSchema,
   BatchResultsSchema,
   Effect,
-  type Failure,
-  FailureSchema,
   JobStep,
   type Payload,
   RejectCode,
-  Source,
   type TaskJob,
   type TaskSuccess,
   TaskSuccessSchema,
@@ -28,10 +26,15 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { ActionError } from "../action-error.js";
 import { NoEffectEnding, SkipEnding } from "./endings.js";
+import { type Classifiers, failureOf } from "./failures.js";
 import type { HeldTask } from "./held-task.js";
+import { isFailureOfOurs, patiently } from "./patience.js";
 import type { Outcome } from "./reports.js";
 import type { StepsHost } from "./steps.js";
 
+/** Entries that are no results, by name; more are counted. */
+const PROBLEMS_SHOWN_MAX = 3;
+const PROBLEMS_CHARS_MAX = 400;
 /** Of one command, about. */
 const RESULT_BYTES_A_COMMAND = 192 * 1024;
 
@@ -41,6 +44,7 @@ export async function outcomeOfJob(
   job: TaskJob,
   value: unknown,
   host: StepsHost,
+  by: Classifiers,
 ): Promise<Outcome> {
   if (job.step === JobStep.CANCEL)
     return { case: "success", value: init(TaskSuccessSchema, { effect: Effect.VALUE }) };
@@ -51,17 +55,18 @@ export async function outcomeOfJob(
       value: init(BatchReportSchema, { step: { case: "submitted", value: submitted } }),
     };
   }
-  const checked = await checkOf(held, value, host);
+  const checked = await checkOf(held, value, host, by);
   return { case: "batch", value: init(BatchReportSchema, { step: { case: "checked", value: checked } }) };
 }
 
 const wrong = (held: HeldTask, what: string): ActionError =>
   new ActionError("HANDLER_BUG", `action "${held.task.actionName}": ${what}`);
 
-async function handleOf(held: HeldTask, value: unknown, { payloads }: StepsHost): Promise<Payload> {
+async function handleOf(held: HeldTask, value: unknown, host: StepsHost): Promise<Payload> {
   if (value === undefined)
     throw wrong(held, "submit returned nothing: return what names the job to the outside system");
-  const handle = await payloads.encode(value, `what submit of action "${held.task.actionName}" returned`);
+  const what = `what submit of action "${held.task.actionName}" returned`;
+  const handle = await patiently(held, host, what, () => host.payloads.encode(value, what, "handle"));
   const bytes = handle.body.case === "inline" ? handle.body.value.length : Number.POSITIVE_INFINITY;
   if (bytes <= BATCH_HANDLE_BYTES_MAX) return handle;
   throw wrong(
@@ -78,32 +83,55 @@ interface Checked {
   readonly output?: unknown;
 }
 
-async function checkOf(held: HeldTask, value: unknown, host: StepsHost): Promise<BatchCheck> {
+async function checkOf(
+  held: HeldTask,
+  value: unknown,
+  host: StepsHost,
+  by: Classifiers,
+): Promise<BatchCheck> {
   if (typeof value !== "object" || value === null || !("done" in value) || typeof value.done !== "boolean")
     throw wrong(held, "check returned no { done: true | false }");
   const { done, results = [], progress, error, output } = value as Checked;
   if (!Array.isArray(results)) throw wrong(held, "check returned results that are not an array");
-  const last = await bringResults(held, results, host);
+  const { last, unusable } = await bringResults(held, results, host, by);
   const isWhole = done && error === undefined && results.length === 0;
   return init(BatchCheckSchema, {
     done,
     results: last,
     progress: typeof progress === "string" ? progress : "",
-    error: done && error !== undefined ? failureOf(error) : undefined,
+    error: done && error !== undefined ? failureOf(error, by) : undefined,
+    unusable,
     success: isWhole ? await successOf(held, output, host) : undefined,
   });
 }
 
-/** Brings results that don't fit the report; gives back those that go with it. */
+interface Brought {
+  /** Those that go with the report. */
+  readonly last: BatchResult[];
+  /** Which entries are no results, and why; empty: none. */
+  readonly unusable: string;
+}
+
+/** Brings results that don't fit the report. Of an item that has two the first counts. */
 async function bringResults(
   held: HeldTask,
   results: readonly unknown[],
   host: StepsHost,
-): Promise<BatchResult[]> {
+  by: Classifiers,
+): Promise<Brought> {
+  const problems: string[] = [];
+  const seen = new Set<number>();
   let chunk: BatchResult[] = [];
   let bytes = 0;
-  for (const given of results) {
-    const result = await resultOf(held, given, host);
+  for (const [at, given] of results.entries()) {
+    const index = indexOf(given, seen);
+    if (typeof index === "string") {
+      problems.push(`entry ${at} ${index}`);
+      continue;
+    }
+    seen.add(index);
+    const outcome = await outcomeOf(held, index, given as Given, host, by);
+    const result = init(BatchResultSchema, { index, outcome });
     const size = sizeOf(result);
     if (
       chunk.length >= BATCH_RESULTS_A_COMMAND_MAX ||
@@ -116,14 +144,28 @@ async function bringResults(
     chunk.push(result);
     bytes += size;
   }
-  return chunk;
+  return { last: chunk, unusable: problemsText(problems, results.length) };
 }
 
-async function bring(held: HeldTask, results: BatchResult[], { commands, logger }: StepsHost): Promise<void> {
+function problemsText(problems: readonly string[], of: number): string {
+  if (problems.length === 0) return "";
+  const more = problems.length - PROBLEMS_SHOWN_MAX;
+  const shown = problems.slice(0, PROBLEMS_SHOWN_MAX).join(", ") + (more > 0 ? ` and ${more} more` : "");
+  return cutText(
+    `${problems.length} of ${of} results that check returned can't be used: ${shown}`,
+    PROBLEMS_CHARS_MAX,
+  );
+}
+
+async function bring(held: HeldTask, results: BatchResult[], host: StepsHost): Promise<void> {
+  const { commands, logger } = host;
   const { runId, action, attempt, partition } = held.task;
   held.signal.throwIfAborted();
   const value = init(BatchResultsSchema, { runId, action, attempt, results });
-  const { result } = await commands.submit(partition, command({ case: "batchResults", value }));
+  const brought = command({ case: "batchResults", value });
+  const { result } = await patiently(held, host, "the results of a job", () =>
+    commands.submit(partition, brought),
+  );
   if (result.case !== "rejected") return;
   const { code, message } = result.value;
   // They were brought before, by a check that was cut off.
@@ -133,39 +175,57 @@ async function bring(held: HeldTask, results: BatchResult[], { commands, logger 
   throw held.stopError();
 }
 
-async function resultOf(held: HeldTask, given: unknown, host: StepsHost): Promise<BatchResult> {
-  const result = given as { index?: unknown; output?: unknown; error?: unknown; skip?: unknown } | null;
-  const index = result?.index;
-  if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index > 0xffff_ffff)
-    throw wrong(held, `check returned a result whose index is ${String(index)}`);
-  return init(BatchResultSchema, { index, outcome: await outcomeOf(held, result ?? {}, host) });
+interface Given {
+  readonly index?: unknown;
+  readonly output?: unknown;
+  readonly error?: unknown;
+  readonly skip?: unknown;
 }
+
+/** The item that an entry is a result of, or why it is of none. */
+function indexOf(given: unknown, seen: ReadonlySet<number>): number | string {
+  if (typeof given !== "object" || given === null) return `is ${shownKind(given)}, not a result`;
+  const { index } = given as Given;
+  if (typeof index !== "number") return `has ${shownKind(index)} as its index`;
+  if (!Number.isInteger(index) || index < 0 || index > 0xffff_ffff) return `has the index ${index}`;
+  return seen.has(index) ? `is a second one of item ${index}` : index;
+}
+
+const shownKind = (value: unknown): string =>
+  value === undefined || value === null ? String(value) : `a ${typeof value}`;
 
 async function outcomeOf(
   held: HeldTask,
-  result: { output?: unknown; error?: unknown; skip?: unknown },
+  index: number,
+  result: Given,
   host: StepsHost,
+  by: Classifiers,
 ): Promise<BatchResult["outcome"]> {
-  if ("error" in result) return { case: "failure", value: failureOf(result.error) };
-  const { skip, output } = result;
+  const { error, skip, output } = result;
+  if (error !== undefined && error !== null) return { case: "failure", value: failureOf(error, by) };
+  if (skip === undefined && !("output" in result)) {
+    const what = `check returned nothing for item ${index} that could be its result: give it an output, an error or a skip`;
+    return { case: "failure", value: failureOf(wrong(held, what), by) };
+  }
   if (skip !== undefined || output instanceof SkipEnding) {
     const reason = output instanceof SkipEnding ? output.reason : String(skip);
     return { case: "skip", value: init(TaskSkipSchema, { reason }) };
   }
-  return { case: "success", value: await successOf(held, output, host) };
+  try {
+    return { case: "success", value: await successOf(held, output, host) };
+  } catch (thrown) {
+    if (isFailureOfOurs(thrown) || held.signal.aborted) throw thrown;
+    return { case: "failure", value: failureOf(thrown, by) };
+  }
 }
 
-async function successOf(held: HeldTask, output: unknown, { payloads }: StepsHost): Promise<TaskSuccess> {
+async function successOf(held: HeldTask, output: unknown, host: StepsHost): Promise<TaskSuccess> {
   if (output === undefined) return init(TaskSuccessSchema, { effect: Effect.SILENT });
   if (output instanceof NoEffectEnding)
     return init(TaskSuccessSchema, { effect: Effect.NONE_WITH_REASON, reason: output.reason });
   const what = `an output that check of action "${held.task.actionName}" returned`;
-  return init(TaskSuccessSchema, { output: await payloads.encode(output, what), effect: Effect.VALUE });
-}
-
-function failureOf(error: unknown): Failure {
-  const { mode, message, rawClass, code, retryAfterMs, stack } = classifyFailure(error);
-  return init(FailureSchema, { source: Source.WORKER, mode, message, rawClass, code, retryAfterMs, stack });
+  const payload = await patiently(held, host, what, () => host.payloads.encode(output, what, "output"));
+  return init(TaskSuccessSchema, { output: payload, effect: Effect.VALUE });
 }
 
 /** Bytes of a result, about. */

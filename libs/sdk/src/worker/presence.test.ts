@@ -6,6 +6,8 @@ import { decode } from "@holdfast/proto/codec";
 import { describe, expect, it } from "vitest";
 import { BatchMarks } from "./batch-marks.js";
 import { Capacity } from "./capacity.js";
+import { workflow } from "../workflow/workflow.js";
+import { functionsOf } from "./functions.js";
 import { DEFAULT_WORKER_LIMITS } from "./limits.js";
 import { Presence } from "./presence.js";
 
@@ -27,6 +29,7 @@ function setUp(options: { fixed?: number } = {}) {
     inbox: "inbox",
     queues: ["main"],
     workflows: ["flow"],
+    functions: functionsOf([workflow("flow").action("only", () => 1)]),
     bus: network.bus(),
     clock,
     limits: LIMITS,
@@ -41,8 +44,9 @@ function setUp(options: { fixed?: number } = {}) {
     refs: () => [],
   });
   presence.start();
+  const told = () => beats.map(({ beat }) => [beat.functionsDigest.length > 0, beat.functions.length]);
   const said = () => beats.map(({ atMs, beat }) => [atMs, beat.queues[0]?.capacity]);
-  return { clock, counts, said };
+  return { clock, counts, said, told, presence };
 }
 
 describe("what a worker asks for", () => {
@@ -75,4 +79,18 @@ describe("what a worker asks for", () => {
     await clock.advance(3 * LIMITS.beatMs);
     expect(said()).toEqual([0, 1, 2, 3].map((beat) => [beat * LIMITS.beatMs, 1]));
   });
+});
+
+it("functions are told at first and when a node asks, and named in every beat", async () => {
+  const { clock, told, presence } = setUp({ fixed: 1 });
+  await clock.advance(2 * LIMITS.beatMs + 1);
+  expect(told()).toEqual([
+    [true, 1],
+    [true, 0],
+    [true, 0],
+  ]);
+  presence.tellFunctions();
+  presence.tellFunctions();
+  await clock.advance(LIMITS.beatMs);
+  expect(told().slice(3)).toEqual([[true, 1]]);
 });

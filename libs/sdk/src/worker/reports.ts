@@ -2,8 +2,8 @@
  * From what became of an attempt to the report that the log gets. Never throws: what can't be reported as it is becomes a
  * failure that says why.
  */
-import { bindMessage, classifyFailure, cutText } from "@holdfast/core";
-import { type PayloadCodec, PayloadError, PortError } from "@holdfast/engine";
+import { cutText } from "@holdfast/core";
+import type { PayloadCodec } from "@holdfast/engine";
 import {
   Effect,
   type Failure,
@@ -13,10 +13,13 @@ import {
   Source,
   type Task,
   type TaskReport,
+  TaskReturnSchema,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { NoEffectEnding, SkipEnding } from "./endings.js";
+import { type Classifiers, failureOf } from "./failures.js";
 import type { HeldTask } from "./held-task.js";
+import { isFailureOfOurs, type PatienceHost, patiently } from "./patience.js";
 
 export type Outcome = TaskReport["outcome"];
 
@@ -55,61 +58,73 @@ export function reportOf({ task, startedMs, usage }: HeldTask, outcome: Outcome,
 export function outcomeOfValue(
   held: HeldTask,
   value: unknown,
-  payloads: PayloadCodec,
+  host: PatienceHost & { readonly payloads: PayloadCodec },
+  by: Classifiers,
 ): Outcome | Promise<Outcome> {
   if (value === undefined) return success(undefined, Effect.SILENT);
-  if (value instanceof NoEffectEnding)
-    return success(undefined, Effect.NONE_WITH_REASON, cutReason(value.reason));
-  if (value instanceof SkipEnding) return skipped(held, value);
-  // Nothing comes after an undo that could use what it returned.
-  if (held.task.undo?.now === true) return success(undefined, Effect.VALUE);
   try {
-    const payload = payloads.encode(value, outputName(held));
+    if (value instanceof NoEffectEnding)
+      return success(undefined, Effect.NONE_WITH_REASON, cutReason(value.reason));
+    if (value instanceof SkipEnding) return skipped(held, value);
+    // Nothing comes after an undo that could use what it returned.
+    if (held.task.undo?.now === true) return success(undefined, Effect.VALUE);
+    const { payloads } = host;
+    const what = outputName(held);
+    const payload = payloads.encode(value, what, "output");
     if (!(payload instanceof Promise)) return success(payload, Effect.VALUE);
-    return payload.then(
+    let first: typeof payload | undefined = payload;
+    const again = (): ReturnType<typeof payloads.encode> => {
+      const made = first ?? payloads.encode(value, what, "output");
+      first = undefined;
+      return made;
+    };
+    return patiently(held, host, what, again).then(
       (stored) => success(stored, Effect.VALUE),
-      (error: unknown) => outcomeOfThrown(held, error),
+      (error: unknown) => outcomeOfThrown(held, error, by),
     );
   } catch (error) {
-    return outcomeOfThrown(held, error);
+    return outcomeOfThrown(held, error, by);
   }
 }
 
 /** What anything that a handler threw, or that befell its output, comes to. */
-export function outcomeOfThrown(held: HeldTask, thrown: unknown): Outcome {
-  const classified = classifyFailure(thrown);
-  const mode = held.stopping === undefined ? modeOf(thrown, classified.mode) : stoppedMode(held);
+export function outcomeOfThrown(held: HeldTask, thrown: unknown, by: Classifiers): Outcome {
+  const value = failureOf(thrown, by);
+  if ((held.stopping === undefined || held.stopping === "shutdown") && isFailureOfOurs(thrown))
+    return givenBack(`Holdfast failed, not the handler: ${value.message}`);
+  if (held.stopping !== undefined) {
+    value.mode = stoppedMode(held);
+    value.classifiedBy = "";
+  }
   const step = held.failedStep;
-  const inStep = step !== undefined && step.error === thrown;
-  return failure({
-    mode,
-    step: inStep ? step.name : "",
-    shown: bindMessage(held.failureMessage, held.args),
-    message: inStep ? `in step "${step.name}": ${classified.message}` : classified.message,
-    rawClass: classified.rawClass,
-    code: classified.code,
-    retryAfterMs: classified.retryAfterMs,
-    stack: classified.stack,
-  });
+  if (step !== undefined && step.error === thrown) {
+    value.step = step.name;
+    value.message = `in step "${step.name}": ${value.message}`;
+  }
+  return { case: "failure", value };
 }
 
 /** An attempt that was stopped, and did not end by itself in time. */
 export function outcomeOfStopped(held: HeldTask): Outcome {
   return failure({
     mode: stoppedMode(held),
-    shown: bindMessage(held.failureMessage, held.args),
     message: held.stopReason,
     rawClass: held.stopError().name,
   });
 }
 
+/** An attempt that is given back, with nothing of it spent. */
+export function givenBack(reason: string, noFunction = false): Outcome {
+  const value = init(TaskReturnSchema, { reason: cutReason(reason), noFunction });
+  return { case: "returned", value };
+}
+
 /** A task that this worker has no handler for: another may. */
 export function outcomeOfUnknown({ task }: HeldTask): Outcome {
-  return failure({
-    mode: FailureMode.UNAVAILABLE,
-    message: `this worker has no ${kindOf(task)}handler for action "${task.actionName}" of workflow "${task.workflow}"; run a worker of the version that has it on queue "${task.queue}"`,
-    rawClass: "NoHandler",
-  });
+  return givenBack(
+    `this worker has no ${kindOf(task)}handler for action "${task.actionName}" of workflow "${task.workflow}"; run a worker of the version that has it on queue "${task.queue}"`,
+    true,
+  );
 }
 
 function kindOf(task: Task): string {
@@ -138,13 +153,6 @@ function skipped(held: HeldTask, value: SkipEnding): Outcome {
 function failure(fields: Parameters<typeof init<typeof FailureSchema>>[1]): Outcome {
   const value: Failure = init(FailureSchema, { source: Source.WORKER, ...fields });
   return { case: "failure", value };
-}
-
-/** What a handler returns that can't be JSON, or is too large, is its own mistake. */
-function modeOf(thrown: unknown, classified: FailureMode): FailureMode {
-  if (thrown instanceof PortError) return FailureMode.HANDLER_BUG;
-  if (!(thrown instanceof PayloadError)) return classified;
-  return thrown.code === "unavailable" ? FailureMode.UNAVAILABLE : FailureMode.HANDLER_BUG;
 }
 
 function stoppedMode(held: HeldTask): FailureMode {

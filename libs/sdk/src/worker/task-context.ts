@@ -14,17 +14,24 @@ import {
   type Artifact,
   type ArtifactOptions,
   type ArtifactSource,
+  JsonLines,
   openArtifact,
   storeArtifact,
 } from "../artifact.js";
+import { handedOut, handedOutEach } from "../handed-out.js";
+import { checkCallOptions } from "../client/option-names.js";
+import { checkNames, namesOf } from "../known-options.js";
 import type { NoEffect, Skip } from "../workflow/types.js";
-import type { BatchContext, ItemContext, UndoCause, UndoContext } from "./context.js";
+import type { BatchContext, ItemContext, StepOptions, UndoCause, UndoContext } from "./context.js";
 import { noEffect, skip } from "./endings.js";
 import type { HeldTask } from "./held-task.js";
+import { isOurs, oursForGood, Patience, patiently } from "./patience.js";
 import { Steps, type StepsHost } from "./steps.js";
+import { isOf } from "./stray-rejections.js";
 import { UsageMeter } from "./usage-meter.js";
 
 const FINGERPRINT_SHOWN_CHARS = 80;
+const STEP = namesOf<StepOptions>({ failureMessage: 1 });
 
 export interface ContextHost extends StepsHost {
   readonly store: PayloadStore;
@@ -115,33 +122,80 @@ export class TaskContext implements ItemContext, UndoContext, BatchContext {
     return this.#log;
   }
 
-  async step(name: string, run: () => unknown): Promise<never> {
+  step(name: string, options: StepOptions | (() => unknown), run?: () => unknown): Promise<never> {
+    return handedOut(
+      typeof options === "function" ? this.#step(name, {}, options) : this.#step(name, options, run),
+    );
+  }
+
+  async #step(name: string, options: StepOptions, run: unknown): Promise<never> {
+    checkNames(options, STEP, `the options of step "${name}"`);
+    if (typeof run !== "function")
+      throw new ActionError("HANDLER_BUG", `step "${name}" needs a function that does it`);
+    const { failureMessage = "" } = options;
     this.#steps ??= new Steps(this.#held, this.#host);
+    this.#held.steps = this.#steps;
     const startedMs = performance.now();
     try {
-      const result = await this.#steps.run(name, run);
+      const result = await this.#steps.run(name, run as () => unknown, failureMessage);
       if (this.log.isEnabled("debug"))
         this.log.debug("step done", { step: name, ms: performance.now() - startedMs });
       return result as never;
     } catch (error) {
-      this.log.debug("step failed", { step: name, ms: performance.now() - startedMs, err: error });
+      isOf(error, this.#held);
+      const fields = { step: name, ms: performance.now() - startedMs, err: error };
+      if (this.#held.phase === "running") this.log.debug("step failed", fields);
+      else this.log.warn("a step failed after its attempt had ended; the failure counts for nothing", fields);
       throw error;
     }
   }
 
-  async putArtifact(source: ArtifactSource, options: ArtifactOptions = {}): Promise<Artifact<never>> {
+  putArtifact(source: ArtifactSource, options: ArtifactOptions = {}): Promise<Artifact<never>> {
+    return handedOut(this.#putArtifact(source, options));
+  }
+
+  async #putArtifact(source: ArtifactSource, options: ArtifactOptions): Promise<Artifact<never>> {
+    checkCallOptions("artifact", options, "ctx.putArtifact");
     try {
-      return await storeArtifact(this.#host.store, source, options, this.#held.signal);
+      const store = (): Promise<Artifact<never>> =>
+        storeArtifact(this.#host.store, source, options, this.#held.signal);
+      return await (canReadAgain(source) ? patiently(this.#held, this.#host, "an artifact", store) : store());
     } catch (error) {
-      throw storeFailure(error);
+      const failure = storeFailure(error);
+      isOf(failure, this.#held);
+      throw failure;
     }
   }
 
-  async *readArtifact(artifact: Artifact): AsyncGenerator<Uint8Array> {
+  readArtifact(artifact: Artifact): AsyncGenerator<Uint8Array, void, undefined> {
+    return handedOutEach(this.#readArtifact(artifact));
+  }
+
+  async *#readArtifact(artifact: Artifact): AsyncGenerator<Uint8Array, void, undefined> {
+    const patience = new Patience(this.#held, this.#host, "an artifact");
     try {
-      yield* openArtifact(this.#host.store, artifact);
+      for (let given = 0, whole = false; !whole; ) {
+        try {
+          let at = 0;
+          for await (const piece of openArtifact(this.#host.store, artifact)) {
+            const rest = given - at;
+            at += piece.length;
+            if (at <= given) continue;
+            given = at;
+            patience.settled();
+            yield rest <= 0 ? piece : piece.subarray(rest);
+          }
+          whole = true;
+        } catch (error) {
+          await patience.afterFailure(error);
+        }
+      }
     } catch (error) {
-      throw storeFailure(error);
+      const failure = storeFailure(error);
+      isOf(failure, this.#held);
+      throw failure;
+    } finally {
+      patience.settled();
     }
   }
 
@@ -184,14 +238,21 @@ export class TaskContext implements ItemContext, UndoContext, BatchContext {
   }
 
   runInput(): Promise<never> {
-    return this.#host.runInput(this.#held) as Promise<never>;
+    return handedOut(this.#host.runInput(this.#held)) as Promise<never>;
   }
+}
+
+/** Whether it can be read a second time. */
+function canReadAgain(source: ArtifactSource): boolean {
+  if (typeof source === "string" || source instanceof Uint8Array) return true;
+  return Array.isArray(source instanceof JsonLines ? source.rows : source);
 }
 
 /** What the object store could not do, with the mode that says whether another attempt may help. */
 function storeFailure(error: unknown): unknown {
   if (!(error instanceof PortError)) return error;
-  const mode =
-    error.code === "not-found" ? "NOT_FOUND" : error.retry === "never" ? "VALIDATION" : "UNAVAILABLE";
-  return new ActionError(mode, error.message, { cause: error });
+  if (isOurs(error)) return oursForGood(error);
+  return new ActionError(error.code === "not-found" ? "NOT_FOUND" : "VALIDATION", error.message, {
+    cause: error,
+  });
 }

@@ -14,15 +14,28 @@ import {
   type PortError,
   taskReportCommand,
 } from "@holdfast/engine";
-import { JobStep, type Task, type TaskCancel, type TaskRef, type TaskReport } from "@holdfast/proto";
+import {
+  type Failure,
+  JobStep,
+  type Task,
+  type TaskCancel,
+  type TaskRef,
+  type TaskReport,
+} from "@holdfast/proto";
 import type { Logger } from "@holdfast/telemetry";
 import type { Handler } from "../workflow/beside.js";
+import type { Classify } from "../workflow/options.js";
 import type { AnyWorkflow } from "../workflow/workflow.js";
 import type { ArgumentReader, Arguments } from "./arguments.js";
+import { type Classifiers, classifiersOf } from "./failures.js";
+import { handlerOf, isThenable } from "./handler-of.js";
+import { Deadlines } from "./deadlines.js";
 import type { HeldTask } from "./held-task.js";
 import { outcomeOfJob } from "./job-outcome.js";
 import type { WorkerLimits } from "./limits.js";
+import { patiently } from "./patience.js";
 import {
+  givenBack,
   outcomeOfStopped,
   outcomeOfThrown,
   outcomeOfUnknown,
@@ -31,8 +44,9 @@ import {
   reportOf,
 } from "./reports.js";
 import { type ReportOwner, ReportReceipt } from "./report-receipt.js";
-import { recoveredError } from "./recovered-error.js";
 import { type ContextHost, TaskContext } from "./task-context.js";
+import { shownOf } from "./shown.js";
+import { tellFailure, tellGivenBack, tellLate, tellOpenSteps } from "./telling.js";
 import { TaskTable } from "./task-table.js";
 
 export interface RunnerDeps {
@@ -43,6 +57,8 @@ export interface RunnerDeps {
   readonly payloads: PayloadCodec;
   readonly store: PayloadStore;
   readonly args: ArgumentReader;
+  /** The worker's own. */
+  readonly classify: Classify | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -57,6 +73,8 @@ export class TaskRunner implements ContextHost, ReportOwner {
   readonly clock: Clock;
   readonly #deps: RunnerDeps;
   readonly #table: TaskTable;
+  readonly #byWorkflow: ReadonlyMap<string, Classifiers>;
+  readonly #byDefault: Classifiers;
   /** Waiting tasks in order; those before `#first` have begun. */
   readonly #waiting: HeldTask[] = [];
   #first = 0;
@@ -64,8 +82,7 @@ export class TaskRunner implements ContextHost, ReportOwner {
   #beginning = false;
   #unreported = 0;
   #reported = 0;
-  #earliestMs = Number.POSITIVE_INFINITY;
-  #cancelSweep: (() => void) | undefined;
+  readonly #deadlines: Deadlines;
   #onIdle: (() => void) | undefined;
 
   constructor(deps: RunnerDeps) {
@@ -76,6 +93,18 @@ export class TaskRunner implements ContextHost, ReportOwner {
     this.store = deps.store;
     this.clock = deps.clock;
     this.#table = new TaskTable(deps.limits.maxRemembered);
+    this.#deadlines = new Deadlines({
+      clock: deps.clock,
+      logger: deps.logger,
+      sweepMs: deps.limits.sweepMs,
+      running: this.#running,
+      giveUp: (held) => this.#giveUp(held),
+    });
+    const { workflows, classify, logger } = deps;
+    this.#byDefault = classifiersOf([classify], logger);
+    this.#byWorkflow = new Map(
+      Array.from(workflows.values(), (one) => [one.name, classifiersOf([one.classify, classify], logger)]),
+    );
   }
 
   /** Waiting, running, and not reported yet. */
@@ -85,6 +114,11 @@ export class TaskRunner implements ContextHost, ReportOwner {
 
   get running(): number {
     return this.#running.size;
+  }
+
+  /** Whose handlers run. */
+  atWork(): Iterable<HeldTask> {
+    return this.#running;
   }
 
   /** Reports in the log, since the start. */
@@ -97,8 +131,9 @@ export class TaskRunner implements ContextHost, ReportOwner {
   }
 
   take(tasks: readonly Task[]): void {
+    const nowMs = this.#deps.clock.monotonicMs();
     for (const task of tasks) {
-      const held = this.#table.take(task);
+      const held = this.#table.take(task, nowMs);
       if (held !== undefined) this.#waiting.push(held);
     }
     this.#begin();
@@ -136,13 +171,13 @@ export class TaskRunner implements ContextHost, ReportOwner {
   }
 
   close(): void {
-    this.#cancelSweep?.();
-    this.#cancelSweep = undefined;
+    this.#deadlines.close();
   }
 
   async runInput(held: HeldTask): Promise<unknown> {
     const workflow = this.#deps.workflows.get(held.task.workflow);
-    return workflow === undefined ? undefined : this.#deps.args.runInput(held, workflow);
+    if (workflow === undefined) return undefined;
+    return await patiently(held, this, "the run's input", () => this.#deps.args.runInput(held, workflow));
   }
 
   /** A handler goes in circles: its attempt ends at once, whatever it still does. */
@@ -187,55 +222,92 @@ export class TaskRunner implements ContextHost, ReportOwner {
     held.beganMs = clock.monotonicMs();
     if (task.startToCloseMs > 0) held.closeByMs = held.beganMs + task.startToCloseMs;
     if (task.heartbeatMs > 0) held.silentByMs = held.beganMs + task.heartbeatMs;
-    this.#watch(held);
+    this.#deadlines.watch(held);
     try {
-      const read = args.read(held, workflow);
+      let read: Arguments | Promise<Arguments> | undefined = args.read(held, workflow);
       if (!(read instanceof Promise)) return this.#invoke(held, handler, read);
-      read.then(
+      const again = (): Arguments | Promise<Arguments> => {
+        const made = read ?? args.read(held, workflow);
+        read = undefined;
+        return made;
+      };
+      patiently(held, this, "what its handler is given", again).then(
         (ready) => this.#invoke(held, handler, ready),
-        (error: unknown) => this.#end(held, outcomeOfThrown(held, error)),
+        (error: unknown) => this.#end(held, this.#thrown(held, error)),
       );
     } catch (error) {
-      this.#end(held, outcomeOfThrown(held, error));
+      this.#end(held, this.#thrown(held, error));
     }
   }
 
   #invoke(held: HeldTask, handler: Handler, args: Arguments): void {
+    // Its time was over before it had what it needs.
+    if (held.phase !== "running") return;
     held.args = args;
     let result: unknown;
+    let waits: boolean;
     try {
       const { job } = held.task;
       const given = job === undefined || job.step === JobStep.SUBMIT ? args : args["handle"];
       result = (handler as Invoke)(given, new TaskContext(held, this));
+      waits = isThenable(result);
     } catch (error) {
-      return this.#end(held, outcomeOfThrown(held, error));
+      return this.#end(held, this.#thrown(held, error));
     }
-    if (!isThenable(result)) return this.#ended(held, result);
+    if (!waits) return this.#ended(held, result);
     Promise.resolve(result).then(
       (value) => this.#ended(held, value),
-      (error: unknown) => this.#end(held, outcomeOfThrown(held, error)),
+      (error: unknown) => this.#end(held, this.#thrown(held, error)),
     );
   }
 
   #ended(held: HeldTask, value: unknown): void {
-    if (held.phase !== "running") return this.#late(held);
+    if (held.phase !== "running") return tellLate(this.logger, held);
+    if (held.steps !== undefined && held.steps.open.size > 0) tellOpenSteps(this.logger, held, held.steps);
     const { job } = held.task;
     const outcome =
       job === undefined
-        ? outcomeOfValue(held, value, this.#deps.payloads)
-        : outcomeOfJob(held, job, value, this).catch((error: unknown) => outcomeOfThrown(held, error));
+        ? outcomeOfValue(held, value, this, this.#classifiers(held))
+        : outcomeOfJob(held, job, value, this, this.#classifiers(held)).catch((error: unknown) =>
+            this.#thrown(held, error),
+          );
     if (outcome instanceof Promise) void outcome.then((settled) => this.#end(held, settled));
     else this.#end(held, outcome);
   }
 
+  #thrown(held: HeldTask, error: unknown): Outcome {
+    return outcomeOfThrown(held, error, this.#classifiers(held));
+  }
+
+  #classifiers({ task }: HeldTask): Classifiers {
+    return this.#byWorkflow.get(task.workflow) ?? this.#byDefault;
+  }
+
   #end(held: HeldTask, outcome: Outcome): void {
-    if (held.phase === "reporting") return this.#late(held);
+    if (held.phase === "reporting") return tellLate(this.logger, held);
     held.phase = "reporting";
     this.#running.delete(held);
-    if (outcome.case === "failure") this.#logFailure(held, outcome.value.message);
+    if (outcome.case === "returned") {
+      held.givenBack = true;
+      tellGivenBack(this.logger, held, outcome.value.reason);
+    }
     this.#unreported++;
-    this.#send(held, reportOf(held, outcome, this.#deps.clock.nowMs()));
+    const endedMs = this.#deps.clock.nowMs();
+    if (outcome.case === "failure") this.#fail(held, outcome.value, endedMs);
+    else this.#send(held, reportOf(held, outcome, endedMs));
     this.#begin();
+  }
+
+  /** A failure goes with what people are shown of it, which may have to be fetched. */
+  #fail(held: HeldTask, value: Failure, endedMs: number): void {
+    tellFailure(this.logger, held, value.message);
+    const send = (shown: string): void => {
+      value.shown = shown;
+      this.#send(held, reportOf(held, { case: "failure", value }, endedMs));
+    };
+    const shown = shownOf(held, value, (of) => this.runInput(of));
+    if (shown instanceof Promise) void shown.then(send);
+    else send(shown);
   }
 
   #send(held: HeldTask, report: TaskReport): void {
@@ -249,7 +321,8 @@ export class TaskRunner implements ContextHost, ReportOwner {
   onReported(held: HeldTask): void {
     this.#unreported--;
     this.#reported++;
-    this.#table.letGo(held);
+    this.#table.letGo(held, this.#deps.clock.monotonicMs());
+    if (held.cameAgain !== undefined) this.take([held.cameAgain]);
     if (this.#table.size === 0) this.#onIdle?.();
     this.#begin();
   }
@@ -258,7 +331,7 @@ export class TaskRunner implements ContextHost, ReportOwner {
   onUnreported(held: HeldTask, report: TaskReport, error: PortError): void {
     if (error.code === "closed") return;
     if (error.code === "too-large" || error.code === "schema") {
-      return this.#send(held, reportOf(held, outcomeOfThrown(held, error), this.#deps.clock.nowMs()));
+      return this.#send(held, reportOf(held, this.#thrown(held, error), this.#deps.clock.nowMs()));
     }
     const { clock, limits, logger } = this.#deps;
     const { runId, actionName, item, attempt } = held.task;
@@ -277,38 +350,19 @@ export class TaskRunner implements ContextHost, ReportOwner {
     held.stop(why, reason);
     if (held.phase === "waiting") {
       held.startedMs = this.#deps.clock.nowMs();
-      this.#end(held, outcomeOfStopped(held));
+      // What was not begun is not lost with this worker.
+      const outcome = why === "shutdown" ? givenBack(`${reason} before it began`) : outcomeOfStopped(held);
+      this.#end(held, outcome);
     } else {
       held.closeByMs = this.#deps.clock.monotonicMs() + graceMs;
       held.silentByMs = Number.POSITIVE_INFINITY;
-      this.#watch(held);
+      this.#deadlines.watch(held);
     }
   }
 
   /** Its handler goes on. */
   heartbeat(held: HeldTask, progress: unknown): void {
     held.goesOn(progress, this.#deps.clock.monotonicMs());
-  }
-
-  #watch(held: HeldTask): void {
-    if (held.deadlineMs === Number.POSITIVE_INFINITY) return;
-    this.#earliestMs = Math.min(this.#earliestMs, held.deadlineMs);
-    this.#cancelSweep ??= this.#deps.clock.after(this.#deps.limits.sweepMs, () => this.#sweep());
-  }
-
-  #sweep(): void {
-    this.#cancelSweep = undefined;
-    const nowMs = this.#deps.clock.monotonicMs();
-    if (nowMs >= this.#earliestMs) {
-      this.#earliestMs = Number.POSITIVE_INFINITY;
-      for (const held of this.#running) {
-        if (held.deadlineMs <= nowMs) this.#giveUp(held);
-        else this.#earliestMs = Math.min(this.#earliestMs, held.deadlineMs);
-      }
-    }
-    if (this.#running.size > 0) {
-      this.#cancelSweep ??= this.#deps.clock.after(this.#deps.limits.sweepMs, () => this.#sweep());
-    }
   }
 
   /** Its time is over. The handler is told, but nobody waits for it any more. */
@@ -319,43 +373,12 @@ export class TaskRunner implements ContextHost, ReportOwner {
       ? `said nothing for ${heartbeatMs} ms (heartbeat)`
       : `took longer than its ${startToCloseMs} ms (startToClose)`;
     const last = held.progress === "" ? "" : `; its last progress: ${held.progress}`;
-    held.stop("timeout", `the handler of action "${actionName}" ${why}${last}`);
-    this.#end(held, outcomeOfStopped(held));
+    const blocked = held.blocked === "" ? "" : `; ${held.blocked}`;
+    held.stop("timeout", `the handler of action "${actionName}" ${why}${last}${blocked}`);
+    const [owed] = held.owed.values();
+    // Its time went by while Holdfast owed it something.
+    if (owed !== undefined && held.stopping !== "cancelled")
+      this.#end(held, givenBack(`its time was over while it waited for ${owed}`));
+    else this.#end(held, outcomeOfStopped(held));
   }
-
-  #late({ task, stopping }: HeldTask): void {
-    // It was told so by what it called, and ends with that.
-    if (stopping === "stuck") return;
-    const { runId, actionName, item, attempt } = task;
-    this.logger.warn("a handler ended after its attempt was given up; what it did is not counted", {
-      run: runId,
-      action: actionName,
-      item,
-      attempt,
-    });
-  }
-
-  #logFailure({ task }: HeldTask, message: string): void {
-    if (!this.logger.isEnabled("debug")) return;
-    const { runId, actionName, item, attempt } = task;
-    this.logger.debug("an attempt failed", { run: runId, action: actionName, item, attempt, message });
-  }
-}
-
-/** The function that a task is for; undefined: this worker has none. */
-function handlerOf(workflow: AnyWorkflow, { actionName, undo, recover, job }: Task): Handler | undefined {
-  if (undo?.now === true) return workflow.undoHandlers.get(actionName);
-  if (recover !== undefined) {
-    const handler = workflow.recoverHandlers.get(actionName);
-    return handler && ((args, context) => handler(args, recoveredError(recover) as never, context));
-  }
-  const jobs = job === undefined ? undefined : workflow.jobHandlers.get(actionName);
-  if (job?.step === JobStep.CHECK) return jobs && ((handle, context) => jobs.check(handle, context));
-  if (job?.step === JobStep.CANCEL)
-    return jobs?.cancel && ((handle, context) => jobs.cancel?.(handle, context));
-  return workflow.handlers.get(actionName);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

@@ -12,14 +12,19 @@ import type { Logger } from "@holdfast/telemetry";
 import type { Holdfast } from "../client/holdfast.js";
 import { type Duration, durationMs } from "../duration.js";
 import { HoldfastError } from "../errors.js";
+import { handedOut } from "../handed-out.js";
 import { freshId } from "../ids.js";
+import { checkNames, type Names, namesOf } from "../known-options.js";
+import type { Classify } from "../workflow/options.js";
 import type { AnyWorkflow } from "../workflow/workflow.js";
 import { ArgumentReader } from "./arguments.js";
 import { BatchMarks } from "./batch-marks.js";
 import { Capacity } from "./capacity.js";
+import { functionsOf } from "./functions.js";
 import { DEFAULT_WORKER_LIMITS, type WorkerLimits } from "./limits.js";
 import { Presence } from "./presence.js";
 import { endWorker, type WorkerEnd } from "./shutdown.js";
+import { watchStray } from "./stray-rejections.js";
 import { TaskRunner } from "./task-runner.js";
 
 export interface WorkerOptions {
@@ -33,10 +38,25 @@ export interface WorkerOptions {
   readonly capacity?: number;
   /** How long `stop` waits for handlers; default 30 s. */
   readonly stopTimeout?: Duration;
+  /** Has the word on failures of which the workflow's own `classify` says nothing. */
+  readonly classify?: Classify;
   /** Default: the connection's. */
   readonly logger?: Logger;
   readonly limits?: Partial<WorkerLimits>;
 }
+
+const OPTIONS = namesOf<WorkerOptions>({
+  connection: 1,
+  workflows: 1,
+  concurrency: 1,
+  queues: 1,
+  capacity: 1,
+  stopTimeout: 1,
+  classify: 1,
+  logger: 1,
+  limits: 1,
+});
+const LIMITS: Names = new Map(Object.entries(DEFAULT_WORKER_LIMITS));
 
 export const CONCURRENCY_DEFAULT = 64;
 const CONCURRENCY_MAX = 100_000;
@@ -51,7 +71,11 @@ export interface WorkerStats {
 }
 
 /** Resolves once its workflows are registered and it has said that it is there. Rejects with a `HoldfastError`. */
-export async function createWorker(options: WorkerOptions): Promise<Worker> {
+export function createWorker(options: WorkerOptions): Promise<Worker> {
+  return handedOut(begun(options));
+}
+
+async function begun(options: WorkerOptions): Promise<Worker> {
   const worker = new Worker(options);
   await worker.start();
   return worker;
@@ -72,9 +96,12 @@ export class Worker {
   readonly #inbox: string;
   readonly #stopTimeoutMs: number;
   #subscription: BusSubscription | undefined;
+  #unwatch: (() => void) | undefined;
   #ending: Promise<WorkerEnd> | undefined;
 
   constructor(options: WorkerOptions) {
+    checkNames(options, OPTIONS, "the options of createWorker");
+    checkNames(options.limits, LIMITS, "limits in the options of createWorker");
     const { connection } = options;
     const { ports, clock } = connection;
     const concurrency = checkedCount(
@@ -97,6 +124,7 @@ export class Worker {
       limits: { appendDeadlineMs: Number.POSITIVE_INFINITY, maxQueued: this.#limits.maxHeld * 2 },
     });
     this.#runner = new TaskRunner({
+      classify: options.classify,
       workflows: new Map(options.workflows.map((workflow) => [workflow.name, workflow])),
       concurrency,
       limits: this.#limits,
@@ -122,6 +150,7 @@ export class Worker {
       inbox: this.#inbox,
       queues: this.queues,
       workflows: options.workflows.map((workflow) => workflow.name),
+      functions: functionsOf(options.workflows),
       bus: ports.bus,
       clock,
       limits: this.#limits,
@@ -137,11 +166,16 @@ export class Worker {
     return { held, running, reported, capacity: this.#capacity.value };
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return handedOut(this.#start());
+  }
+
+  async #start(): Promise<void> {
     for (const workflow of this.#options.workflows) await this.#options.connection.register(workflow);
     this.#subscription = this.#options.connection.ports.bus.subscribe(this.#inbox, (message) =>
       this.#onMessage(message.data),
     );
+    this.#unwatch = watchStray({ logger: this.#logger, atWork: () => this.#runner.atWork() });
     this.#presence.start();
     this.#logger.info("worker started", {
       queues: this.queues,
@@ -160,7 +194,10 @@ export class Worker {
       commands: this.#commands,
       logger: this.#logger,
       timeoutMs: this.#stopTimeoutMs,
-      unsubscribe: () => this.#subscription?.unsubscribe(),
+      unsubscribe: () => {
+        this.#subscription?.unsubscribe();
+        this.#unwatch?.();
+      },
     });
     return this.#ending;
   }
@@ -179,6 +216,7 @@ export class Worker {
     const { kind } = inbox;
     if (kind.case === "tasks") this.#onTasks(kind.value);
     else if (kind.case === "cancel") this.#runner.cancel(kind.value);
+    else if (kind.case === "tellFunctions") this.#presence.tellFunctions();
   }
 
   #onTasks({ node, batch, tasks }: TaskBatch): void {
@@ -186,7 +224,7 @@ export class Worker {
     if (this.#ending !== undefined || this.#runner.held + tasks.length > this.#limits.maxHeld) return;
     // Tasks of a batch that came before are known by themselves, so they are never lost to a number.
     if (this.#marks.receive(node, Number(batch)) !== "beyond") this.#runner.take(tasks);
-    if (this.#marks.gap) this.#presence.soon();
+    if (tasks.length === 0) this.#presence.isAsked();
   }
 }
 

@@ -9,6 +9,7 @@ import { durationMs } from "../duration.js";
 import { HoldfastError } from "../errors.js";
 import type { BatchContext } from "../worker/context.js";
 import { count, retry } from "./compile.js";
+import { checkJobHandlerNames } from "./option-names.js";
 import type { ActionOptions, AnyActionOptions, ForEachOptions, RetryOptions, Trigger } from "./options.js";
 import type {
   ActionArgs,
@@ -221,6 +222,7 @@ export function batchPolicy(name: string, options: AnyBatchOptions, handlers: An
         `action ${name} is an external batch: its ${part} must be a handler function`,
       );
   }
+  checkJobHandlerNames(name, handlers);
   const timeoutMs = timeout === undefined ? 0 : durationMs(timeout, `timeout of action ${name}`);
   return init(BatchSchema, {
     poll: pollInterval === undefined ? undefined : retry(name, pollPolicy(pollInterval)),

@@ -74,6 +74,14 @@ export function checkBeside(beside: AnyBeside, options: object, subject: string)
   }
 }
 
+/** Options without what belongs behind the handler: `checkBeside` says where that goes. */
+export function withoutBeside(options: object): object {
+  if (typeof options !== "object" || options === null || !("undo" in options || "recover" in options))
+    return options;
+  const { undo: _undo, recover: _recover, ...others } = options as AnyBeside;
+  return others;
+}
+
 /** The same map where there is no such handler. */
 export const withHandler = <H>(
   handlers: ReadonlyMap<string, H>,

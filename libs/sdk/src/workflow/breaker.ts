@@ -1,5 +1,6 @@
 /** A circuit breaker as users declare it, made into what the definition carries. */
-import { type Breaker, BreakerSchema, FailureMode, OnOpen } from "@holdfast/proto";
+import { type Breaker, BreakerSchema, OnOpen } from "@holdfast/proto";
+import { modeNamed } from "@holdfast/core";
 import { init } from "@holdfast/proto/codec";
 import type { FailureModeName } from "../action-error.js";
 import { type Duration, durationMs } from "../duration.js";
@@ -51,7 +52,7 @@ export function breaker(name: string, given: ItemBreakerOptions, pointer: (path:
     throw invalid(`${what("failureRate")} is ${failureRate}: give more than 0 and at most 1`);
   if (factor !== undefined && !(factor >= 1 && factor <= 100))
     throw invalid(`${what("factor")} is ${factor}: give 1 to 100`);
-  const mode = ON_OPEN[onOpen];
+  const mode = Object.hasOwn(ON_OPEN, onOpen) ? ON_OPEN[onOpen] : undefined;
   if (mode === undefined)
     throw invalid(`${what("onOpen")} is ${JSON.stringify(onOpen)}: use hold, fail or skip`);
   return init(BreakerSchema, {
@@ -66,7 +67,7 @@ export function breaker(name: string, given: ItemBreakerOptions, pointer: (path:
     key: pointer(given.key ?? ""),
     itemKey: given.itemKey === undefined ? undefined : pointer(given.itemKey),
     modes: (given.modes ?? []).map((named) => {
-      const found = FailureMode[named];
+      const found = modeNamed(named);
       if (found === undefined)
         throw invalid(`${what("modes")} names ${JSON.stringify(named)}, which does not exist`);
       return found;

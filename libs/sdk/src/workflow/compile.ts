@@ -2,11 +2,11 @@
  * From what users declared to the definition that the log carries. Checked by the core's own validator, so that what compiles
  * here is never refused there. It knows nothing of handlers.
  */
-import { definitionProblems, DURATION_MS_MAX } from "@holdfast/core";
+import { definitionProblems, DURATION_MS_MAX, modeNamed } from "@holdfast/core";
 import {
   type ActionDefinition,
   ActionDefinitionSchema,
-  FailureMode,
+  type FailureMode,
   type ForEach,
   ForEachSchema,
   type OutputSource,
@@ -29,6 +29,7 @@ import type { FailureModeName } from "../action-error.js";
 import { type Duration, durationMs, waitMs } from "../duration.js";
 import { HoldfastError } from "../errors.js";
 import { breaker } from "./breaker.js";
+import { messageProblems } from "./failure-messages.js";
 import { guardrails } from "./guardrails.js";
 import type { AnyActionOptions, RetryOptions, Tolerate, Trigger, WorkflowOptions } from "./options.js";
 import type { InputOption } from "./schema.js";
@@ -67,7 +68,11 @@ export function compile(
     recovery: options.recovery && recovery(options.recovery),
     guardrails: options.guardrails && guardrails(options.guardrails),
   });
-  const problems = [...actions.flatMap(reservedProblem), ...definitionProblems(definition)];
+  const problems = [
+    ...actions.flatMap(reservedProblem),
+    ...definitionProblems(definition),
+    ...messageProblems(actions, inputSchema),
+  ];
   if (problems.length > 0) {
     throw new HoldfastError(
       "INVALID_DEFINITION",
@@ -121,6 +126,8 @@ function compileAction({
   undo = false,
   recover = false,
 }: DeclaredAction): ActionDefinition {
+  if (over !== "items" && options.key !== undefined)
+    throw invalid(`action ${name} is not over items: leave key out, or say where its items come from`);
   return init(ActionDefinitionSchema, {
     name,
     after: [...(options.after ?? [])],
@@ -131,7 +138,8 @@ function compileAction({
     tolerate: options.tolerate && tolerate(name, options.tolerate),
     optional: options.optional ?? false,
     trigger: trigger(name, options.trigger),
-    failureMessage: options.failureMessage ?? "",
+    // A blank one counts as none.
+    failureMessage: options.failureMessage?.trim() === "" ? "" : (options.failureMessage ?? ""),
     steps: [...(options.steps ?? [])],
     wait: options.wait,
     child: options.child,
@@ -151,15 +159,16 @@ function forEach(name: string, options: AnyActionOptions): ForEach {
     );
   }
   const window = options.window === undefined ? 0 : count(options.window, 1, `window of action ${name}`);
+  const how = { window, key: options.key === undefined ? undefined : toPointer(options.key) };
   if (itemsOf !== undefined)
-    return init(ForEachSchema, { source: { case: "itemsOf", value: itemsOf }, window });
+    return init(ForEachSchema, { source: { case: "itemsOf", value: itemsOf }, ...how });
   if (outputOf !== undefined)
-    return init(ForEachSchema, { source: { case: "outputOf", value: outputSource(outputOf) }, window });
+    return init(ForEachSchema, { source: { case: "outputOf", value: outputSource(outputOf) }, ...how });
   if (linesOf !== undefined)
-    return init(ForEachSchema, { source: { case: "linesOfOutput", value: outputSource(linesOf) }, window });
+    return init(ForEachSchema, { source: { case: "linesOfOutput", value: outputSource(linesOf) }, ...how });
   if (lines !== undefined)
-    return init(ForEachSchema, { source: { case: "linesOfInput", value: toPointer(lines) }, window });
-  return init(ForEachSchema, { source: { case: "inputPointer", value: toPointer(items ?? "") }, window });
+    return init(ForEachSchema, { source: { case: "linesOfInput", value: toPointer(lines) }, ...how });
+  return init(ForEachSchema, { source: { case: "inputPointer", value: toPointer(items ?? "") }, ...how });
 }
 
 const outputSource = ({
@@ -194,7 +203,7 @@ export function retry(name: string, options: RetryOptions): RetryPolicy {
 
 function modes(names: readonly FailureModeName[] = [], what: string): FailureMode[] {
   return names.map((name) => {
-    const mode = FailureMode[name];
+    const mode = modeNamed(name);
     if (mode === undefined)
       throw invalid(`${what} names the failure mode ${JSON.stringify(name)}, which does not exist`);
     return mode;
@@ -214,7 +223,7 @@ function tolerate(name: string, given: Tolerate): ToleratePb {
 }
 
 function trigger(name: string, given: Trigger = "all_completed"): TriggerRule {
-  const rule = TRIGGERS[given];
+  const rule = Object.hasOwn(TRIGGERS, given) ? TRIGGERS[given] : undefined;
   if (rule === undefined) {
     throw invalid(
       `trigger of action ${name} is ${JSON.stringify(given)}: use ${Object.keys(TRIGGERS).join(", ")}`,

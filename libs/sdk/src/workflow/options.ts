@@ -5,6 +5,12 @@ import type { Duration } from "../duration.js";
 import type { BreakerOptions, ItemBreakerOptions } from "./breaker.js";
 import type { InputOption } from "./schema.js";
 
+/**
+ * Says of what kind a failure is, whatever its type, code and words say: `(error) => error instanceof Declined ? "VALIDATION" : undefined`. Given what
+ * the handler threw; undefined: as it is classified otherwise.
+ */
+export type Classify = (error: unknown) => FailureModeName | undefined;
+
 export interface RetryOptions {
   /** All attempts, the first included. */
   readonly maxAttempts?: number;
@@ -37,7 +43,10 @@ export interface CommonOptions {
   readonly queue?: string;
   /** Its failure does not fail the run. */
   readonly optional?: boolean;
-  /** Shown to people in place of the raw error; may hold `{placeholders}` from the input. */
+  /**
+   * Shown to people in place of the raw error, which is kept beside it: `"row {item.id}: could not load {table}"`. Placeholders are paths into what the
+   * handler gets (`{input.table}`, `{item.id}`, `{index}`, `{rates.day}`); one that begins with none of its names is a path into the input (`{table}`).
+   */
   readonly failureMessage?: string;
   /** Stops asking a dependency that fails, and holds the work until it answers again; default: always asks. */
   readonly breaker?: BreakerOptions;
@@ -113,6 +122,8 @@ export type Tolerate = { readonly count: number } | { readonly percent: number }
 export interface ForEachOptions<After extends string, T extends Trigger, Key extends string = string>
   extends ActionOptions<After, T> {
   readonly breaker?: ItemBreakerOptions<Key>;
+  /** What names an item beside its index: a place in it where a text or a number stands, `"orderId"`; `""`: the item itself. */
+  readonly key?: Key;
   /** How many items may be under way at once. */
   readonly window?: number;
   readonly tolerate?: Tolerate;
@@ -135,6 +146,8 @@ export interface WorkflowOptions<I extends InputOption> {
   readonly input?: I;
   /** The queue of actions that name none; default `default`. */
   readonly queue?: string;
+  /** Has the first word on the failures of its handlers. Not part of the definition: each worker has its own. */
+  readonly classify?: Classify;
   /** Retries failed runs by itself, as recommended for each; default: an operator does. */
   readonly recovery?: {
     readonly auto: boolean;

@@ -6,6 +6,7 @@
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { HoldfastError } from "../errors.js";
+import { checkNames, namesOf } from "../known-options.js";
 
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
 
@@ -72,10 +73,12 @@ export interface InputSchema {
 /** The library's JSON Schemas are asked for in this draft. */
 const TARGET = "draft-2020-12";
 const ISSUES_MAX = 20;
+const INPUT = namesOf<SchemaWithJson & Typed<unknown>>({ schema: 1, jsonSchema: 1, "~type": 1 });
 
 export function readInputSchema(option: InputOption | undefined): InputSchema {
   if (option === undefined) return { standard: undefined, json: "" };
   if ("~standard" in option) return { standard: option, json: stringify(jsonSchemaOf(option)) };
+  checkNames(option, INPUT, "the input of a workflow", "INVALID_DEFINITION");
   const standard = "schema" in option ? option.schema : undefined;
   return { standard, json: stringify(option.jsonSchema) };
 }

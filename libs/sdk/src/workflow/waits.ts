@@ -35,7 +35,8 @@ const ON_TIMEOUT = {
 } as const;
 
 export function approvalWait(name: string, options: ApprovalOptions<string, Trigger>): Wait {
-  const onTimeout = ON_TIMEOUT[options.onTimeout ?? "fail"];
+  const given = options.onTimeout ?? "fail";
+  const onTimeout = Object.hasOwn(ON_TIMEOUT, given) ? ON_TIMEOUT[given] : undefined;
   if (onTimeout === undefined) {
     throw new HoldfastError(
       "INVALID_DEFINITION",

@@ -1,6 +1,7 @@
 /** How workflows are typed, and what they compile to. */
 import { TriggerRule } from "@holdfast/proto";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { ArtifactReference } from "@holdfast/core";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { HoldfastError } from "../errors.js";
 import { parseInput, typed } from "./schema.js";
@@ -146,6 +147,22 @@ describe("a definition", () => {
       tolerate: { limit: { value: 2 } },
     });
     expect(report).toMatchObject({ after: ["ship"], trigger: TriggerRule.ANY_COMPLETED });
+  });
+
+  it("is over items wherever a batch's items come from", () => {
+    const jobs = { submit: () => 1, check: () => ({ done: true as const }) };
+    const base = workflow("w", { input: typed<{ file: ArtifactReference; rows: number[] }>() })
+      .action("list", () => [1])
+      .forEach("each", { items: "rows" }, () => 1);
+    for (const source of [
+      { items: "rows" },
+      { itemsOf: "each" },
+      { outputOf: { action: "list" } },
+      { lines: "file" },
+      { linesOf: { action: "list" } },
+    ])
+      expect(base.batch("load", source as never, jobs).definition.actions.at(-1)?.forEach).toBeDefined();
+    expect(base.batch("load", {}, jobs).definition.actions.at(-1)?.forEach).toBeUndefined();
   });
 
   it("has the hash of its content, whatever its handlers do", () => {

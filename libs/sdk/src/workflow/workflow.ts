@@ -15,6 +15,7 @@ import type {
   Approval,
   ApprovalOptions,
   ChildOptions,
+  Classify,
   SignalOptions,
   SleepOptions,
   Trigger,
@@ -34,6 +35,7 @@ import {
   type AnyBeside,
   type BesideOnce,
   checkBeside,
+  withoutBeside,
   type Handler,
   type OnceHandler,
   type RecoverHandler,
@@ -42,6 +44,7 @@ import {
 import { type AnyBatchOptions, type AnyJobHandlers, type BatchMethod, batchPolicy } from "./batch.js";
 import { childRun } from "./children.js";
 import type { ForEachMethod } from "./for-each.js";
+import { checkActionOptions, checkBesideNames, checkWorkflowOptions } from "./option-names.js";
 import { approvalWait, signalWait, sleepWait } from "./waits.js";
 
 interface WaitingOptions {
@@ -78,6 +81,10 @@ export class Workflow<In, Out, A extends Actions> {
 
   get input(): InputSchema {
     return this.#parts.input;
+  }
+
+  get classify(): Classify | undefined {
+    return this.#parts.options.classify;
   }
 
   /** By action. */
@@ -137,8 +144,10 @@ export class Workflow<In, Out, A extends Actions> {
     handler?: Handler | AnyBeside,
     beside?: AnyBeside,
   ): unknown {
-    if (typeof options !== "function")
+    if (typeof options !== "function") {
+      checkActionOptions("action", name, withoutBeside(options));
       return this.#with({ name, over: "once", options }, handler as Handler, beside);
+    }
     return this.#with({ name, over: "once", options: {} }, options, handler as AnyBeside | undefined);
   }
 
@@ -151,7 +160,10 @@ export class Workflow<In, Out, A extends Actions> {
     options: AnyActionOptions,
     handler: Handler,
     beside?: AnyBeside,
-  ): never => this.#with({ name, over: "items", options }, handler, beside) as never;
+  ): never => {
+    checkActionOptions("forEach", name, withoutBeside(options));
+    return this.#with({ name, over: "items", options }, handler, beside) as never;
+  };
 
   /**
    * An action whose work an outside system does: `submit` hands it a job (over items, with many of them), `check` is called now and
@@ -163,8 +175,10 @@ export class Workflow<In, Out, A extends Actions> {
     handlers: AnyJobHandlers,
     beside?: AnyBeside,
   ): never => {
-    const { items, itemsOf, outputOf } = options;
-    const over = items === undefined && itemsOf === undefined && outputOf === undefined ? "once" : "items";
+    checkActionOptions("batch", name, withoutBeside(options));
+    const { items, itemsOf, outputOf, lines, linesOf } = options;
+    const sources = [items, itemsOf, outputOf, lines, linesOf];
+    const over = sources.every((source) => source === undefined) ? "once" : "items";
     const declared = { ...options, batch: batchPolicy(name, options, handlers) };
     const jobHandlers = new Map(this.#parts.jobHandlers).set(name, handlers);
     const submit: Handler = (args, context) => handlers.submit(args, context);
@@ -178,6 +192,7 @@ export class Workflow<In, Out, A extends Actions> {
     const After extends keyof A & string = never,
     const T extends Trigger = "all_completed",
   >(name: NewName<N, A>, options: SleepOptions<After, T>): Workflow<In, Out, With<A, N, Once<null, After>>> {
+    checkActionOptions("sleep", name, options);
     return this.#waiting(name, options, sleepWait(name, options)) as never;
   }
 
@@ -194,6 +209,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: SignalOptions<After, T> & { readonly payload?: Typed<P> } = {},
   ): Workflow<In, Out, With<A, N, Once<P, After>>> {
+    checkActionOptions("waitForSignal", name, options);
     return this.#waiting(name, options, signalWait(name, options)) as never;
   }
 
@@ -206,6 +222,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: ApprovalOptions<After, T> = {},
   ): Workflow<In, Out, With<A, N, Once<Approval, After>>> {
+    checkActionOptions("approval", name, options);
     return this.#waiting(name, options, approvalWait(name, options)) as never;
   }
 
@@ -223,6 +240,7 @@ export class Workflow<In, Out, A extends Actions> {
     name: NewName<N, A>,
     options: ChildOptions<W, From, After, T>,
   ): Workflow<In, Out, With<A, N, Once<WorkflowOutput<W>, After | From>>> {
+    checkActionOptions("child", name, options);
     const { after = [], trigger = "all_completed", optional = false, retry, startToClose } = options;
     const child = childRun(name, options);
     const times = { ...(retry && { retry }), ...(startToClose && { startToClose }) };
@@ -250,6 +268,7 @@ export class Workflow<In, Out, A extends Actions> {
       );
     }
     checkBeside(beside, action.options, `action ${action.name} of workflow ${parts.name}`);
+    checkBesideNames(action.name, beside);
     const { undo, recover } = beside;
     const declared = { ...action, undo: undo !== undefined, recover: recover !== undefined };
     return new Workflow({
@@ -279,7 +298,15 @@ type ChildWorkflow = Pick<AnyWorkflow, "name" | "hash"> & {
 // A workflow whatever its types are.
 export type AnyWorkflow = Pick<
   Workflow<never, never, Actions>,
-  "name" | "input" | "handlers" | "undoHandlers" | "recoverHandlers" | "jobHandlers" | "definition" | "hash"
+  | "name"
+  | "input"
+  | "classify"
+  | "handlers"
+  | "undoHandlers"
+  | "recoverHandlers"
+  | "jobHandlers"
+  | "definition"
+  | "hash"
 >;
 
 /** Whether something, such as what a module exports, is a workflow. */
@@ -295,6 +322,7 @@ export function workflow<const I extends InputOption = Typed<unknown>>(
   name: string,
   options: WorkflowOptions<I> = {},
 ): Workflow<InputOf<I>, ParsedOf<I>, NoActions> {
+  checkWorkflowOptions(name, options);
   return new Workflow({
     name,
     options,

@@ -4,8 +4,8 @@
  */
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { isSignatureId, nameProblem, runIdProblem } from "@holdfast/core";
-import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "@holdfast/engine";
+import { isSignatureId, ITEM_KEY_CHARS_MAX, ITEM_KEYS_MAX, nameProblem, runIdProblem } from "@holdfast/core";
+import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, startTimeProblem } from "@holdfast/engine";
 import { RpcError } from "@holdfast/rpc";
 
 /** Values in one filter, such as statuses; more than any enumeration has. */
@@ -96,15 +96,27 @@ export function enumFilter<E extends number>(
   given: readonly number[],
 ): E[] {
   if (given.length > FILTER_VALUES_MAX) throw tooMany(field, given.length, FILTER_VALUES_MAX);
-  const filter = given.map((value) => {
+  const filter = given.map((value, at) => {
+    const place = `${field}[${at}]`;
     if (value === 0)
       throw invalid(
-        field,
+        place,
         `UNSPECIFIED filters for nothing; use one of ${namesOf(values).join(", ")}, or leave it empty`,
       );
-    return enumValue(field, values, value);
+    return enumValue(place, values, value);
   });
   return [...new Set(filter)];
+}
+
+/** Of items, in a filter or a request. */
+export function itemKeys(field: string, keys: readonly string[]): readonly string[] {
+  if (keys.length > ITEM_KEYS_MAX) throw tooMany(field, keys.length, ITEM_KEYS_MAX);
+  const wrong = keys.find((key) => key === "" || key.length > ITEM_KEY_CHARS_MAX);
+  if (wrong === undefined) return keys;
+  throw invalid(
+    field,
+    `a key has 1 to ${ITEM_KEY_CHARS_MAX} characters: one of ${wrong.length} names no item`,
+  );
 }
 
 export function tooMany(field: string, count: number, max: number): RpcError {
@@ -122,6 +134,14 @@ export function timestampNs(field: string, value: Timestamp | undefined): bigint
     );
   }
   return seconds * NS_PER_S + BigInt(nanos);
+}
+
+/** A time that a start is put off to. Seconds that are milliseconds, or milliseconds divided once too often, are told as such. */
+export function startAtNs(field: string, value: Timestamp | undefined): bigint {
+  if (value === undefined) return 0n;
+  const problem = startTimeProblem(Number(value.seconds) * 1_000 + Math.floor(value.nanos / 1e6));
+  if (problem === undefined) return timestampNs(field, value);
+  throw invalid(field, `${problem}; give the seconds since 1970 of a time up to the year 2200`);
 }
 
 export function reason(value: string, field = "reason"): string {

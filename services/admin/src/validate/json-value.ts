@@ -1,21 +1,19 @@
-/** A field that holds JSON as text: its value, or an error that says where it stops being JSON. */
+/** A field that holds JSON as text: its bytes as they were sent, or an error that says where it is not what all read alike. */
+import { fromUtf8, jsonFault, withoutMark } from "@holdfast/core";
 import { invalid } from "./fields.js";
-import { jsonErrorPosition } from "./json-position.js";
 
-/** Empty is null. */
-export function jsonValue(field: string, text: string): unknown {
-  if (text === "") return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    const where = jsonErrorPosition(text);
-    const place =
-      where === undefined
-        ? ""
-        : ` at line ${where.line}, column ${where.column}: ${where.found} can't stand there`;
-    throw invalid(field, `it is not JSON${place}`, {
-      reason: "MALFORMED",
-      ...(where === undefined ? {} : { line: where.line, column: where.column }),
-    });
-  }
+export interface JsonField {
+  /** UTF-8; empty where nothing was sent. */
+  readonly bytes: Uint8Array;
+  /** For whoever looks into it, and no further: it is the bytes that are handed on. Nothing is null. */
+  value(): unknown;
+}
+
+export function jsonField(field: string, text: string): JsonField {
+  const bytes = withoutMark(Buffer.from(text, "utf8"));
+  if (bytes.length === 0) return { bytes, value: () => null };
+  const fault = jsonFault(bytes);
+  if (fault === undefined) return { bytes, value: () => JSON.parse(fromUtf8(bytes)) as unknown };
+  const { line, column, message } = fault;
+  throw invalid(field, `it is not usable JSON: ${message}`, { reason: "MALFORMED", line, column });
 }

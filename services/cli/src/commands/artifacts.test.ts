@@ -32,13 +32,13 @@ beforeAll(async () => {
   connection = await Holdfast.connect({ url: holdfast.natsUrl });
   worker = await createWorker({ connection, workflows: [importing] });
   await writeFile(join(folder, "rows.jsonl"), '{"id":1}\n{"id":2}\n{"id":39}\n');
-}, 60_000);
+});
 afterAll(async () => {
   await worker.stop();
   await connection.close();
   await holdfast.stop();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ["", ""];

@@ -29,25 +29,30 @@ async function out(...args: string[]): Promise<string> {
   return written;
 }
 
-const NOW = "▲ BREAKER_OPEN  films/load: breaker open\n▲ STUCK  run import-2 does not move\n";
+const NOW =
+  "▲ BREAKER_OPEN  films/load: breaker open\n  holdfast breakers --open\n▲ STUCK  run import-2 does not move\n  holdfast run import-2\n";
 
-it("prints what needs a person now, oldest first, then goes on watching", async () => {
-  expect(await out()).toBe(`${NOW}Watching.\n▲ MANUAL  run import-1 failed: look at it\n`);
+it("lists what needs a person now, oldest first, and ends", async () => {
+  expect(await out()).toBe(NOW);
+  expect(admin.asked).toEqual(["listAttention "]);
+  const older = "… and older ones: holdfast runs --failed --workflow films";
+  expect(await out("--workflow", "films")).toBe(`${older}\n${NOW}`);
+  expect(await out("--workflow", "quiet")).toBe("Nothing needs a person now.\n");
+  expect(JSON.parse(await out("--json")).attentions).toHaveLength(2);
+});
+
+it("with --watch goes on with what comes to need one", async () => {
+  const watched =
+    "Watching; Ctrl-C ends it.\n▲ MANUAL  run import-1 failed: look at it\n  holdfast run import-1\n";
+  expect(await out("--watch")).toBe(NOW + watched);
   expect(admin.asked).toEqual(["watchAttention ", "listAttention "]);
 });
 
-it("prints one line of JSON for each, those of now first", async () => {
-  const lines = (await out("--json")).trimEnd().split("\n");
+it("with --watch --json prints one line of JSON for each, those of now first", async () => {
+  const lines = (await out("--watch", "--json")).trimEnd().split("\n");
   expect(lines.map((line) => JSON.parse(line).attention.kind)).toEqual([
     "ATTENTION_KIND_BREAKER_OPEN",
     "ATTENTION_KIND_STUCK",
     "ATTENTION_KIND_MANUAL",
   ]);
-});
-
-it("ends with what needs a person now where that is all that is asked for", async () => {
-  const older = "… and older ones: look at `holdfast runs --failed`";
-  expect(await out("--now", "--workflow", "films")).toBe(`${older}\n${NOW}`);
-  expect(await out("--now", "--workflow", "quiet")).toBe("Nothing needs a person now.\n");
-  expect(JSON.parse(await out("--now", "--json")).attentions).toHaveLength(2);
 });

@@ -6,6 +6,7 @@ import {
   ListBreakersResponseSchema,
 } from "@holdfast/proto";
 import { type Command, InvalidArgumentError } from "commander";
+import { orMeant } from "../context.js";
 import { ExitCode } from "../exit-codes.js";
 import { renderBreaker, renderBreakers } from "../render/breakers.js";
 import { countOf, safeText } from "../render/text.js";
@@ -63,7 +64,8 @@ export function registerBreakers(program: Command, register: Register): void {
       const { change, workflow, action } = wishOf(words.flat().flatMap((word) => word ?? []));
       const name = { workflow, action, key: options.key ?? "" };
       if (change === "show") {
-        const answer = await admin.getBreaker(name);
+        const say = `If you meant to ${workflow} one, say \`breaker ${workflow} <workflow> <action>\`.`;
+        const answer = await orMeant(isVerb(workflow), say, () => admin.getBreaker(name));
         if (context.json) context.printJson(GetBreakerResponseSchema, answer);
         else context.print(renderBreaker(answer, context.screen()));
         return ExitCode.done;
@@ -94,10 +96,11 @@ interface Wish {
   readonly action: string;
 }
 
+const isVerb = (word: string): word is "open" | "reset" => word === "open" || word === "reset";
+
 function wishOf(words: readonly string[]): Wish {
   const [first = "", second = "", third = ""] = words;
   if (words.length === 2) return { change: "show", workflow: first, action: second };
-  if (words.length === 3 && (first === "open" || first === "reset"))
-    return { change: first, workflow: second, action: third };
+  if (words.length === 3 && isVerb(first)) return { change: first, workflow: second, action: third };
   throw new InvalidArgumentError("Say `breaker [open|reset] <workflow> <action>`.");
 }

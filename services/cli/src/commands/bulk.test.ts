@@ -42,6 +42,37 @@ it("shows an operation with what it came to and what became of its runs", async 
   );
 });
 
+it("says of a dry run what would be done, in the list and in each result", async () => {
+  const { out } = await holdfast("bulk op-dry");
+  expect(out).toContain("Operation op-dry: retry, workflow films (dry run: nothing is changed)\n");
+  expect(out).toContain("would be retried 43 of 44");
+  expect(out).toContain("  import-1 would be retried · 2 items\n  import-2 would be refused · it failed");
+  expect((await holdfast("bulk")).out).toMatch(/op-dry +dry run: retry .* would be retried 43 of 44/);
+});
+
+it("marks a dry run from its beginning", async () => {
+  const [cancelling, dry] = [
+    await holdfast("bulk cancel --workflow films"),
+    await holdfast("bulk cancel --workflow films --dry-run"),
+  ];
+  expect(cancelling.out).toMatch(/^Operation op-1 has begun; it goes on by itself\.\n/);
+  expect(dry.out).toMatch(/^Dry run op-1 has begun: it says what would be done, and changes nothing\.\n/);
+  expect((await holdfast("retry-failed --workflow films --detach --dry-run")).out).toMatch(
+    /^Dry run op-1 has begun/,
+  );
+});
+
+it("says that there is more, and what to type for it", async () => {
+  const first = (await holdfast("bulk op-dry")).out;
+  expect(first).toContain("… and more: holdfast bulk op-dry --all");
+  const all = (await holdfast("bulk op-dry --all")).out;
+  expect(all.match(/import-1 would be retried/g)).toHaveLength(2);
+  expect(all.match(/Operation op-dry/g)).toHaveLength(1);
+  expect(all).not.toContain("and more");
+  expect((await holdfast("bulk --limit 1")).out).toContain("… and more: holdfast bulk --limit 2");
+  expect((await holdfast("bulk --limit 2")).out).not.toContain("and more");
+});
+
 it("lists them, and gives programs JSON", async () => {
   expect((await holdfast("bulk")).out).toMatch(/OPERATION +WHAT[^]*op-1 +retry +workflow films +HALTED/);
   expect(JSON.parse((await holdfast("bulk op-1 --json")).out)).toMatchObject({
@@ -66,7 +97,11 @@ it.each([
     "startBulkOperation MOVE_TO_DEAD_LETTERS gpu ",
   ],
   ["bulk discard -w films --reason old", "Operation op-1 has begun", "startBulkOperation DISCARD films old"],
-  ["retry-failed -w films --canary 5,50 --detach", "Operation op-1 has begun.", "startBulkRetry films 5,50"],
+  [
+    "retry-failed -w films --canary 5,50 --detach",
+    "Operation op-1 has begun; it goes on by itself.",
+    "startBulkRetry films 5,50",
+  ],
 ])("does `%s`", async (line, said, asked) => {
   const { code, out } = await holdfast(line);
   expect([code, out]).toEqual([0, expect.stringContaining(said)]);

@@ -12,6 +12,7 @@ import type { Command } from "commander";
 import type { AdminClient, CommandContext } from "../context.js";
 import { ExitCode, usageError } from "../exit-codes.js";
 import { renderBulk, renderBulkList, renderBulkResults } from "../render/bulk.js";
+import { withId } from "../render/command.js";
 import { enumValue, listOf, wholeNumber } from "../values.js";
 import type { Register } from "./register.js";
 
@@ -24,6 +25,7 @@ interface BulkOptions {
   readonly reason?: string;
   readonly dryRun?: boolean;
   readonly limit?: number;
+  readonly all?: boolean;
 }
 
 const BEGINS: Readonly<Record<string, BulkKind>> = {
@@ -32,6 +34,8 @@ const BEGINS: Readonly<Record<string, BulkKind>> = {
   discard: BulkKind.DISCARD,
 };
 const LISTED = 50;
+/** One less than a call may ask for. */
+const LISTED_MAX = 999;
 const RESULTS_SHOWN = 100;
 
 export function registerBulk(program: Command, register: Register): void {
@@ -59,7 +63,12 @@ export function registerBulk(program: Command, register: Register): void {
     )
     .option("--reason <text>", "why, for whoever reads the runs' history")
     .option("--dry-run", "say what would be done, and change nothing")
-    .option("-n, --limit <n>", "at most so many runs", wholeNumber(1, 1_000_000));
+    .option(
+      "-n, --limit <n>",
+      "at most so many runs; without words, so many operations",
+      wholeNumber(1, 1_000_000),
+    )
+    .option("--all", "with an id: every result, not only the newest; with --json one line a page");
   register(command, (context, words, options: BulkOptions) =>
     context.withAdmin((admin) => run(context, admin, words.flat(), options)),
   );
@@ -72,33 +81,51 @@ function run(
   options: BulkOptions,
 ): Promise<ExitCode> {
   const [first, second] = words;
-  if (first === undefined) return list(context, admin);
+  if (first === undefined) return list(context, admin, Math.min(options.limit ?? LISTED, LISTED_MAX));
   if (first === "abort" && second !== undefined && words.length === 2)
     return abort(context, admin, second, options.reason ?? "");
   const kind = BEGINS[first];
   if (kind !== undefined && words.length === 1) return begin(context, admin, kind, options);
-  if (words.length === 1 && first !== "abort") return show(context, admin, first);
+  if (words.length === 1 && first !== "abort") return show(context, admin, first, options);
   throw usageError(
     "Say `bulk`, `bulk <id>`, `bulk abort <id>`, or `bulk cancel|dead-letter|discard` with a selector.",
   );
 }
 
-async function list(context: CommandContext, admin: AdminClient): Promise<ExitCode> {
-  const answer = await admin.listBulkOperations({ limit: LISTED });
-  if (context.json) context.printJson(ListBulkOperationsResponseSchema, answer);
-  else context.print(renderBulkList(answer.operations, context.screen()));
+async function list(context: CommandContext, admin: AdminClient, limit: number): Promise<ExitCode> {
+  // One more than is shown says whether there are more.
+  const answer = await admin.listBulkOperations({ limit: limit + 1 });
+  const operations = answer.operations.slice(0, limit);
+  if (context.json) context.printJson(ListBulkOperationsResponseSchema, { ...answer, operations });
+  else {
+    context.print(renderBulkList(operations, context.screen()));
+    if (operations.length < answer.operations.length)
+      context.print([
+        `… and more: ${context.screen().command(`bulk --limit ${Math.min(limit * 2, LISTED_MAX)}`)}`,
+      ]);
+  }
   return ExitCode.done;
 }
 
-async function show(context: CommandContext, admin: AdminClient, operationId: string): Promise<ExitCode> {
-  const answer = await admin.getBulkOperation({ operationId, pageSize: RESULTS_SHOWN });
-  if (context.json) context.printJson(GetBulkOperationResponseSchema, answer);
-  else if (answer.operation !== undefined) {
-    context.print(renderBulk(answer.operation, context.screen()));
-    context.print(renderBulkResults(answer.results, answer.operation));
-    if (answer.nextPageToken !== "")
-      context.print(["  … and more: the admin service's GetBulkOperation pages through all of them."]);
+async function show(
+  context: CommandContext,
+  admin: AdminClient,
+  operationId: string,
+  options: BulkOptions,
+): Promise<ExitCode> {
+  let pageToken = "";
+  for (let isFirst = true; isFirst || (options.all === true && pageToken !== ""); isFirst = false) {
+    const answer = await admin.getBulkOperation({ operationId, pageSize: RESULTS_SHOWN, pageToken });
+    pageToken = answer.nextPageToken;
+    if (context.json && options.all === true) context.printJsonLine(GetBulkOperationResponseSchema, answer);
+    else if (context.json) context.printJson(GetBulkOperationResponseSchema, answer);
+    else if (answer.operation !== undefined) {
+      if (isFirst) context.print(renderBulk(answer.operation, context.screen()));
+      context.print(renderBulkResults(answer.results, answer.operation, context.screen()));
+    }
   }
+  if (!context.json && pageToken !== "")
+    context.print([`  … and more: ${context.screen().command(withId("bulk", operationId, "--all"))}`]);
   return ExitCode.done;
 }
 
@@ -135,8 +162,10 @@ async function begin(
   if (context.json) context.printJson(StartBulkOperationResponseSchema, answer);
   else
     context.print([
-      `Operation ${id} has begun; it goes on by itself.`,
-      `Look at it: ${context.screen().command(`bulk ${id}`)}`,
+      options.dryRun === true
+        ? `Dry run ${id} has begun: it says what would be done, and changes nothing.`
+        : `Operation ${id} has begun; it goes on by itself.`,
+      `Look at it: ${context.screen().command(withId("bulk", id))}`,
     ]);
   return ExitCode.done;
 }

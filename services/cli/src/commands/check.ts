@@ -10,13 +10,13 @@ export function registerCheck(program: Command, register: Register): void {
     .command("check")
     .summary("verify every run against the rules that must always hold")
     .description(
-      "Verifies every run: what has ended, and that counts are what they count. Mends nothing. Exit 1 if a rule is broken.",
+      "Verifies every run: what has ended, and that counts are what they count. Mends nothing. Exit 1 if a rule is broken. With --json: one JSON line as it goes on, the last with `done`.",
     );
   register(command, (context) =>
     context.withAdmin(async (admin) => {
       let found = 0n;
       for await (const answer of admin.check({})) {
-        if (context.json) context.printJson(CheckResponseSchema, answer);
+        if (context.json) context.printJsonLine(CheckResponseSchema, answer);
         else context.print(answer.breaches.map(breachLine));
         found = answer.foundBreaches;
         if (!answer.done || context.json) continue;

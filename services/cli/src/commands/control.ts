@@ -1,6 +1,6 @@
 /** `holdfast cancel`, `pause` and `resume`: a run, or all of a workflow, is stopped, held or let go on. */
 import { randomUUID } from "node:crypto";
-import { isRunTerminal } from "@holdfast/core";
+import { isRunTerminal } from "@holdfast/core/shown";
 import {
   CancelRunResponseSchema,
   PauseRunResponseSchema,

@@ -99,6 +99,55 @@ test("retries single items of a run, wherever they are", async () => {
     expect([wrong, (await holdfast("retry", "import-1", ...wrong)).code]).toEqual([wrong, 2]);
 });
 
+test("retries items by their keys, beside indices; a key may hold commas", async () => {
+  const named = ["--action", "check", "--items", "3", "--item-key", "order,17", "--item-key", "b"];
+  const { out } = await holdfast("retry", "import-1", ...named);
+  await holdfast("dead-letters", "retry", "import-1", "--action", "check", "--item-key", "b");
+  expect(admin.asked).toEqual([
+    "retryRun import-1 id check#3+order,17+b",
+    "retryRun import-1 id check#b of the dead letters",
+  ]);
+  expect(out).toContain("items of check of run import-1: RUNNING");
+  const wrong = await holdfast("retry", "import-1", "--item-key", "b");
+  expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining("Say with --action")]);
+  expect((await holdfast("dead-letters", "import-1", "--item-key", "b")).code).toBe(2);
+});
+
+test("moves and discards items by their keys", async () => {
+  await holdfast("dead-letter", "import-1", "--action", "check", "--item-key", "a");
+  await holdfast(
+    "discard",
+    "import-1",
+    "--action",
+    "check",
+    "--items",
+    "1",
+    "--item-key",
+    "a",
+    "--reason",
+    "r",
+  );
+  expect(admin.asked).toEqual([
+    "moveToDeadLetters import-1 check#a ",
+    "discardDeadLetters import-1 check#1+a r",
+  ]);
+});
+
+test("lists items by their keys", async () => {
+  await holdfast(
+    "items",
+    "import-1",
+    "--action",
+    "check",
+    "--failed",
+    "--item-key",
+    "a,1",
+    "--item-key",
+    "b",
+  );
+  expect(admin.asked).toEqual(["listItems check 5 50 a,1 b"]);
+});
+
 test("moves a run, or items of it", async () => {
   expect((await holdfast("dead-letter", "import-1", "--reason", "poison")).out).toBe(
     "Run import-1: in the dead letters until retried, discarded, or past dead-letter retention.\n",

@@ -13,7 +13,7 @@ import type { Command } from "commander";
 import { CliError, ExitCode, usageError } from "../exit-codes.js";
 import { discardedLine, movedText, renderDeadLetters, renderReasons } from "../render/dead-letters.js";
 import { enumValue, listOf, moment, wholeNumber } from "../values.js";
-import { addItems, ITEM, namedItems } from "./item-names.js";
+import { addItems, ITEM, ITEM_KEY_OPTION, namedItems } from "./item-names.js";
 import type { Register } from "./register.js";
 import { retryOne } from "./retry.js";
 
@@ -29,6 +29,7 @@ interface ListOptions {
   readonly reasons?: boolean;
   readonly action?: string;
   readonly items?: number[];
+  readonly itemKey?: string[];
   readonly force?: boolean;
   readonly reason?: string;
 }
@@ -59,6 +60,7 @@ export function registerDeadLetters(program: Command, register: Register): void 
     .option("--all", "every page")
     .option("--action <name>", "with retry: not all that is there, items of this action")
     .option("--items <indices>", "with retry: which; default: all that are there of the action", listOf(ITEM))
+    .option("--item-key <key>", "with retry: the item of this key; may be repeated", ITEM_KEY_OPTION[2])
     .option("--force", "with retry: also failures whose mode is terminal; this is audited")
     .option("--reason <text>", "with retry: why, for whoever reads the run's history");
   register(list, (context, words, options: ListOptions) => {
@@ -71,8 +73,8 @@ export function registerDeadLetters(program: Command, register: Register): void 
         await retryOne(context, admin, { runId: second, ...namedItems(options), deadLetters: true }, options);
         return ExitCode.done;
       });
-    if (options.action !== undefined || options.items !== undefined)
-      throw usageError("--action and --items belong to `dead-letters retry <id>`.");
+    if (options.action !== undefined || options.items !== undefined || options.itemKey !== undefined)
+      throw usageError("--action, --items and --item-key belong to `dead-letters retry <id>`.");
     const runId = first;
     const nowMs = context.io.nowMs();
     const movedAfter = momentOf("--since", options.since, nowMs);
@@ -119,6 +121,7 @@ interface ChangeOptions {
   readonly reason?: string;
   readonly action?: string;
   readonly items?: number[];
+  readonly itemKey?: string[];
 }
 
 export function registerDeadLetter(program: Command, register: Register): void {
@@ -133,14 +136,21 @@ export function registerDeadLetter(program: Command, register: Register): void {
   ).option("--reason <text>", "why, for whoever finds it there");
   register(move, (context, [runId = ""], options: ChangeOptions) =>
     context.withAdmin(async (admin) => {
-      const { action, items } = namedItems(options);
-      if (action !== "" && items.length === 0)
+      const { action, items, itemKeys } = namedItems(options);
+      if (action !== "" && items.length + itemKeys.length === 0)
         throw new CliError(
           ExitCode.usage,
-          "Say which with --items; to move all of them, move the run: leave out --action.",
+          "Say which with --items or --item-key; to move all of them, move the run: leave out --action.",
         );
       const { reason = "" } = options;
-      const answer = await admin.moveToDeadLetters({ runId, action, items, reason, requestId: randomUUID() });
+      const answer = await admin.moveToDeadLetters({
+        runId,
+        action,
+        items,
+        itemKeys,
+        reason,
+        requestId: randomUUID(),
+      });
       if (context.json) context.printJson(MoveToDeadLettersResponseSchema, answer);
       else context.print([movedText(answer.runId, answer.items, action)]);
       return ExitCode.done;
@@ -158,7 +168,7 @@ export function registerDeadLetter(program: Command, register: Register): void {
   ).requiredOption("--reason <text>", "why; it stays in the run's history");
   register(discard, (context, [runId = ""], options: ChangeOptions) =>
     context.withAdmin(async (admin) => {
-      const { action, items } = namedItems(options);
+      const { action, items, itemKeys } = namedItems(options);
       const { reason = "" } = options;
       if (reason.trim() === "")
         throw new CliError(ExitCode.usage, "Say why with --reason: it stays in the run's history.");
@@ -166,6 +176,7 @@ export function registerDeadLetter(program: Command, register: Register): void {
         runId,
         action,
         items,
+        itemKeys,
         reason,
         requestId: randomUUID(),
       });

@@ -17,6 +17,7 @@ import { formatSpan } from "../render/time.js";
 import {
   ADMIN_PORT_DEFAULT,
   existingNats,
+  natsOf,
   localLogger,
   METRICS_PORT_DEFAULT,
   NATS_PORT_DEFAULT,
@@ -26,6 +27,9 @@ import {
 
 export interface DemoOptions {
   readonly keep?: boolean;
+  readonly natsPort?: number;
+  readonly adminPort?: number;
+  readonly metricsPort?: number;
   readonly verbose?: boolean;
 }
 
@@ -68,17 +72,21 @@ async function startOn(
     startLocalHoldfast({
       dataDir: folder,
       natsUrl: existingNats(context),
+      ...natsOf(context),
       ports: { nats, admin, metrics },
       // Its own lines are the story; what goes wrong ends it.
       logger: localLogger(context, options.verbose === true ? "info" : "error"),
     });
+  const { natsPort, adminPort, metricsPort } = options;
   // The usual ports where they are free, so that what is suggested can be typed as it stands; else others.
-  const usual = await Promise.all(
-    [NATS_PORT_DEFAULT, ADMIN_PORT_DEFAULT, METRICS_PORT_DEFAULT].map(portOrAny),
-  );
+  const usual = await Promise.all([
+    natsPort ?? portOrAny(NATS_PORT_DEFAULT),
+    adminPort ?? portOrAny(ADMIN_PORT_DEFAULT),
+    metricsPort ?? portOrAny(METRICS_PORT_DEFAULT),
+  ]);
   try {
-    // One that was free a moment ago may be taken by now.
-    return await startWith(...usual).catch(() => startWith());
+    // One that was free a moment ago may be taken by now; one that was asked for is not given up for another.
+    return await startWith(...usual).catch(() => startWith(natsPort, adminPort, metricsPort));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new CliError(ExitCode.failed, why, { cause: error });
@@ -97,7 +105,11 @@ async function tell(
     { ...outer.io, env: { ...outer.io.env, HOLDFAST_ADMIN: holdfast.adminAddress } },
     usual ? {} : { admin: holdfast.adminAddress },
   );
-  const connection = await Holdfast.connect({ url: holdfast.natsUrl, name: "demo" });
+  const connection = await Holdfast.connect({
+    url: holdfast.natsUrl,
+    access: natsOf(outer).nats?.access ?? {},
+    name: "demo",
+  });
   const workers: StoryWorker[] = [];
   const startWorker: StoryParts["startWorker"] = async (check, invocations) => {
     const worker = await createWorker({

@@ -1,8 +1,9 @@
 /** `holdfast dev`: everything on one machine, until it is told to stop. */
 import { resolve } from "node:path";
 import { ADMIN_ADDRESS_DEFAULT } from "@holdfast/admin-service";
+import { type NatsSettings, natsSettings } from "@holdfast/nats";
 import { createLogger, Environment, type LogLevel } from "@holdfast/telemetry";
-import { limitsFrom } from "@holdfast/workflow-service";
+import { limitsFrom, METRICS_HOST_DEFAULT } from "@holdfast/workflow-service";
 import type { CommandContext } from "../context.js";
 import { CliError, ExitCode } from "../exit-codes.js";
 import { type LocalHoldfast, startLocalHoldfast } from "../local/holdfast.js";
@@ -28,11 +29,13 @@ export async function runDev(context: CommandContext, options: DevOptions): Prom
   const holdfast = await startLocalHoldfast({
     dataDir,
     natsUrl: existingNats(context),
+    ...natsOf(context),
     ports: {
       nats: options.natsPort ?? NATS_PORT_DEFAULT,
       admin: options.adminPort ?? ADMIN_PORT_DEFAULT,
       metrics: options.metricsPort ?? METRICS_PORT_DEFAULT,
     },
+    metricsHost: metricsHostOf(context),
     logger: localLogger(context, options.verbose === true ? "info" : "warn"),
     limits,
   }).catch((error: unknown) => {
@@ -71,15 +74,25 @@ export async function told(context: CommandContext, holdfast: LocalHoldfast): Pr
 }
 
 /** What of the node's limits the environment sets. */
-function limitsOf({ io }: CommandContext): ReturnType<typeof limitsFrom> {
+const limitsOf = (context: CommandContext): ReturnType<typeof limitsFrom> => fromEnv(context, limitsFrom);
+
+/** How an existing NATS is reached, where there is one. */
+export const natsOf = (context: CommandContext): { readonly nats?: NatsSettings } =>
+  existingNats(context) === undefined ? {} : { nats: fromEnv(context, natsSettings) };
+
+function fromEnv<T>({ io }: CommandContext, read: (env: Environment) => T): T {
   try {
-    return limitsFrom(new Environment(io.env));
+    return read(new Environment(io.env));
   } catch (error) {
     throw new CliError(ExitCode.usage, error instanceof Error ? error.message : String(error), {
       cause: error,
     });
   }
 }
+
+/** An empty variable counts as none. */
+export const metricsHostOf = ({ io }: CommandContext): string =>
+  io.env["HOLDFAST_METRICS_HOST"] || METRICS_HOST_DEFAULT;
 
 /** An empty variable counts as none. */
 export const existingNats = (context: CommandContext): string | undefined =>

@@ -31,6 +31,21 @@ export function registerLocal(program: Command, register: Register): void {
       "Runs a Holdfast in a temporary folder, imports a film catalogue on it, shows what fails and why, mends the cause, retries, and checks all that it says. Exits 1 if anything is not as said.",
     )
     .option("--keep", "leave it running afterwards, until Ctrl-C")
+    .option(
+      "--nats-port <port>",
+      "default: 4222, or a free one where that is taken",
+      wholeNumber(0, PORT_MAX),
+    )
+    .option(
+      "--admin-port <port>",
+      "default: 7460, or a free one where that is taken",
+      wholeNumber(0, PORT_MAX),
+    )
+    .option(
+      "--metrics-port <port>",
+      "default: 7461, or a free one where that is taken",
+      wholeNumber(0, PORT_MAX),
+    )
     .option("-v, --verbose", "log what it does, not only warnings");
   register(demo, async (context, _args, options: DemoOptions) => {
     const { runDemo } = await import("./demo.js");

@@ -20,7 +20,7 @@ export async function readInput(context: CommandContext, options: InputOptions):
     if (input !== undefined) return jsonText(input, "--input");
     if (inputFile === undefined) return "null";
     if (inputFile === "-") return jsonText(await context.io.readStdin(), "standard input");
-    return jsonText(await readFile(inputFile, "utf8"), inputFile);
+    return jsonText(await readFile(inputFile), inputFile);
   } catch (error) {
     if (error instanceof InvalidArgumentError) throw usageError(error.message);
     const why = error instanceof Error ? error.message : String(error);

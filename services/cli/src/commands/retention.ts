@@ -8,11 +8,19 @@ import { safeText } from "../render/text.js";
 import { wholeNumber } from "../values.js";
 import type { Register } from "./register.js";
 
+/** What the service takes at most. */
+const SPAN_S_MAX = 3_650 * 86_400;
 const UNIT_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
 function seconds(text: string): number {
   const [, amount, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text.trim()) ?? [];
-  if (amount !== undefined) return Number(amount) * (UNIT_S[unit] ?? 0);
+  if (amount !== undefined) {
+    const span = Number(amount) * (UNIT_S[unit] ?? 0);
+    if (span > 0 && span <= SPAN_S_MAX) return span;
+    throw new InvalidArgumentError(
+      `"${text}" is out of range: 1s to 3650d; leave the option out to keep what the workflow's definition or the default says`,
+    );
+  }
   throw new InvalidArgumentError(`"${text}" is no span: write it like 90m, 24h or 14d`);
 }
 

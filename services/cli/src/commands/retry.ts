@@ -12,8 +12,9 @@ import {
 } from "@holdfast/proto";
 import { type Command, InvalidArgumentError } from "commander";
 import type { AdminClient, CommandContext } from "../context.js";
-import { CliError, ExitCode } from "../exit-codes.js";
+import { CliError, ExitCode, InterruptedError } from "../exit-codes.js";
 import { followWithProgress } from "../follow.js";
+import { withId } from "../render/command.js";
 import { renderRetryOutcome, renderRetryResult } from "../render/retry.js";
 import { runStatusWord } from "../render/status.js";
 import { countOf, safeText } from "../render/text.js";
@@ -32,6 +33,7 @@ export interface RetryOptions {
   readonly timeout?: number;
   readonly action?: string;
   readonly items?: number[];
+  readonly itemKey?: string[];
 }
 
 export const addRetrying = (command: Command): Command =>
@@ -39,7 +41,8 @@ export const addRetrying = (command: Command): Command =>
     .option(
       "--strategy <strategy>",
       "RETRY_FAILED, RETRY_FROM_CHECKPOINT or RETRY_ALL; default: the failed parts only",
-      enumValue(RecoveryStrategySchema, "strategy"),
+      // These two are advice for a person, not ways to retry.
+      enumValue(RecoveryStrategySchema, "strategy", [RecoveryStrategy.ABORT, RecoveryStrategy.MANUAL]),
     )
     .option("--force", "also failures whose mode is terminal; this is audited")
     .option("--reason <text>", "why, for whoever reads the run's history");
@@ -50,18 +53,18 @@ export function registerRetry(program: Command, register: Register): void {
       .command("retry")
       .summary("retry one run's failed parts, or single items of it")
       .description(
-        "Runs again what failed in one run; what succeeded stays, and flows on. With --action and --items only those: what else failed stays as it is.",
+        "Runs again what failed in one run; what succeeded stays, and flows on. With --action and --items or --item-key only those: what else failed stays as it is.",
       ),
   );
   register(addWaiting(addItems(command, "which")), (context, [runId = ""], options: RetryOptions) =>
     context.withAdmin(async (admin) => {
-      const { action, items } = namedItems(options);
-      if (action !== "" && items.length === 0)
+      const { action, items, itemKeys } = namedItems(options);
+      if (action !== "" && items.length + itemKeys.length === 0)
         throw new CliError(
           ExitCode.usage,
-          "Say which with --items; to retry all that failed, retry the run: leave out --action.",
+          "Say which with --items or --item-key; to retry all that failed, retry the run: leave out --action.",
         );
-      await retryOne(context, admin, { runId, action, items }, options);
+      await retryOne(context, admin, { runId, action, items, itemKeys }, options);
       if (options.wait !== true) return ExitCode.done;
       const timeoutMs = options.timeout === undefined ? undefined : options.timeout * 1_000;
       const run = await followWithProgress(context, admin, runId, {
@@ -79,7 +82,7 @@ export function registerRetry(program: Command, register: Register): void {
 export async function retryOne(
   context: CommandContext,
   admin: AdminClient,
-  which: { runId: string; action: string; items: number[]; deadLetters?: boolean },
+  which: { runId: string; action: string; items: number[]; itemKeys: string[]; deadLetters?: boolean },
   options: RetryOptions,
 ): Promise<void> {
   const answer = await admin.retryRun({
@@ -98,7 +101,7 @@ export async function retryOne(
     context.print([`Retrying ${what} of run ${safeText(runId)}: ${runStatusWord(answer.status)}`]);
   if (options.wait === true) return;
   if (context.json) context.printJson(RetryRunResponseSchema, answer);
-  else context.print([`Follow it: ${context.screen().command(`run ${runId} --watch`)}`]);
+  else context.print([`Follow it: ${context.screen().command(withId("run", runId, "--watch"))}`]);
 }
 
 export interface RetryFailedOptions {
@@ -197,8 +200,32 @@ async function detach(
   const answer = await admin.startBulkRetry({ retry: requestOf(options) });
   const id = answer.operation?.operationId ?? "";
   if (context.json) context.printJson(StartBulkRetryResponseSchema, answer);
-  else context.print([`Operation ${id} has begun.`, `Look at it: ${context.screen().command(`bulk ${id}`)}`]);
+  else
+    context.print([
+      options.dryRun === true
+        ? `Dry run ${id} has begun: it says what would be retried, and changes nothing.`
+        : `Operation ${id} has begun; it goes on by itself.`,
+      `Look at it: ${context.screen().command(withId("bulk", id))}`,
+    ]);
   return ExitCode.done;
+}
+
+/** Where the caller is interrupted, the operation is not: says where to look at it. */
+async function* interruptible<T>(
+  answers: AsyncIterable<T>,
+  context: CommandContext,
+  operationId: () => string,
+): AsyncGenerator<T> {
+  try {
+    yield* answers;
+  } catch (error) {
+    const id = operationId();
+    if (!context.io.interrupted.aborted || id === "") throw error;
+    const { command } = context.screen();
+    throw new InterruptedError(
+      `Operation ${id} goes on by itself. Look at it: ${command(withId("bulk", id))}; end it: ${command(withId("bulk abort", id))}`,
+    );
+  }
 }
 
 /** Prints each result as it happens, then the outcome, which it returns. */
@@ -209,8 +236,11 @@ export async function retryFailed(
 ): Promise<RetryOutcome> {
   let outcome: RetryOutcome | undefined;
   const request = requestOf(options);
-  for await (const response of admin.retryFailed(request, { signal: context.io.interrupted })) {
+  let operationId = "";
+  const answers = admin.retryFailed(request, { signal: context.io.interrupted });
+  for await (const response of interruptible(answers, context, () => operationId)) {
     const { kind } = response;
+    if (kind.case === "started") ({ operationId } = kind.value);
     if (context.json) context.printJsonLine(RetryFailedResponseSchema, response);
     else if (kind.case === "result")
       context.print(renderRetryResult(kind.value, context.screen(), request.dryRun));

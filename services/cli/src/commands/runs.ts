@@ -9,12 +9,13 @@ import {
   RunSummarySchema,
 } from "@holdfast/proto";
 import { create } from "@bufbuild/protobuf";
-import { RUN_RETRYABLE_STATUSES } from "@holdfast/core";
+import { RUN_RETRYABLE_STATUSES } from "@holdfast/core/shown";
 import type { Command } from "commander";
-import { type CommandContext } from "../context.js";
+import type { AdminClient, CommandContext } from "../context.js";
 import { ExitCode, usageError } from "../exit-codes.js";
 import { followRun, followWithProgress } from "../follow.js";
 import { renderRuns } from "../render/lists.js";
+import { safeText, wrapText } from "../render/text.js";
 import { enumValue, listOf, moment, wholeNumber } from "../values.js";
 import type { Register } from "./register.js";
 import { exitCodeOfRun, FAILED_ITEMS_SHOWN, showRun } from "./show-run.js";
@@ -24,6 +25,7 @@ interface RunsOptions {
   readonly status?: RunStatus[];
   readonly failed?: boolean;
   readonly withoutEffect?: boolean;
+  readonly waiting?: boolean;
   readonly since?: string;
   readonly until?: string;
   readonly limit?: number;
@@ -46,6 +48,7 @@ export function registerRuns(program: Command, register: Register): void {
       listOf(enumValue(RunStatusSchema, "status")),
     )
     .option("--failed", "those to look at: failed wholly or in part")
+    .option("--waiting", "those in which something waits for an approval or a signal")
     .option("--without-effect", "those that completed and did nothing, with a reason or in silence")
     .option("--since <time>", "created at or after (ISO 8601), or within so long (15m, 2h, 7d)")
     .option("--until <time>", "created before, in the same forms")
@@ -60,6 +63,7 @@ export function registerRuns(program: Command, register: Register): void {
     const filter = {
       workflow: options.workflow ?? "",
       statuses,
+      waiting: options.waiting === true,
       effects: options.withoutEffect === true ? [Effect.NONE_WITH_REASON, Effect.SILENT] : [],
       ...(createdAfter === undefined ? {} : { createdAfter }),
       ...(createdBefore === undefined ? {} : { createdBefore }),
@@ -73,6 +77,8 @@ export function registerRuns(program: Command, register: Register): void {
         if (context.json && options.all === true) {
           for (const run of page.runs) context.printJsonLine(RunSummarySchema, run);
         } else if (context.json) context.printJson(ListRunsResponseSchema, page);
+        else if (page.runs.length === 0 && filter.workflow !== "" && pageToken === "")
+          context.print(await noRuns(context, admin, filter.workflow));
         else context.print(renderRuns(page.runs, context.screen()));
       } while (options.all === true && pageToken !== "");
       if (!context.json && pageToken !== "") {
@@ -81,6 +87,16 @@ export function registerRuns(program: Command, register: Register): void {
       return ExitCode.done;
     });
   });
+}
+
+/** Of a workflow: its name may be misspelt. */
+async function noRuns(context: CommandContext, admin: AdminClient, workflow: string): Promise<string[]> {
+  const { workflows } = await admin.listWorkflows({});
+  if (workflows.some(({ name }) => name === workflow)) return renderRuns([], context.screen());
+  return wrapText(
+    `No runs match, and workflow ${safeText(workflow)} is not registered: \`holdfast workflows\` lists those that are.`,
+    context.screen().width,
+  );
 }
 
 function readMoment(option: string, text: string | undefined, nowMs: number): Timestamp | undefined {
@@ -130,7 +146,7 @@ function showOnce(context: CommandContext, runId: string, options: RunOptions): 
 
 function watchRun(context: CommandContext, runId: string, options: RunOptions): Promise<ExitCode> {
   const timeoutMs = options.timeout === undefined ? undefined : options.timeout * 1_000;
-  const following = { signal: context.io.interrupted, timeoutMs };
+  const following = { signal: context.io.interrupted, timeoutMs, command: context.screen().command };
   return context.withAdmin(async (admin) => {
     if (context.json) {
       let lastSeq: bigint | undefined;

@@ -46,7 +46,7 @@ it.each([
   ],
   [
     "schedule put daily --workflow films --cron @daily --time-zone Europe/Berlin -i {} --overlap buffer --catch-up 2h",
-    /Schedule daily is made\.\nIt begins runs of films at 2026-03-01 02:00:00Z …/,
+    /Schedule daily is made\.\nIt begins runs of films\.\nnext instants: 2026-03-01 02:00:00Z\n/,
     "putSchedule daily films @daily Europe/Berlin {} 2 7200000",
   ],
   ["schedule pause nightly --reason disk", /nightly is paused/, "changeSchedule nightly PAUSE disk"],

@@ -1,5 +1,6 @@
 /** `holdfast schedules` and `holdfast schedule`: runs that begin by themselves, and what became of their instants. */
 import { randomUUID } from "node:crypto";
+import { PRIORITY_MAX } from "@holdfast/core/shown";
 import {
   ChangeScheduleResponseSchema,
   GetScheduleResponseSchema,
@@ -10,11 +11,11 @@ import {
   ScheduleOverlapSchema,
 } from "@holdfast/proto";
 import { type Command, InvalidArgumentError } from "commander";
-import type { AdminClient, CommandContext } from "../context.js";
+import { type AdminClient, type CommandContext, orMeant } from "../context.js";
 import { ExitCode, usageError } from "../exit-codes.js";
-import { renderSchedule, renderSchedules } from "../render/schedules.js";
+import { withId } from "../render/command.js";
+import { renderSchedule, renderSchedules, upcomingLines } from "../render/schedules.js";
 import { safeText } from "../render/text.js";
-import { formatMoment } from "../render/time.js";
 import { enumValue, wholeNumber } from "../values.js";
 import { readInput } from "./read-input.js";
 import type { Register } from "./register.js";
@@ -93,7 +94,11 @@ export function registerSchedules(program: Command, register: Register): void {
     )
     .option("--catch-up <span>", "with put: how late an instant may begin, 10s to 366d; default: 1h", span)
     .option("--buffer <n>", "with put: how many instants wait at most; default: 10", wholeNumber(1, 100))
-    .option("--priority <n>", "with put: higher goes first; default: 0", wholeNumber(-1_000, 1_000))
+    .option(
+      "--priority <n>",
+      "with put: higher goes first; default: 0",
+      wholeNumber(-PRIORITY_MAX, PRIORITY_MAX),
+    )
     .option("--create", "with put: only if there is none of this name")
     .option("--reason <text>", "why, for whoever wonders");
   register(one, async (context, words: readonly (string | undefined)[], options: ScheduleOptions) => {
@@ -148,7 +153,8 @@ function refuseOptionsOfPut(what: string, options: ScheduleOptions): void {
 }
 
 async function show(context: CommandContext, admin: AdminClient, name: string): Promise<ExitCode> {
-  const answer = await admin.getSchedule({ name });
+  const say = `If you meant to ${name} one, say \`schedule ${name} <name>\`.`;
+  const answer = await orMeant(name === "put" || isChange(name), say, () => admin.getSchedule({ name }));
   if (context.json) context.printJson(GetScheduleResponseSchema, answer);
   else context.print(renderSchedule(answer, context.screen()));
   return ExitCode.done;
@@ -175,12 +181,12 @@ async function put(context: CommandContext, name: string, options: ScheduleOptio
     });
     if (context.json) context.printJson(PutScheduleResponseSchema, answer);
     else {
-      const [next, ...later] = answer.upcoming.map(formatMoment);
       context.print([
         `Schedule ${safeText(name)} ${answer.existed ? "is changed" : "is made"}.`,
-        next === undefined
+        answer.upcoming.length === 0
           ? "Its expression has no instant any more: it begins nothing unless it is triggered."
-          : `It begins runs of ${safeText(workflow)} at ${[next, ...later].join(", ")} …`,
+          : `It begins runs of ${safeText(workflow)}.`,
+        ...upcomingLines(cron, answer.upcoming, context.screen()),
       ]);
     }
     return ExitCode.done;
@@ -214,7 +220,7 @@ async function change(
   else {
     const follow =
       what === "trigger"
-        ? [`Follow it: ${context.screen().command(`run ${safeText(answer.runId)} --watch`)}`]
+        ? [`Follow it: ${context.screen().command(withId("run", answer.runId, "--watch"))}`]
         : [];
     const run = what === "trigger" ? ` ${safeText(answer.runId)}` : "";
     context.print([`Schedule ${safeText(name)} ${DONE[what]}${run}`, ...follow]);

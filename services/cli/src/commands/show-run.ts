@@ -1,7 +1,7 @@
 /** Shows a run, whichever command was asked, and says by the exit code how it ended. */
 import { create } from "@bufbuild/protobuf";
 import { GetRunResponseSchema, RunStatus, type RunView } from "@holdfast/proto";
-import { isRunTerminal, RUN_COMPLETED_STATUSES } from "@holdfast/core";
+import { isRunTerminal, RUN_COMPLETED_STATUSES } from "@holdfast/core/shown";
 import type { AdminClient, CommandContext } from "../context.js";
 import { ExitCode } from "../exit-codes.js";
 import { renderRun } from "../render/run.js";

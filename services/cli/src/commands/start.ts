@@ -1,11 +1,14 @@
 /** `holdfast start`: starts a run, and waits for its end if asked. */
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { PRIORITY_MAX } from "@holdfast/core/shown";
 import { OnConflict, OnConflictSchema, StartRunResponseSchema } from "@holdfast/proto";
 import { type Command, InvalidArgumentError } from "commander";
 import { uploadFile } from "../artifact-file.js";
 import type { AdminClient, CommandContext } from "../context.js";
 import { ExitCode, usageError } from "../exit-codes.js";
 import { followWithProgress } from "../follow.js";
+import { NoObject, withMember } from "../json-member.js";
+import { withId } from "../render/command.js";
 import { runStatusWord } from "../render/status.js";
 import { safeText } from "../render/text.js";
 import { enumValue, moment, wholeNumber } from "../values.js";
@@ -46,7 +49,7 @@ export function registerStart(program: Command, register: Register): void {
       artifactOption,
     )
     .option("--run-id <id>", "1-128 of A-Z a-z 0-9 _ -; default: one is made")
-    .option("--priority <n>", "higher goes first; default: 0", wholeNumber(-1_000_000, 1_000_000))
+    .option("--priority <n>", "higher goes first; default: 0", wholeNumber(-PRIORITY_MAX, PRIORITY_MAX))
     .option("--start-at <time>", "not before this time (ISO 8601), or after so long (30s, 15m, 2h, 7d)")
     .option(
       "--on-conflict <what>",
@@ -82,7 +85,7 @@ export function registerStart(program: Command, register: Register): void {
       else {
         context.print([
           `${startedLine(answer.runId, answer.existed)}  ${runStatusWord(answer.status)}`,
-          `Follow it: ${context.screen().command(`run ${answer.runId} --watch`)}`,
+          `Follow it: ${context.screen().command(withId("run", answer.runId, "--watch"))}`,
         ]);
       }
       return ExitCode.done;
@@ -103,37 +106,31 @@ function artifactOption(text: string, before: readonly ArtifactOption[] = []): r
   return [...before, { path: names, file }];
 }
 
-/** The input with a reference to each file at its path. Only then is the input written anew: else it goes on as it was given. */
+/** The input with a reference to each file at its path; what else is in it goes on as it was given. */
 async function withArtifacts(
   context: CommandContext,
   admin: AdminClient,
   inputJson: string,
   artifacts: readonly ArtifactOption[],
 ): Promise<string> {
-  if (artifacts.length === 0) return inputJson;
-  const input = (JSON.parse(inputJson) as unknown) ?? {};
+  // Each path is tried before anything is stored.
+  for (const { path } of artifacts) put(inputJson, path, "null");
+  let input = inputJson;
   for (const { path, file } of artifacts) {
-    const holder = holderOf(input, path);
     const { referenceJson } = await uploadFile(admin, { path: file }, context.io.interrupted);
-    holder[path.at(-1) ?? ""] = JSON.parse(referenceJson);
+    input = put(input, path, referenceJson);
   }
-  return JSON.stringify(input);
+  return input;
 }
 
-/** The object that the last name of a path is in; what is missing on the way there is made. */
-function holderOf(input: unknown, path: readonly string[]): Record<string, unknown> {
-  let at = input;
-  for (const [depth, name] of path.entries()) {
-    if (typeof at !== "object" || at === null || Array.isArray(at))
-      throw usageError(
-        `--artifact ${path.join(".")}: ${depth === 0 ? "the input" : path.slice(0, depth).join(".")} is no object.`,
-      );
-    const holder = at as Record<string, unknown>;
-    if (depth === path.length - 1) return holder;
-    if (!Object.hasOwn(holder, name)) holder[name] = {};
-    at = holder[name];
+function put(input: string, path: readonly string[], json: string): string {
+  try {
+    return withMember(input, path, json);
+  } catch (error) {
+    if (!(error instanceof NoObject)) throw error;
+    const where = error.names.length === 0 ? "the input" : error.names.join(".");
+    throw usageError(`--artifact ${path.join(".")}: ${where} is no object.`);
   }
-  throw usageError("--artifact needs a path.");
 }
 
 const startedLine = (runId: string, existed: boolean): string =>

@@ -1,5 +1,5 @@
 /** A whole Holdfast on this machine: it answers, it stops, it finds its data again. On a real nats-server and real LevelDB. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createWorker, Holdfast, workflow } from "@holdfast/sdk";
@@ -72,17 +72,40 @@ it("answers over gRPC and HTTP, runs work, and finds it again after a restart", 
   expect(kept?.summary?.workflow).toBe("double");
 });
 
+it("counts by Prometheus' conventions what the documentation says", async () => {
+  const { metricsUrl } = await start();
+  const text = await (await fetch(`${metricsUrl}/metrics`)).text();
+  const kinds = new Map(
+    [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => [name ?? "", kind ?? ""]),
+  );
+  const shown = [...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(
+    ([, name = "", help]) => `| \`${name}\` | ${kinds.get(name)} | ${help} |`,
+  );
+  for (const [name, kind] of kinds) {
+    expect(name).toMatch(/^holdfast(_[a-z]+)+$/);
+    expect([name, name.endsWith("_total")]).toEqual([name, kind === "counter"]);
+  }
+  for (const row of shown) expect(row).not.toMatch(/\. \|$| \|  \|/);
+  const docs = await readFile(join(import.meta.dirname, "../../../../docs/operating.md"), "utf8");
+  expect(docs.split("\n").filter((line) => line.startsWith("| `holdfast_"))).toEqual(shown.toSorted());
+});
+
 it("says which part could not start, and leaves nothing running", async () => {
   const first = await start();
   const taken = Number(first.adminAddress.split(":").at(-1));
   const other = await mkdtemp(join(tmpdir(), "holdfast-local-"));
-  const failing = startLocalHoldfast({
-    dataDir: other,
-    natsUrl: first.natsUrl,
-    ports: { nats: 0, admin: taken, metrics: 0 },
-    logger: silentLogger,
-  });
-  await expect(failing).rejects.toThrow(/^the admin service could not start: .*127\.0\.0\.1/);
+  const failing = (natsUrl: string | undefined) =>
+    startLocalHoldfast({
+      dataDir: other,
+      natsUrl,
+      ports: { nats: 0, admin: taken, metrics: 0 },
+      logger: silentLogger,
+    });
+  await expect(failing(undefined)).rejects.toThrow(/^the admin service could not start: .*127\.0\.0\.1/);
+  await expect(failing(first.natsUrl)).rejects.toThrow(
+    /^the workflow node could not start: node node-\w+ .*is alive/,
+  );
+  expect(first.warnings()).toEqual([]);
   await rm(other, { recursive: true, force: true });
 });
 

@@ -3,9 +3,19 @@
  * parts and stops them in reverse; it decides nothing.
  */
 import { adminPartsOn, serveAdmin } from "@holdfast/admin-service";
-import { connectNats } from "@holdfast/nats";
+import { type ConnectNatsOptions, connectNats, type NatsCluster, type NatsSettings } from "@holdfast/nats";
 import { createRegistry, type Logger, startMetricsServer } from "@holdfast/telemetry";
-import { freshNodeId, type limitsFrom, type RunningNode, startNode } from "@holdfast/workflow-service";
+import {
+  freshNodeId,
+  healthOf,
+  type limitsFrom,
+  type NodeHealth,
+  type Phase,
+  problemsOf,
+  readinessOf,
+  type RunningNode,
+  startNode,
+} from "@holdfast/workflow-service";
 import { provideNats } from "./nats.js";
 import { Parts } from "./parts.js";
 
@@ -16,8 +26,12 @@ export interface LocalOptions {
   readonly dataDir: string;
   /** An existing NATS; absent: one is started. */
   readonly natsUrl: string | undefined;
+  /** How the existing one is reached. */
+  readonly nats?: NatsSettings;
   /** 0: a free one. */
   readonly ports: { readonly nats: number; readonly admin: number; readonly metrics: number };
+  /** Where metrics and health are served; default: loopback only. */
+  readonly metricsHost?: string;
   readonly logger: Logger;
   /** Of the node, where they are not the usual ones. */
   readonly limits?: ReturnType<typeof limitsFrom>;
@@ -47,11 +61,36 @@ export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHo
     () => provideNats({ url: options.natsUrl, dataDir, port: ports.nats, logger }),
     (started) => started.stop(),
   );
+  const nodeId = freshNodeId();
+  let phase: Phase = "connecting to NATS";
+  let connected: NatsCluster | undefined;
+  let running: RunningNode | undefined;
+  const health = (): NodeHealth => ({
+    node: nodeId,
+    phase,
+    isConnected: connected?.isConnected ?? false,
+    warnings: connected?.warnings ?? [],
+    partitions: running?.describe() ?? [],
+  });
+  // Stopped after what it tells of: who asks sees it start, work and drain.
+  const metrics = await parts.start(
+    "the metrics endpoint",
+    () =>
+      startMetricsServer({
+        registry,
+        health: () => healthOf(health()),
+        ready: () => readinessOf(health()),
+        port: ports.metrics,
+        ...(options.metricsHost === undefined ? {} : { host: options.metricsHost }),
+      }),
+    (started) => started.close(),
+  );
   const cluster = await parts.start(
     "the connection to NATS",
     () =>
       connectNats({
-        servers: nats.url,
+        servers: nats.managed ? nats.url : (options.nats?.servers ?? nats.url),
+        ...(nats.managed || options.nats === undefined ? {} : existing(options.nats)),
         name: "holdfast-local",
         logger: logger.child({ part: "nats" }),
         syncsAlways: nats.managed,
@@ -60,22 +99,26 @@ export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHo
       }),
     (started) => started.close(),
   );
+  connected = cluster;
+  phase = "starting";
   const node = await parts.start(
     "the workflow node",
     () =>
       startNode({
         cluster,
         dataDir: `${dataDir}/node`,
-        nodeId: freshNodeId(),
+        nodeId,
         logger: logger.child({ part: "node" }),
         registry,
         ...(options.limits === undefined ? {} : { limits: options.limits }),
       }),
     (started) => started.stop(),
   );
+  running = node;
+  phase = "working";
   const asked = await parts.start(
     "the admin service's clients",
-    () => adminPartsOn(cluster),
+    () => adminPartsOn(cluster, logger.child({ part: "admin" }), registry),
     (started) => started.close(),
   );
   const admin = await parts.start(
@@ -89,11 +132,6 @@ export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHo
       }),
     (started) => started.close(),
   );
-  const metrics = await parts.start(
-    "the metrics endpoint",
-    () => startMetricsServer({ registry, health: () => healthOf(node), port: ports.metrics }),
-    (started) => started.close(),
-  );
   return {
     natsUrl: nats.url,
     natsVersion: cluster.serverVersion,
@@ -101,19 +139,17 @@ export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHo
     adminAddress: admin.address,
     metricsUrl: metrics.url,
     partitions: cluster.config.partitions,
-    warnings: () => [...cluster.warnings, ...problemsOf(node)],
-    failed: nats.lost,
-    stop: () => parts.stop(),
+    warnings: () => [...cluster.warnings, ...problemsOf(health())],
+    failed: Promise.race([nats.lost, node.failed]),
+    stop: () => {
+      phase = "draining";
+      return parts.stop();
+    },
   };
 }
 
-const problemsOf = (node: RunningNode): string[] =>
-  node
-    .describe()
-    .filter(({ problem }) => problem !== "")
-    .map(({ partition, problem }) => `partition ${partition} is stopped: ${problem}`);
-
-function healthOf(node: RunningNode) {
-  const problems = problemsOf(node);
-  return { ok: problems.length === 0, details: { partitions: node.describe().length, problems } };
-}
+const existing = ({ access, replicas, waitMs }: NatsSettings): Partial<ConnectNatsOptions> => ({
+  access,
+  waitMs,
+  ...(replicas === undefined ? {} : { replicas }),
+});

@@ -9,7 +9,7 @@ import {
 import type { Screen, Tone } from "./style.js";
 import { renderTable } from "./table.js";
 import { countOf, formatCount, safeText, wrapText } from "./text.js";
-import { formatMoment } from "./time.js";
+import { formatMoment, formatSpan } from "./time.js";
 
 const TONES: Readonly<Record<BreakerStatus, Tone>> = {
   [BreakerStatus.UNSPECIFIED]: "plain",
@@ -41,11 +41,11 @@ export function renderBreakers({ breakers, more }: ListBreakersResponse, screen:
       [
         { title: "BREAKER", shrinkTo: 16 },
         { title: "KEY", shrinkTo: 6 },
-        { title: "PART", align: right },
+        { title: "PART", align: right, expendable: 0 },
         { title: "STATE" },
-        { title: "FAILING", align: right },
+        { title: "FAILING", align: right, expendable: 1 },
         { title: "HOLDS", align: right },
-        { title: "OPEN UNTIL" },
+        { title: "OPEN UNTIL", expendable: 2 },
       ],
       rows,
       screen,
@@ -81,8 +81,11 @@ function oneBreaker(breaker: BreakerView, screen: Screen): string[] {
   return [
     `${safeText(of)} in partition ${breaker.partition}: ${state}`,
     ...wrapText(safeText(breaker.text), screen.width),
-    `${failed} of ${ended} attempts failed in the last ${windowMs / 1_000} s (${percent(rateBp)}; opens at ${percent(tripsAtBp)} of ${minSamples} or more)`,
-    `holds ${countOf(held, "action")}${items}${probes}${wave}`,
+    ...wrapText(
+      `${failed} of ${ended} attempts failed in the last ${formatSpan(windowMs)} (${percent(rateBp)}; opens at ${percent(tripsAtBp)} of ${minSamples} or more)`,
+      screen.width,
+    ),
+    ...wrapText(`holds ${countOf(held, "action")}${items}${probes}${wave}`, screen.width),
     ...breaker.transitions.flatMap(({ at, from, to, cause, who }) =>
       wrapText(
         `  ${formatMoment(at)}  ${statusWord(from)} → ${statusWord(to)}  ${safeText(cause)}${who === "" ? "" : ` (${safeText(who)})`}`,

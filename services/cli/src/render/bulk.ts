@@ -7,7 +7,7 @@ import {
   BulkStatus,
 } from "@holdfast/proto";
 import type { Screen } from "./style.js";
-import { countOf, formatCount, safeText, wrapText } from "./text.js";
+import { countOf, formatCount, safeText, wrapAround, wrapText } from "./text.js";
 import { renderTable } from "./table.js";
 import { formatMoment } from "./time.js";
 
@@ -21,6 +21,10 @@ const WORDS: Readonly<Record<BulkKind, readonly [verb: string, done: string]>> =
 const wordsOf = ({ spec }: BulkOperationView): readonly [string, string] =>
   WORDS[spec?.kind ?? BulkKind.UNSPECIFIED] ?? WORDS[BulkKind.UNSPECIFIED];
 
+/** A dry run did nothing: it says what would be done. */
+const dryWord = ({ spec }: BulkOperationView): string => (spec?.dryRun === true ? "would be " : "");
+const doneWord = (operation: BulkOperationView): string => dryWord(operation) + wordsOf(operation)[1];
+
 function selectorOf({ spec, found }: BulkOperationView): string {
   if (spec === undefined) return "?";
   if (spec.byIds) return countOf(found, "named run");
@@ -32,7 +36,7 @@ function selectorOf({ spec, found }: BulkOperationView): string {
 function countsText(operation: BulkOperationView): string {
   const { done = 0n, raced = 0n, refused = 0n, pruned = 0n } = operation.counts ?? {};
   return [
-    `${wordsOf(operation)[1]} ${formatCount(done)} of ${formatCount(operation.total)}`,
+    `${doneWord(operation)} ${formatCount(done)} of ${formatCount(operation.total)}`,
     `${formatCount(raced)} raced`,
     `${formatCount(refused)} refused`,
     ...(pruned > 0n ? [`${formatCount(pruned)} pruned before`] : []),
@@ -41,7 +45,7 @@ function countsText(operation: BulkOperationView): string {
 
 export function renderBulk(operation: BulkOperationView, screen: Screen): string[] {
   const { operationId, spec, status, counts, ends, outstanding, wave, detail, left } = operation;
-  const dry = spec?.dryRun === true ? " (dry run)" : "";
+  const dry = spec?.dryRun === true ? " (dry run: nothing is changed)" : "";
   const lines = [
     `Operation ${operationId}: ${wordsOf(operation)[0]}, ${selectorOf(operation)}${dry}`,
     `  ${BulkStatus[status] ?? status} · ${countsText(operation)}`,
@@ -66,12 +70,21 @@ export function renderBulk(operation: BulkOperationView, screen: Screen): string
   return lines;
 }
 
-export function renderBulkResults(results: readonly BulkResult[], operation: BulkOperationView): string[] {
-  return results.map(({ runId, kind, reason, items }) => {
+export function renderBulkResults(
+  results: readonly BulkResult[],
+  operation: BulkOperationView,
+  screen: Screen,
+): string[] {
+  return results.flatMap(({ runId, kind, reason, items }) => {
     const word =
-      kind === BulkResultKind.DONE ? wordsOf(operation)[1] : (BulkResultKind[kind] ?? "?").toLowerCase();
+      kind === BulkResultKind.DONE
+        ? doneWord(operation)
+        : `${dryWord(operation)}${(BulkResultKind[kind] ?? "?").toLowerCase()}`;
     const more = items > 0 ? ` · ${countOf(items, "item")}` : "";
-    return `  ${safeText(runId)} ${word}${more}${reason === "" ? "" : ` · ${safeText(reason)}`}`;
+    const text = `${safeText(runId)} ${word}${more}${reason === "" ? "" : ` · ${safeText(reason)}`}`;
+    return wrapAround(safeText(runId), text, screen.width - 4).map(
+      (line, at) => `${at === 0 ? "  " : "    "}${line}`,
+    );
   });
 }
 
@@ -79,7 +92,7 @@ export function renderBulkList(operations: readonly BulkOperationView[], screen:
   if (operations.length === 0) return ["No operation on many runs in the last day."];
   const rows = operations.map((operation) => [
     operation.operationId,
-    wordsOf(operation)[0],
+    `${operation.spec?.dryRun === true ? "dry run: " : ""}${wordsOf(operation)[0]}`,
     selectorOf(operation),
     BulkStatus[operation.status] ?? "?",
     countsText(operation),
@@ -88,11 +101,11 @@ export function renderBulkList(operations: readonly BulkOperationView[], screen:
   return renderTable(
     [
       { title: "OPERATION" },
-      { title: "WHAT", shrinkTo: 8 },
-      { title: "OF", shrinkTo: 12 },
+      { title: "WHAT", shrinkTo: 15 },
+      { title: "OF", shrinkTo: 12, expendable: 1 },
       { title: "STATUS" },
-      { title: "SO FAR", shrinkTo: 16 },
-      { title: "BEGAN", expendable: 1 },
+      { title: "SO FAR", shrinkTo: 16, expendable: 2 },
+      { title: "BEGAN", expendable: 0 },
     ],
     rows,
     screen,

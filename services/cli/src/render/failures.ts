@@ -48,13 +48,13 @@ export function renderFailures(answer: ListFailureSignaturesResponse, screen: Sc
       { title: "SIGNATURE" },
       { title: "RUNS", align: right },
       { title: "ITEMS", align: right },
-      { title: "SEEN", align: right },
+      { title: "SEEN", align: right, expendable: 0 },
       { title: "LAST 24 H", expendable: 2 },
       { title: "FIRST", expendable: 1 },
       { title: "LAST", expendable: 3 },
       { title: "WHERE", shrinkTo: 12 },
       { title: "MODE", expendable: 4 },
-      { title: "MESSAGE", shrinkTo: 20 },
+      { title: "MESSAGE", shrinkTo: 12 },
     ],
     rows,
     screen,
@@ -62,7 +62,10 @@ export function renderFailures(answer: ListFailureSignaturesResponse, screen: Sc
   return [
     ...table,
     "",
-    "RUNS and ITEMS are failed so now; SEEN is how often it has failed so.",
+    ...wrapText(
+      `RUNS and ITEMS are failed so now${table[0]?.includes("SEEN") === true ? "; SEEN is how often it has failed so" : ""}.`,
+      screen.width,
+    ),
     `Look closer: ${screen.command("failure <signature>")}`,
     ...(more ? ["There are more: raise --limit, or ask for those of --now."] : []),
     ...(incomplete ? ["Not all could be looked at: name a workflow."] : []),
@@ -88,8 +91,14 @@ export function renderFailure(answer: GetFailureSignatureResponse, screen: Scree
     ...wrapped("message", message),
     ...wrapped("for one", sample),
     `failed now: ${countOf(runs, "run")}, ${countOf(items, "item")}`,
-    `seen ${countOf(count, "time")}, from ${formatMoment(firstSeen)} to ${formatMoment(lastSeen)}`,
-    `last ${trend.length} h: ${sparkline(trend)}  ${formatCount(trend.reduce((sum, each) => sum + each, 0))} failures, at most ${formatCount(Math.max(0, ...trend))} in an hour`,
+    ...wrapText(
+      `seen ${countOf(count, "time")}, from ${formatMoment(firstSeen)} to ${formatMoment(lastSeen)}`,
+      screen.width,
+    ),
+    ...wrapText(
+      `last ${trend.length} h: ${sparkline(trend)}  ${formatCount(trend.reduce((sum, each) => sum + each, 0))} failures, at most ${formatCount(Math.max(0, ...trend))} in an hour`,
+      screen.width,
+    ),
     ...examples.map(({ runId, status }, at) => {
       const become = status === RunStatus.UNSPECIFIED ? "is not there any more" : runStatusWord(status);
       return (at === 0 ? "examples" : "").padEnd(10) + `${safeText(runId)}  ${become}`;

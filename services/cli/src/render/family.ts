@@ -1,5 +1,6 @@
 /** Parents and children of a run: who began it, which runs it began, how those stand, and how to see them. */
 import { type ActionView, type ChildView, RunStatus, type RunView } from "@holdfast/proto";
+import { withId } from "./command.js";
 import { usageRemark } from "./guardrails.js";
 import { runStatusWord } from "./status.js";
 import { formatItemCounts, formatTally } from "./tally.js";
@@ -36,7 +37,11 @@ export function familySuggestions({ actions, parent }: RunView): { args: string;
   const children = actions
     .filter(({ child }) => child !== undefined && child.status !== RunStatus.COMPLETED)
     .slice(0, KIN_SHOWN)
-    .map(({ name, child }) => ({ args: `run ${child?.runId}`, does: `the run of ${safeText(name)}` }));
-  const above = parent === undefined ? [] : [{ args: `run ${parent.runId}`, does: "the run that began it" }];
+    .map(({ name, child }) => ({
+      args: withId("run", child?.runId ?? ""),
+      does: `the run of ${safeText(name)}`,
+    }));
+  const above =
+    parent === undefined ? [] : [{ args: withId("run", parent.runId), does: "the run that began it" }];
   return [...children, ...above];
 }

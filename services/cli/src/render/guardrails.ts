@@ -1,5 +1,5 @@
 /** What a run spent, what its guardrails leave it, and what was recovered: one line each, or none. */
-import { microText, usageText } from "@holdfast/core";
+import { microText, usageText } from "@holdfast/core/shown";
 import type { RecoverView, RunView, Usage } from "@holdfast/proto";
 import { failureText } from "./item.js";
 import { modeWord } from "./status.js";

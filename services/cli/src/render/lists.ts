@@ -1,18 +1,12 @@
 /** The lists: runs, workflows, counts, rejected work. One line for each entry, the newest as the server gives them. */
-import type {
-  GetCountsResponse,
-  RejectedWork,
-  RunSummary,
-  WorkflowCounts,
-  WorkflowSummary,
-} from "@holdfast/proto";
+import type { GetCountsResponse, RunSummary, WorkflowCounts, WorkflowSummary } from "@holdfast/proto";
 import { Effect, FailureMode } from "@holdfast/proto";
-import { MARKS, modeWord, rejectWord, runStatusWord, runTone } from "./status.js";
+import { MARKS, modeWord, runStatusWord, runTone } from "./status.js";
 import type { Screen, Tone } from "./style.js";
 import { type Cell, renderTable, type Row } from "./table.js";
 import { formatTally } from "./tally.js";
-import { cells, countOf, formatCount, safeText, wrapJson, wrapParts, wrapText } from "./text.js";
-import { formatMoment, formatRelative, formatTook } from "./time.js";
+import { cells, countOf, formatCount, safeText, wrapParts, wrapText } from "./text.js";
+import { formatRelative, formatTook } from "./time.js";
 
 export function renderRuns(runs: readonly RunSummary[], screen: Screen): string[] {
   if (runs.length === 0) return ["No runs match."];
@@ -48,6 +42,7 @@ export function renderRuns(runs: readonly RunSummary[], screen: Screen): string[
 /** The one thing to know beside the status. */
 function runRemark(run: RunSummary): string {
   if (run.deadLetters > 0) return "in the dead letters";
+  if (run.restartedAs !== "") return `restarted as ${safeText(run.restartedAs)}`;
   const failed = run.items?.failed ?? 0;
   if (failed > 0) return `${countOf(failed, "item")} failed`;
   if (run.failureMode !== FailureMode.UNSPECIFIED) return modeWord(run.failureMode);
@@ -139,35 +134,4 @@ export function renderCounts(counts: GetCountsResponse, screen: Screen): string[
       ? "No rejected work."
       : `${countOf(counts.rejected, "message")} could not become a run: ${screen.command("rejected")}`;
   return [...(fits ? table : blocks), "", rejected];
-}
-
-/** Lines of a body that are shown; all that was kept of it is in the JSON form. */
-const BODY_LINES_MAX = 2;
-const BODY_CHARS_MAX = 400;
-
-/** Each with its whole reason, since that is what has to be mended, and how its body begins. */
-export function renderRejected(rejected: readonly RejectedWork[], screen: Screen): string[] {
-  if (rejected.length === 0) return ["No rejected work."];
-  return rejected.flatMap((work) => {
-    const lead = `#${work.id}  `;
-    const indent = " ".repeat(lead.length);
-    const room = screen.width - lead.length;
-    const code = rejectWord(work.code);
-    const facts = [
-      safeText(work.subject),
-      code,
-      formatMoment(work.rejectedAt),
-      `${formatCount(work.bodyBytes)} bytes`,
-    ];
-    const [head = "", ...more] = wrapParts(facts, room);
-    const body = safeText(new TextDecoder().decode(work.body.subarray(0, BODY_CHARS_MAX)));
-    return [
-      lead + head.replace(code, screen.style("bad", code)),
-      ...more.map((line) => indent + line),
-      ...wrapText(safeText(work.reason), room).map((line) => indent + line),
-      ...(body === "" ? [] : wrapJson(body, room, BODY_LINES_MAX)).map(
-        (line) => indent + screen.style("dim", line),
-      ),
-    ];
-  });
 }

@@ -48,15 +48,14 @@ function renderActionProgress(action: ActionView, nameWidth: number, screen: Scr
     return line.replace(MARKS[tone], screen.style(tone, MARKS[tone]));
   }
   const done = endedItems(items);
-  // Rounded down, so that 100 % means all.
-  const percent = `${Math.floor((done / items.total) * 100)} %`.padStart(5);
-  const tail = [`${formatCount(done)} of ${formatCount(items.total)} items`];
+  // No percentage: one that counts what has ended would stand beside one that counts what is done.
+  const tail = [`${formatCount(done)} of ${formatCount(items.total)} items ended`];
   if (items.failed > 0) tail.push(`${formatCount(items.failed)} failed`);
   if (items.retrying > 0) tail.push(`${formatCount(items.retrying)} retrying`);
   if (action.status === ActionStatus.WAITING) tail.push("WAITING");
   const undo = undoWord(action.undo);
   if (undo !== "") tail.push(undo);
-  const text = `${percent}  ${tail.join(" · ")}`;
+  const text = tail.join(" · ");
   const room = screen.width - cells(head) - 4 - cells(text);
   const bar = renderBar(done, items.total, Math.max(BAR_CELLS_MIN, Math.min(BAR_CELLS_MAX, room)));
   return `${head.replace(MARKS[tone], screen.style(tone, MARKS[tone]))}  ${screen.style(tone, bar)}  ${text}`;

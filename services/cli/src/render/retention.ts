@@ -37,7 +37,13 @@ const FAILED = [RunStatus.FAILED, RunStatus.CANCELLED];
 export function renderRetention(answer: GetRetentionResponse, screen: Screen): string[] {
   const lines: string[] = [];
   if (answer.general !== undefined)
-    lines.push(`Of all workflows: ${policyText(answer.general)}, ${safeText(answer.generalBy)}`, "");
+    lines.push(
+      ...wrapText(
+        `Of all workflows: ${policyText(answer.general)}, ${safeText(answer.generalBy)}`,
+        screen.width,
+      ),
+      "",
+    );
   if (answer.workflows.length === 0) return [...lines, "No workflow has had a run yet."];
   const right = "right" as const;
   lines.push(
@@ -48,10 +54,8 @@ export function renderRetention(answer: GetRetentionResponse, screen: Screen): s
         { title: "FAILED", align: right },
         { title: "DEAD LETTERS", align: right },
         { title: "AT MOST", align: right },
-        { title: "PRUNED OK", align: right },
-        { title: "PARTIAL", align: right },
-        { title: "FAILED", align: right },
-        { title: "LAST PRUNED" },
+        { title: "PRUNED", expendable: 1 },
+        { title: "LAST PRUNED", expendable: 0 },
       ],
       answer.workflows.map((view) => row(view)),
       screen,
@@ -76,9 +80,7 @@ function row({ workflow, policy, pruned: rollups }: RetentionView): Row {
     span(policy?.failedRetentionS ?? 0),
     span(policy?.deadLetterRetentionS ?? 0),
     policy === undefined || policy.maxTerminalRuns === 0 ? "any" : formatCount(policy.maxTerminalRuns),
-    pruned(counts, COMPLETED),
-    pruned(counts, PARTIAL),
-    pruned(counts, FAILED),
+    `${pruned(counts, COMPLETED)} OK · ${pruned(counts, PARTIAL)} PARTIAL · ${pruned(counts, FAILED)} FAILED`,
     last === undefined ? "" : formatMoment(last),
   ];
 }
@@ -103,7 +105,7 @@ function renderSweeps({ sweeps }: GetRetentionResponse, screen: Screen): string[
       { title: "OK", align: right },
       { title: "PARTIAL", align: right },
       { title: "FAILED", align: right },
-      { title: "CARRIED FORWARD", align: right },
+      { title: "CARRIED FORWARD", align: right, expendable: 0 },
     ],
     sweeps.map((sweep) => [
       formatMoment(sweep.beganAt),

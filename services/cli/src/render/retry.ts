@@ -3,7 +3,7 @@ import { type RetryOutcome, type RetryResult, RetryResultKind } from "@holdfast/
 import type { Screen, Tone } from "./style.js";
 import { MARKS } from "./status.js";
 import { formatMoment } from "./time.js";
-import { countOf, formatCount, safeText, wrapText } from "./text.js";
+import { countOf, formatCount, safeText, wrapAround, wrapText } from "./text.js";
 
 const KINDS: Readonly<Record<RetryResultKind, readonly [word: string, tone: Tone]>> = {
   [RetryResultKind.UNSPECIFIED]: ["unknown", "plain"],
@@ -18,24 +18,26 @@ export function renderRetryResult(result: RetryResult, screen: Screen, dryRun = 
   const word = dryRun ? `would be ${kind}` : kind;
   const items = result.items > 0 ? ` · ${countOf(result.items, "item")}` : "";
   const reason = result.reason === "" ? "" : ` · ${safeText(result.reason)}`;
-  const text = `${safeText(result.runId)} ${word}${items}${reason}`;
-  return wrapText(text, screen.width - 4).map((line, at) =>
+  const runId = safeText(result.runId);
+  return wrapAround(runId, `${runId} ${word}${items}${reason}`, screen.width - 4).map((line, at) =>
     at === 0 ? `  ${screen.style(tone, MARKS[tone])} ${line}` : `    ${line}`,
   );
 }
 
-/** `retried 41 of 44 · 2 raced · 1 refused (POLICY_SECURITY: needs a person)` */
+/** `retried 41 of 44 · 2 raced · 1 refused (POLICY_SECURITY: needs a person)`; of a dry run, what would be. */
 export function formatRetryOutcome({
   matched,
   retried,
   raced,
   refused,
   refusedReasons,
+  dryRun,
 }: RetryOutcome): string {
+  if (matched === 0n) return "Nothing to retry: no failed run matches.";
   const [only] = refusedReasons;
   const why = refusedReasons.length === 1 && only !== undefined ? ` (${safeText(only.reason)})` : "";
   return [
-    `retried ${formatCount(retried)} of ${formatCount(matched)}`,
+    `${dryRun ? "would be retried" : "retried"} ${formatCount(retried)} of ${formatCount(matched)}`,
     `${formatCount(raced)} raced`,
     `${formatCount(refused)} refused${why}`,
   ].join(" · ");

@@ -107,7 +107,7 @@ What to type
 });
 
 describe("a failed item", () => {
-  it("shows the workflow's own message in place of the raw text", () => {
+  it("shows the workflow's own message, and the raw text beside it", () => {
     const item = failedItem(3, {
       failure: { mode: FailureMode.NETWORK, message: "ECONNRESET", shown: "row 3: could not load prices" },
     });
@@ -115,7 +115,8 @@ describe("a failed item", () => {
       renderRun(partialRun(), [{ action: "check", total: 1, items: [item] }], plainScreen(80)),
     );
     expect(lines).toContain("#3  NETWORK: row 3: could not load prices");
-    expect(lines).not.toContain("ECONNRESET");
+    // The raw cause stands beside it.
+    expect(lines).toContain("cause ECONNRESET");
   });
 
   it("can't take over the terminal with what it failed on", () => {
@@ -183,17 +184,20 @@ describe("the other ways of a run", () => {
     );
   });
 
-  it("completed without any effect: one calm line", () => {
+  it("completed without any effect: says so once, and what to do where that is a surprise", () => {
     const run = partialRun();
     const summary = summaryOf(run);
     summary.status = RunStatus.COMPLETED;
     summary.effect = Effect.SILENT;
-    expect(text(renderRun(run, [], plainScreen(80)))).toContain("Silent no-op");
+    summary.detail = "completed, but no action had an effect, and no reason was given";
+    const silent = text(renderRun(run, [], plainScreen(200)));
+    expect(silent).toContain("ctx.noEffect(reason)");
+    expect(silent).not.toContain(summary.detail);
     summary.effect = Effect.NONE_WITH_REASON;
-    summary.detail = "no new rows since yesterday";
-    const lines = text(renderRun(run, [], plainScreen(80)));
-    expect(lines).toContain("NO_EFFECT");
-    expect(lines).toContain("no new rows since yesterday");
+    summary.detail = "completed without effect: no mail";
+    expect(text(renderRun(run, [], plainScreen(200)))).toContain(
+      "  NO_EFFECT: completed without effect: no mail\n",
+    );
   });
 
   it("failed: is not called a silent no-op", () => {

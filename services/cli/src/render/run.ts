@@ -3,6 +3,7 @@
  * reason and input, until when it is retryable, what is recommended and why, what to type.
  * Pure: a message in, lines out.
  */
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   ActionStatus,
   type ActionView,
@@ -12,19 +13,22 @@ import {
   RunStatus,
   type RunView,
 } from "@holdfast/proto";
+import { isRunTerminal } from "@holdfast/core/shown";
+import { restartedRemarks, restartsFact } from "./restarts.js";
 import { heldRemarks } from "./breakers.js";
 import { renderRecommendation, renderRetryable, renderSuggestions } from "./advice.js";
+import { withId } from "./command.js";
 import { deadLetterRemarks } from "./dead-letters.js";
 import { childRemark, parentFact, saysChildOnly } from "./family.js";
 import { guardrailsRemark, recoverRemark, usageRemark } from "./guardrails.js";
-import { failureText, renderFailedItems } from "./item.js";
+import { causeText, failureText, modeText, renderFailedItems } from "./item.js";
 import { jobRemark } from "./job.js";
 import { formatSteps } from "./steps.js";
-import { actionStatusWord, actionTone, MARKS, modeWord, runStatusWord, runTone } from "./status.js";
+import { actionStatusWord, actionTone, MARKS, runStatusWord, runTone } from "./status.js";
 import type { Screen } from "./style.js";
 import { formatItemCounts, formatModes, formatTally, levelColour } from "./tally.js";
 import { cells, countOf, cutText, formatCount, padText, safeText, wrapParts, wrapText } from "./text.js";
-import { formatMoment, formatTook } from "./time.js";
+import { formatMoment, formatRelative, formatTook } from "./time.js";
 import { undoRemark } from "./undo.js";
 
 /** The first failed items of one action, as `ListItems` gave them. */
@@ -65,6 +69,7 @@ function renderHead(run: RunView, screen: Screen): string[] {
     usageRemark(run.usage),
     guardrailsRemark(run),
     parentFact(run),
+    restartsFact(run),
     run.origin === "" || run.parent !== undefined ? "" : `from ${safeText(run.origin)}`,
   ].filter((fact) => fact !== "");
   return [
@@ -82,24 +87,27 @@ function renderRemarks(run: RunView, screen: Screen): string[] {
   if (run.failure !== undefined) {
     const why = failureText(run.failure);
     // A detail that goes on after the failure (what was undone, when it is recovered) says both.
-    remarks.push(`${modeWord(run.failure.mode)}: ${detail.startsWith(why) ? detail : why}`);
+    remarks.push(`${modeText(run.failure)}: ${detail.startsWith(why) ? detail : why}`);
   }
-  const repeatsStatus = detail.toUpperCase() === runStatusWord(run.summary?.status ?? RunStatus.UNSPECIFIED);
-  if (detail !== "" && !repeatsStatus && !remarks.some((remark) => remark.includes(detail)))
+  const status = run.summary?.status ?? RunStatus.UNSPECIFIED;
+  const repeatsStatus = detail.toUpperCase() === runStatusWord(status);
+  // Of a run that failed or goes on, what its actions did not do so far is not the point.
+  const effect = status === RunStatus.COMPLETED ? effectRemark(run.summary?.effect, detail) : "";
+  if (effect !== "") remarks.push(effect);
+  else if (detail !== "" && !repeatsStatus && !remarks.some((remark) => remark.includes(detail)))
     remarks.push(detail);
   const cancelReason = safeText(run.cancelReason);
   if (cancelReason !== "" && !detail.includes(cancelReason)) remarks.push(`Cancelled: ${cancelReason}`);
   if (run.workflowPaused !== "") remarks.push(`▲ ${safeText(run.workflowPaused)}`);
-  remarks.push(...deadLetterRemarks(run));
-  // Of a run that failed or goes on, what its actions did not do so far is not the point.
-  if (run.summary?.status === RunStatus.COMPLETED) remarks.push(...effectRemarks(run.summary.effect));
+  remarks.push(...deadLetterRemarks(run), ...restartedRemarks(run));
   return remarks.flatMap((remark) => wrapText(remark, screen.width - 2)).map((line) => `  ${line}`);
 }
 
-function effectRemarks(effect: Effect): string[] {
-  if (effect === Effect.NONE_WITH_REASON) return ["NO_EFFECT: it completed and changed nothing."];
-  if (effect !== Effect.SILENT) return [];
-  return ["Silent no-op: it completed, but no action returned a value or said why it had nothing to do."];
+/** What did nothing says so once, and what to do where that is a surprise. */
+function effectRemark(effect: Effect | undefined, detail: string): string {
+  if (effect === Effect.NONE_WITH_REASON) return `NO_EFFECT: ${detail || "it completed and changed nothing"}`;
+  if (effect !== Effect.SILENT) return "";
+  return "▲ Silent no-op: it completed, but no action returned a value or said why it had nothing to do. If that is right, let its handlers return ctx.noEffect(reason); else mend them.";
 }
 
 function renderLevels(run: RunView, screen: Screen): string[] {
@@ -177,7 +185,12 @@ function actionRemarks(action: ActionView, screen: Screen): string[] {
   const summedUp =
     action.modes.length > 0 || (action.items !== undefined && action.status === ActionStatus.COMPLETED);
   if (action.failure !== undefined && !summedUp) {
-    remarks.push(`${modeWord(action.failure.mode)}: ${failureText(action.failure)}`);
+    remarks.push(`${modeText(action.failure)}: ${failureText(action.failure)}`);
+    // What its recovery says of itself follows by itself.
+    const { original, failed } = action.recover ?? {};
+    const raw = failed === undefined || original === undefined ? action.failure : original;
+    const cause = causeText({ shown: action.failure.shown, message: raw.message });
+    if (cause !== "") remarks.push(cause);
   }
   const detail = safeText(action.detail);
   const repeatsStatus = detail.toUpperCase() === actionStatusWord(action.status) || saysChildOnly(action);
@@ -203,16 +216,26 @@ function actionRemarks(action: ActionView, screen: Screen): string[] {
   // Over items, each item has steps of its own.
   const steps = action.items === undefined ? formatSteps(action.partial, action.steps) : "";
   if (steps !== "" && action.status !== ActionStatus.COMPLETED) remarks.push(steps);
-  if (action.retryAt !== undefined && action.batch?.nextCheck === undefined) {
-    remarks.push(
-      `tries again at ${formatMoment(action.retryAt)}${action.worker === "" ? "" : `, last on ${action.worker}`}`,
-    );
-  }
+  const next = nextRemark(action, screen);
+  if (next !== "") remarks.push(next);
   if (action.effect === Effect.SILENT && action.items === undefined) {
     remarks.push("silent no-op: it ended with no value and no reason");
   }
   if (action.optional) remarks.push("optional: its failure does not fail the run");
   return remarks.map((remark) => cutText(remark, Math.max(screen.width, 40) * 3));
+}
+
+const whenText = (at: Timestamp, { nowMs }: Screen): string =>
+  `at ${formatMoment(at)} (${formatRelative(at, nowMs)})`;
+
+/** What comes next by itself, and when: another attempt, or the end of a wait. */
+function nextRemark({ retryAt, batch, wait, child, worker }: ActionView, screen: Screen): string {
+  if (wait !== undefined)
+    return wait.until === undefined ? "" : `${whenText(wait.until, screen)} ${safeText(wait.onTimeout)}`;
+  if (retryAt === undefined || batch?.nextCheck !== undefined) return "";
+  if (child !== undefined && child.status !== RunStatus.UNSPECIFIED && !isRunTerminal(child.status))
+    return `its child has until ${formatMoment(retryAt)}`;
+  return `tries again ${whenText(retryAt, screen)}${worker === "" ? "" : `, last on ${worker}`}`;
 }
 
 function renderFirstFailed(run: RunView, failed: FailedItems, screen: Screen): string[] {
@@ -222,7 +245,7 @@ function renderFirstFailed(run: RunView, failed: FailedItems, screen: Screen): s
     shown < failed.total ? `first ${formatCount(shown)} of ${formatCount(failed.total)}` : formatCount(shown);
   const lines = [`${screen.style("strong", title)} (${count})`, ...renderFailedItems(failed.items, screen)];
   if (shown < failed.total) {
-    const typed = screen.command(`items ${run.summary?.runId ?? ""} --failed`);
+    const typed = screen.command(withId("items", run.summary?.runId ?? "", "--failed"));
     lines.push(`  … and ${formatCount(failed.total - shown)} more: ${typed}`);
   }
   return lines;

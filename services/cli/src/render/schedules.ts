@@ -1,4 +1,5 @@
 /** Schedules: when each begins its next run, and what became of its last instants. */
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   type GetScheduleResponse,
   type ListSchedulesResponse,
@@ -9,6 +10,7 @@ import {
   ScheduleStatus,
   type ScheduleView,
 } from "@holdfast/proto";
+import { eitherDayText } from "./cron.js";
 import { runTone, runStatusWord } from "./status.js";
 import type { Screen, Tone } from "./style.js";
 import { renderTable } from "./table.js";
@@ -91,7 +93,15 @@ const OVERLAP_WORDS: Readonly<Record<ScheduleOverlap, string>> = {
   [ScheduleOverlap.ALLOW]: "begun none the less",
 };
 
-export function renderSchedule({ schedule }: GetScheduleResponse, screen: Screen): string[] {
+/** The next instants, and what of the expression may surprise. */
+export function upcomingLines(cron: string, upcoming: readonly Timestamp[], screen: Screen): string[] {
+  const next = upcoming.map(formatMoment).join(", ");
+  return [...(next === "" ? [] : [`next instants: ${next}`]), eitherDayText(cron)].flatMap((line) =>
+    line === "" ? [] : wrapText(safeText(line), screen.width),
+  );
+}
+
+export function renderSchedule({ schedule, upcoming }: GetScheduleResponse, screen: Screen): string[] {
   if (schedule === undefined) return ["The admin service sent no schedule: it may be of another version."];
   const { spec, next, live, buffered } = schedule;
   const state = screen.style(STATUS_TONES[schedule.status] ?? "plain", statusWord(schedule.status));
@@ -101,10 +111,16 @@ export function renderSchedule({ schedule }: GetScheduleResponse, screen: Screen
   return [
     `${safeText(schedule.name)}: ${state}${when === "" ? "" : `, ${when}`}`,
     ...(schedule.text === "" ? [] : wrapText(safeText(schedule.text), screen.width)),
-    `runs of ${safeText(spec?.workflow ?? "")} at ${safeText(spec?.cron ?? "")} (${zone}); while one has not ended, instants are ${overlap}`,
-    countsLine(schedule),
+    ...wrapText(
+      `runs of ${safeText(spec?.workflow ?? "")} at ${safeText(spec?.cron ?? "")} (${zone}); while one has not ended, instants are ${overlap}`,
+      screen.width,
+    ),
+    ...upcomingLines(spec?.cron ?? "", upcoming, screen),
+    ...wrapText(countsLine(schedule), screen.width),
     ...live.map(({ runId, instant }) => `live: run ${safeText(runId)}, of ${formatMoment(instant)}`),
-    ...(buffered.length === 0 ? [] : [`waiting: ${buffered.map(formatMoment).join(", ")}`]),
+    ...(buffered.length === 0
+      ? []
+      : wrapText(`waiting: ${buffered.map(formatMoment).join(", ")}`, screen.width)),
     ...history(schedule, screen),
   ];
 }

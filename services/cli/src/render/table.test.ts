@@ -51,3 +51,19 @@ it("keeps the padding of a coloured cell plain", () => {
   const [, line] = renderTable(columns, [[{ text: "ab", tone: "bad" }, "1", "n"]], screen);
   expect(line).toBe("\u001b[31mab\u001b[39m        1  n");
 });
+
+it("lets a very long name stand alone above its line, where it costs the others nothing", () => {
+  const named = [{ title: "ID" }, { title: "STATUS" }, { title: "LESS", expendable: 1 }];
+  const long = "x".repeat(128);
+  const rows = [
+    [long, "done", "much"],
+    ["short", "open", "little"],
+  ];
+  expect(renderTable(named, rows, plainScreen(60))).toEqual([
+    "ID     STATUS  LESS",
+    long,
+    "       done    much",
+    "short  open    little",
+  ]);
+  expect(renderTable(named, rows, plainScreen(Number.POSITIVE_INFINITY))).toHaveLength(3);
+});

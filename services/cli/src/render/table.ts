@@ -1,6 +1,7 @@
 /**
  * Aligned tables. Where a line does not fit the screen, first the columns that may be left out go, then those that may
- * shrink give up room, widest first; the others, such as what has to be typed again, are never cut.
+ * shrink give up room, widest first; the others, such as what has to be typed again, are never cut. A very long name at the
+ * beginning of a line stands above it, alone, so that it costs the other lines nothing.
  * Expects safe text (`safeText`) without colour codes in its cells.
  */
 import { cells, cutText, padText } from "./text.js";
@@ -23,6 +24,8 @@ export interface Cell {
 export type Row = readonly (string | Cell)[];
 
 const GAP = "  ";
+/** A name with more cells stands alone where its line would not fit: ids that a server makes are shorter. */
+const NAME_CELLS_MAX = 40;
 
 const textOf = (cell: string | Cell | undefined): string =>
   cell === undefined ? "" : typeof cell === "string" ? cell : cell.text;
@@ -30,7 +33,9 @@ const toneOf = (cell: string | Cell | undefined): Tone =>
   cell === undefined || typeof cell === "string" ? "plain" : (cell.tone ?? "plain");
 
 /** A heading and one line for each row; no trailing spaces. */
-export function renderTable(columns: readonly Column[], rows: readonly Row[], screen: Screen): string[] {
+export function renderTable(columns: readonly Column[], given: readonly Row[], screen: Screen): string[] {
+  const alone = columns[0]?.shrinkTo === undefined ? namesAlone(columns, given, screen.width) : [];
+  const rows = given.map((row, at) => (alone[at] === undefined ? row : ["", ...row.slice(1)]));
   const kept = keepColumns(columns, rows, screen.width);
   const shown = kept.map((at) => columns[at]).filter((column) => column !== undefined);
   const shownRows = rows.map((row) => kept.map((at) => row[at] ?? ""));
@@ -48,7 +53,17 @@ export function renderTable(columns: readonly Column[], rows: readonly Row[], sc
     return parts.join(GAP).trimEnd();
   };
   const titles = shown.map((column) => column.title);
-  return [line(titles, true), ...shownRows.map((row) => line(row, false))];
+  return [line(titles, true), ...shownRows.flatMap((row, at) => [...(alone[at] ?? []), line(row, false)])];
+}
+
+/** By row, the line of a name that would leave its line and all others no room. */
+function namesAlone(
+  columns: readonly Column[],
+  rows: readonly Row[],
+  screenWidth: number,
+): readonly (readonly string[] | undefined)[] {
+  if (sumOf(naturalWidths(columns, rows)) <= screenWidth) return [];
+  return rows.map(([name]) => (cells(textOf(name)) > NAME_CELLS_MAX ? [textOf(name)] : undefined));
 }
 
 const naturalWidths = (columns: readonly Column[], rows: readonly Row[]): number[] =>

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cells, cutText, padText, safeText, wrapJson, wrapText } from "./text.js";
+import { cells, cutText, padText, safeText, wrapAround, wrapJson, wrapText } from "./text.js";
 
 describe("text from outside", () => {
   it("never reaches the terminal as a control, a line end or a direction mark", () => {
@@ -57,6 +57,16 @@ describe("wrapping", () => {
 
   it("breaks a word that is longer than a line", () => {
     expect(wrapText("abcdefgh", 3)).toEqual(["abc", "def", "gh"]);
+  });
+
+  it("never breaks the word that is to be copied", () => {
+    expect(wrapAround("abcdefgh", "see abcdefgh: it is ijklmnop", 5)).toEqual([
+      "see",
+      "abcdefgh:",
+      "it is",
+      "ijklm",
+      "nop",
+    ]);
   });
 
   it("ends with an ellipsis beyond the most lines", () => {

@@ -67,12 +67,17 @@ export function wrapText(text: string, width: number, linesMax = Number.POSITIVE
   return wrapAt(AFTER_SPACE, text, width, linesMax);
 }
 
+/** The same, but a word with `whole` in it, such as a run's id, is never broken: it is to be copied, and a terminal breaks it without a line end. */
+export function wrapAround(whole: string, text: string, width: number): string[] {
+  return wrapAt(AFTER_SPACE, text, width, Number.POSITIVE_INFINITY, whole);
+}
+
 /** The same for compact JSON, broken between members. */
 export function wrapJson(text: string, width: number, linesMax = Number.POSITIVE_INFINITY): string[] {
   return wrapAt(BETWEEN_MEMBERS, text, width, linesMax);
 }
 
-function wrapAt(breaks: RegExp, text: string, width: number, linesMax: number): string[] {
+function wrapAt(breaks: RegExp, text: string, width: number, linesMax: number, whole = ""): string[] {
   if (!Number.isFinite(width) || cells(text) <= width) return [text];
   const lines: string[] = [];
   let line = "";
@@ -82,7 +87,7 @@ function wrapAt(breaks: RegExp, text: string, width: number, linesMax: number): 
       continue;
     }
     if (line !== "") lines.push(line.trimEnd());
-    const pieces = breakWord(word, width);
+    const pieces = whole !== "" && word.includes(whole) ? [word] : breakWord(word, width);
     lines.push(...pieces.slice(0, -1));
     line = pieces.at(-1) ?? "";
     if (lines.length > linesMax) break;

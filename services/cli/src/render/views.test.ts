@@ -14,7 +14,8 @@ import {
 } from "@holdfast/proto";
 import { describe, expect, it } from "vitest";
 import { renderItemPage } from "./item.js";
-import { renderCounts, renderRejected, renderRuns, renderWorkflows } from "./lists.js";
+import { renderRejected } from "./rejected.js";
+import { renderCounts, renderRuns, renderWorkflows } from "./lists.js";
 import { PROGRESS_LINES_MAX, renderBar, renderProgress } from "./progress.js";
 import { renderRetryOutcome, renderRetryResult } from "./retry.js";
 import { failedItem, partialRun, plainScreen, SAMPLE_NOW_MS } from "./sample-runs.js";
@@ -59,6 +60,7 @@ describe("items", () => {
     action: "check",
     counts: create(ItemCountsSchema, { total: 20, succeeded: 18, failed: 2 }),
     filtered: true,
+    keys: [],
     failedOnly: true,
     more: true,
   };
@@ -103,19 +105,22 @@ describe("progress", () => {
 
   it("tells how far each action is, in words too", () => {
     const lines = renderProgress(partialRun(), screen);
-    expect(lines[0]).toContain("100 %  20 of 20 items · 2 failed");
+    expect(lines[0]).toContain("█  20 of 20 items ended · 2 failed");
     expect(lines[2]).toContain("report  COMPLETED");
     for (const line of lines) expect(cells(line)).toBeLessThanOrEqual(80);
   });
 
-  it("never says 100 % before all is done", () => {
+  it("says how much has ended, by no percentage that another could contradict", () => {
     const run = partialRun();
     const check = run.actions[0];
     if (check?.items === undefined) throw new Error("the sample's first action is over items");
     check.items.total = 3_201;
     check.items.succeeded = 3_198;
     check.items.running = 1;
-    expect(renderProgress(run, screen)[0]).toContain("99 %");
+    const [line = ""] = renderProgress(run, screen);
+    expect(line).toContain("3,200 of 3,201 items ended");
+    expect(line).not.toContain("%");
+    expect(line).toContain("░");
   });
 
   it("keeps to its lines with many actions, around the one that works", () => {

@@ -1,8 +1,12 @@
-/** CancelRun: ends what is open of a run, at once or after a grace; what had succeeded stays in the ledger. */
+/**
+ * CancelRun: ends what is open of a run, at once or after a grace; what had succeeded stays in the ledger. Of a run that has failed and is
+ * to be recovered by itself, that recovery does not come.
+ */
 import { type CancelRun, type Command, RejectCode } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
-import { cancelActor, cancelRefusal } from "../../actor/cancel.js";
+import { cancelActor, cancelRecovery, cancelRefusal } from "../../actor/cancel.js";
 import { CANCEL_GRACE_MS_MAX } from "../../limits.js";
+import { isRunTerminal } from "../../status.js";
 import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
@@ -30,7 +34,8 @@ export function cancelRun(
     const message = `run ${cancel.runId} can't be cancelled with a grace of ${graceMs} ms: at most ${CANCEL_GRACE_MS_MAX} are allowed`;
     return ctx.reject(command, RejectCode.MALFORMED, message, cancel.runId, run.status);
   }
-  cancelActor(actor, { who: cancel.who, reason: cancel.reason, graceMs });
+  if (isRunTerminal(run.status)) cancelRecovery(actor, cancel);
+  else cancelActor(actor, { who: cancel.who, reason: cancel.reason, graceMs });
   saveActor(actor);
   return ctx.accept(command, { runId: cancel.runId, status: run.status });
 }

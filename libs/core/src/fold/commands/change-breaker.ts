@@ -23,7 +23,7 @@ export function changeBreaker(ctx: FoldContext, command: Command, wish: ChangeBr
   const badName = nameProblem("workflow", workflow) ?? nameProblem("action", action);
   if (badName !== undefined) return ctx.reject(command, RejectCode.INVALID_NAME, badName);
   if (key.length > BREAKER_KEY_CHARS_MAX) {
-    const message = `the key has ${key.length} characters: keys of breakers have at most ${BREAKER_KEY_CHARS_MAX}`;
+    const message = `the key has ${key.length} characters: keys of breakers have at most ${BREAKER_KEY_CHARS_MAX}, longer ones are listed by their head and a hash: name it as it is listed`;
     return ctx.reject(command, RejectCode.MALFORMED, message);
   }
   const name: Name = { workflow, action, key };

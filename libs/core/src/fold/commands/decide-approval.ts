@@ -26,9 +26,13 @@ export function decideApproval(ctx: FoldContext, command: Command, decision: Dec
     decision.action === "" ? waiting : waiting.filter((action) => action.name === decision.action);
   const [action] = matching;
   if (action === undefined || matching.length > 1) {
-    const names = waiting.map((each) => each.name).join(", ") || "none";
-    const which = decision.action === "" ? "not exactly one action" : `not action ${quoted(decision.action)}`;
-    const message = `in run ${runId} ${which} waits for an approval; waiting are: ${names}`;
+    const names = waiting.map((each) => each.name).join(", ");
+    const message =
+      waiting.length === 0
+        ? `no action of run ${runId} waits for an approval`
+        : decision.action === ""
+          ? `several actions of run ${runId} wait for an approval, name one: ${names}`
+          : `action ${quoted(decision.action)} of run ${runId} does not wait for an approval; waiting: ${names}`;
     return ctx.reject(command, RejectCode.NOT_WAITING, message, runId, actor.run.status);
   }
   const who = cutText(decision.who, WHO_CHARS_MAX);

@@ -3,7 +3,8 @@
  *
  * 1. A message is applied once, in its sender's order: the last number of each sender is kept (I12).
  * 2. Before a gap nothing is applied; the sender has what is missing, and sends again.
- * 3. What the sender knows to have been stored here, and is not, this log has lost: it can't be had again. That is said, and it
+ * 3. A log that was made later than now, or that has lost more than a log can hold, is nobody's: believed, it would shut out its partition for good.
+ * 4. What the sender knows to have been stored here, and is not, this log has lost: it can't be had again. That is said, and it
  *    goes on: held up for ever, all later messages would be lost as well.
  */
 import {
@@ -14,7 +15,7 @@ import {
   RejectCode,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { MESSAGES_A_COMMAND_MAX } from "../../limits.js";
+import { CLOCK_SKEW_NS, MESSAGES_A_COMMAND_MAX } from "../../limits.js";
 import { receivedMarkKey } from "../../state/tables.js";
 import type { FoldContext } from "../context.js";
 import { applyMessage } from "../messages/messages.js";
@@ -59,15 +60,20 @@ export function deliverMessages(ctx: FoldContext, command: Command, delivery: De
 
 function malformed(
   ctx: FoldContext,
-  { from, firstN, stored, messages }: DeliverMessages,
+  { from, incarnation, firstN, stored, messages }: DeliverMessages,
 ): string | undefined {
   if (from >= ctx.partitions) return `there is no partition ${from}`;
   if (messages.length === 0 || messages.length > MESSAGES_A_COMMAND_MAX)
     return `${messages.length} at once, where 1 to ${MESSAGES_A_COMMAND_MAX} are allowed`;
   if (firstN === 0n) return "their numbers begin at 1";
   if (stored >= firstN) return `numbers up to ${stored} are said to be stored, but they begin at ${firstN}`;
+  if (incarnation > ctx.atNs + CLOCK_SKEW_NS)
+    return "the log they are from is said to be made later than now";
+  if (stored > STORED_MAX) return `numbers up to ${stored} are said to be stored: no log has held so many`;
   if (firstN + BigInt(messages.length) > U64_MAX) return `there are no such numbers as ${firstN}`;
   return undefined;
 }
 
+/** What a thousand messages a second between two partitions come to in 34 years. */
+const STORED_MAX = 1n << 40n;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;

@@ -2,6 +2,7 @@
  * Prune: one bounded piece of a sweep. What may go is decided here, by the log's time and the policies of the moment.
  *
  * 1. A run inside its floor stays, whatever the sweep wants: it is filed anew and counted as carried forward (I6).
+ *    So does one that its parent may still need (needed.ts).
  * 2. Costs what it removes and what it carries forward, whatever stays.
  * 3. The pieces of one sweep leave one record; the newest are kept.
  */
@@ -21,6 +22,7 @@ import {
 import { init } from "@holdfast/proto/codec";
 import { countLetters } from "../../actor/dead-letters.js";
 import { aloneRun, carryForward, keptUntilNs } from "../../actor/expiry.js";
+import { askNeed, mayBeNeeded } from "../../actor/needed.js";
 import { addPruned, pruneRun } from "../../actor/pruned.js";
 import { DEFAULT_QUEUE } from "../../definition/plan.js";
 import { PRUNE_GARBAGE_MAX, SWEEPS_KEPT_MAX, TOMBSTONE_NS } from "../../limits.js";
@@ -84,7 +86,11 @@ interface Sweeping {
 }
 
 /** Why a run goes; `later`: it is to be looked at again then; `stays`: neither it nor any after it goes now. */
-type Why = (sweeping: Sweeping, run: RunRecord) => Verdict | { readonly later: bigint } | "stays";
+type Why = (
+  sweeping: Sweeping,
+  run: RunRecord,
+  runId: string,
+) => Verdict | { readonly later: bigint } | "stays";
 
 const keptRuns = (counts: CountsRecord): number =>
   counts.completed + counts.completedWithFailures + counts.failed + counts.cancelled;
@@ -97,12 +103,13 @@ const whyCompleted: Why = ({ ctx, policy, counts, share }, run) => {
   return "stays";
 };
 
-const whyFailed: Why = ({ ctx, policy }, run) => {
+const whyFailed: Why = ({ ctx, policy }, run, runId) => {
   if (run.expiryNs > ctx.atNs) return "stays";
   const later = keptUntilNs(ctx.view, run);
   if (later > ctx.atNs) return { later };
   // It has not been given up: its next recovery comes first.
   if (run.recoverAtNs > 0n) return { later: (run.recoverAtNs > ctx.atNs ? run.recoverAtNs : ctx.atNs) + 1n };
+  if (mayBeNeeded(run)) return { later: askNeed(ctx, runId, run) };
   if (run.deadLetters !== undefined)
     return { cause: PruneCause.DEAD_LETTER_RETENTION, policy: deadLetterText(policy) };
   if (run.discarded === undefined) return { cause: PruneCause.RETENTION, policy: failedText(policy) };
@@ -133,7 +140,7 @@ function pruneRuns(ctx: FoldContext, wanted: Prune, rows: readonly Row[], why: W
     letters += countLetters(run);
     if (letters > PRUNE_GARBAGE_MAX && gone.length > 0) break;
     sweep.scanned += 1n;
-    const verdict = why({ ctx, policy, counts, share }, run);
+    const verdict = why({ ctx, policy, counts, share }, run, runId);
     if (verdict === "stays") break;
     if ("later" in verdict) {
       carryForward(ctx.view, runId, run, verdict.later);

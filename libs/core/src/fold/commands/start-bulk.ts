@@ -21,7 +21,7 @@ import type { FoldContext } from "../context.js";
 export function startBulk(ctx: FoldContext, command: Command, wanted: StartBulk): Outcome {
   const { operationId, spec } = wanted;
   const runIds = [...new Set(wanted.runIds)];
-  const problem = beginProblem(ctx, operationId, spec, runIds);
+  const problem = beginProblem(ctx, operationId, spec, wanted.runIds);
   if (problem !== undefined || spec === undefined) {
     const { code, message } = problem ?? {
       code: RejectCode.MALFORMED,

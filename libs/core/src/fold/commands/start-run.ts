@@ -8,6 +8,7 @@ import {
   type Command,
   OnConflict,
   OutcomeSchema,
+  type Payload,
   RecoveryStrategy,
   RejectCode,
   RunStatus,
@@ -22,8 +23,9 @@ import { retryableUntilNs } from "../../actor/expiry.js";
 import { reopen } from "../../actor/reopen.js";
 import { endedOf } from "../../actor/run-end.js";
 import { COMMAND_ID_CHARS_MAX, WAITERS_MAX } from "../../limits.js";
+import { restartRefusal } from "../../actor/restart.js";
 import { isRunRetryable, isRunTerminal } from "../../status.js";
-import { runKey } from "../../state/tables.js";
+import { payloadKey, runKey } from "../../state/tables.js";
 import { cutText, timeText } from "../../text.js";
 import type { FoldContext } from "../context.js";
 
@@ -39,8 +41,13 @@ export function startRun(ctx: FoldContext, command: Command, start: StartRun): v
     meetExisting(existing, command, start);
     return;
   }
+  const refused = start.restarts === undefined ? undefined : restartRefusal(ctx, start, start.restarts);
+  if (refused !== undefined) {
+    ctx.reject(command, refused.code, refused.message, runId);
+    return;
+  }
   const waiter = waiterOf(ctx, command, start);
-  const begun = beginRun(ctx, start, { startId: command.id, waiter });
+  const begun = beginRun(ctx, start, { startId: command.id, waiter, restarts: start.restarts });
   if ("code" in begun) ctx.reject(command, begun.code, begun.message, runId);
   else ctx.accept(command, { runId, status: begun.run.status });
 }
@@ -68,6 +75,21 @@ function wait(actor: Actor, command: Command, start: StartRun): void {
     run.waiters.push(waiter);
   }
 }
+
+/** Whether a run was begun with these bytes. Kept in two ways, inline and by reference, they can't be compared: then nothing is said. */
+function isSameInput({ ctx, run, runId }: Actor, given: Payload | undefined): boolean {
+  const [kept, sent] = [run.input?.body, given?.body];
+  if (kept?.case === "ref" && sent?.case === "ref") return kept.value.name === sent.value.name;
+  if (kept?.case === "ref" || sent?.case === "ref") return true;
+  const bytes = kept?.case === "stored" ? ctx.view.get(payloadKey(runId, 0))?.body : kept?.value;
+  return areSameBytes(bytes ?? NOTHING, sent?.case === "inline" ? sent.value : NOTHING);
+}
+
+function areSameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
+const NOTHING = new Uint8Array();
 
 function meetExisting(actor: Actor, command: Command, start: StartRun): void {
   const { ctx, run, runId } = actor;
@@ -108,7 +130,8 @@ function meetExisting(actor: Actor, command: Command, start: StartRun): void {
     }
   }
   const before = run.waiters.length;
-  ctx.accept(command, { runId, existed: !sentAgain, status: run.status });
+  const differs = start.compareInput && !isSameInput(actor, start.input);
+  ctx.accept(command, { runId, existed: !sentAgain, status: run.status, differs });
   wait(actor, command, start);
   if (run.waiters.length !== before || start.onConflict === OnConflict.RETRY_IF_FAILED)
     ctx.view.put(runKey(runId), run);

@@ -2,10 +2,18 @@
  * TaskReport: how one attempt ended. From a worker, or from the owner for a worker that can't.
  *
  * 1. Only a report of the current attempt changes anything (I5); any other is stale and says so.
+ * 2. An attempt that its worker gives back goes on: nothing changes but what it used, and somebody may have it again.
  */
-import { type Command, FailureMode, FailureSchema, RejectCode, type TaskReport } from "@holdfast/proto";
+import {
+  type Command,
+  FailureMode,
+  FailureSchema,
+  RejectCode,
+  type TaskReport,
+  type TaskReturn,
+} from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { type Actor, loadActor, saveActor, stateOf } from "../../actor/actor.js";
+import { type Actor, isCancelling, loadActor, saveActor, stateOf } from "../../actor/actor.js";
 import { advance } from "../../actor/advance.js";
 import { isCurrentAttempt, isUndoRunning } from "../../actor/attempt.js";
 import { cancelReported, runningCancel } from "../../actor/batch-cancel.js";
@@ -17,7 +25,7 @@ import { undoReported } from "../../actor/undo.js";
 import { countUsage } from "../../actor/usage.js";
 import { tellBreaker } from "../../breaker/gate.js";
 import type { ActionPlan } from "../../definition/plan.js";
-import { WORKER_CHARS_MAX } from "../../limits.js";
+import { DETAIL_CHARS_MAX, WORKER_CHARS_MAX } from "../../limits.js";
 import { quoted } from "../../names.js";
 import { isTerminal } from "../../status.js";
 import { cutText } from "../../text.js";
@@ -38,6 +46,8 @@ export function taskReport(ctx: FoldContext, command: Command, report: TaskRepor
     ctx.reject(command, RejectCode.STALE_ATTEMPT, message, report.runId, actor?.run.status);
     return;
   }
+  if (report.outcome.case === "returned" && !isCancelling(actor))
+    return returned(actor, action, command, report, report.outcome.value);
   ctx.emit({
     kind: "closed",
     runId: report.runId,
@@ -54,6 +64,33 @@ export function taskReport(ctx: FoldContext, command: Command, report: TaskRepor
   ctx.accept(command, { runId: report.runId, status: actor.run.status });
 }
 
+/** The attempt goes on, as somebody else's. */
+function returned(
+  actor: Actor,
+  action: ActionPlan,
+  command: Command,
+  { runId, item = -1, attempt, worker, usage }: TaskReport,
+  { reason, noFunction }: TaskReturn,
+): void {
+  const { ctx } = actor;
+  ctx.emit({
+    kind: "returned",
+    runId,
+    action: action.index,
+    item,
+    attempt,
+    worker: cutText(worker || ctx.batch.producer, WORKER_CHARS_MAX),
+    reason: cutText(reason, DETAIL_CHARS_MAX),
+    noFunction,
+  });
+  if (usage !== undefined) {
+    countUsage(actor, action, usage);
+    if (checkSpent(actor)) advance(actor);
+    saveActor(actor);
+  }
+  ctx.accept(command, { runId, status: actor.run.status });
+}
+
 /** Its attempt is the current one, or one to cancel a job, for which nothing waits. */
 function isAwaited(actor: Actor, action: ActionPlan, report: TaskReport): boolean {
   if (isCurrentAttempt(actor, action, report)) return true;
@@ -65,7 +102,7 @@ function apply(actor: Actor, action: ActionPlan, report: TaskReport): boolean {
   const { ctx } = actor;
   const worker = cutText(report.worker || ctx.batch.producer, WORKER_CHARS_MAX);
   const by = { worker, attempt: report.attempt, startedAtNs: report.startedAtNs };
-  const said = report.outcome.case === "batch" ? NO_BATCH : report.outcome;
+  const said = saidOutcome(report.outcome);
   const outcome = checkedOutcome(ctx, said, by, report.item !== undefined);
   const state = stateOf(actor, action);
   const cancel = report.item === undefined ? runningCancel(state, report.attempt) : undefined;
@@ -86,6 +123,17 @@ function apply(actor: Actor, action: ActionPlan, report: TaskReport): boolean {
   else reportAction(actor, action, worker, outcome);
   return isTerminal(state.status);
 }
+
+function saidOutcome(outcome: TaskReport["outcome"]): Outcome {
+  if (outcome.case === "batch") return NO_BATCH;
+  return outcome.case === "returned" ? CANCELLED : outcome;
+}
+
+/** What is given back of a run that is being cancelled: nobody is to have it again. */
+const CANCELLED: Outcome = {
+  case: "failure",
+  value: init(FailureSchema, { mode: FailureMode.CANCELLED, message: "cancelled before it was done" }),
+};
 
 /** What a batch report comes to where none is wanted. */
 const NO_BATCH: Outcome = {

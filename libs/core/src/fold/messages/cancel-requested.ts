@@ -1,9 +1,8 @@
 /** CancelRequested: whoever wanted a run wants it no longer. Of a run that has ended, a recovery that is to come does not come. */
 import type { CancelRequested } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
-import { cancelActor } from "../../actor/cancel.js";
+import { cancelActor, cancelRecovery } from "../../actor/cancel.js";
 import { isSameRequester } from "../../actor/requester.js";
-import { callOffRecovery } from "../../actor/run-end.js";
 import { CANCEL_GRACE_MS_MAX } from "../../limits.js";
 import { isRunTerminal } from "../../status.js";
 import type { FoldContext } from "../context.js";
@@ -17,10 +16,10 @@ export function cancelRequested(
   const { run } = actor;
   // A compensation goes on: whoever wanted the run is told of the end that it leads to.
   if (!isSameRequester(run.requester, requester) || run.undo !== undefined) return;
+  const who = requester.of.case === "action" ? `run ${requester.of.value.runId}` : "";
   if (!isRunTerminal(run.status)) {
-    const who = requester.of.case === "action" ? `run ${requester.of.value.runId}` : "";
     cancelActor(actor, { who, reason, graceMs: Math.min(graceMs, CANCEL_GRACE_MS_MAX) });
-  } else if (run.recoverAtNs > 0n) callOffRecovery(actor);
+  } else if (run.recoverAtNs > 0n) cancelRecovery(actor, { who, reason });
   else return;
   saveActor(actor);
 }

@@ -9,10 +9,13 @@ import { bulkReported } from "../../bulk/operation.js";
 import { bulkBegun, bulkClosed, bulkForgotten, bulkGranted } from "../../bulk/share.js";
 import type { FoldContext } from "../context.js";
 import { cancelRequested } from "./cancel-requested.js";
+import { needAsked } from "./need-asked.js";
+import { needTold } from "./need-told.js";
 import { requestEnded } from "./request-ended.js";
 import { requestRefused } from "./request-refused.js";
 import { requestReopened } from "./request-reopened.js";
 import { retryRequested } from "./retry-requested.js";
+import { runRestarted } from "./run-restarted.js";
 import { startRequested } from "./start-requested.js";
 
 /** Applies a message; false where its kind is not known. */
@@ -36,6 +39,12 @@ export function applyMessage(ctx: FoldContext, { kind }: PartitionMessage): bool
     case "cancelRequested":
       cancelRequested(ctx, kind.value);
       return true;
+    case "needAsked":
+      needAsked(ctx, kind.value);
+      return true;
+    case "needTold":
+      needTold(ctx, kind.value);
+      return true;
     case "bulkBegun":
       bulkBegun(ctx, kind.value);
       return true;
@@ -51,6 +60,9 @@ export function applyMessage(ctx: FoldContext, { kind }: PartitionMessage): bool
     case "bulkReported":
       bulkReported(ctx, kind.value);
       return true;
+    case "runRestarted":
+      runRestarted(ctx, kind.value);
+      return true;
     default:
       return false;
   }
@@ -62,7 +74,9 @@ export function messageKeys({ kind }: PartitionMessage, keys: Set<string>): void
     if (runId !== undefined && isRunId(runId)) keys.add(runKey(runId));
   };
   if (kind.case === "startRequested") add(kind.value.start?.runId);
-  else if (kind.case === "retryRequested" || kind.case === "cancelRequested") add(kind.value.runId);
+  else if (kind.case === "retryRequested" || kind.case === "cancelRequested" || kind.case === "needTold")
+    add(kind.value.runId);
+  else if (kind.case === "runRestarted") add(kind.value.restarts?.runId);
   else if (kind.case === "bulkReported") keys.add(bulkKey(kind.value.operationId));
   else if (kind.case === "bulkBegun") for (const runId of kind.value.runIds) add(runId);
   else if (kind.case !== undefined && "requester" in kind.value) {
