@@ -49,8 +49,17 @@ export function cancelRefusal(actor: Actor): string | undefined {
   return `run ${runId} has ended but for its compensation, which a cancel does not stop: ${undoProgress(actor)} undone; it ends by itself after the last`;
 }
 
+/**
+ * Ends what is open of a run that `cancelRefusal` lets pass. Of one that has failed and is to be recovered by itself, that is its
+ * recovery.
+ */
+export function cancelActor(actor: Actor, wish: CancelWish): void {
+  if (isRunTerminal(actor.run.status)) cancelRecovery(actor, wish);
+  else cancelOpen(actor, wish);
+}
+
 /** A run that has failed and is to be recovered by itself is not: it stays failed, and can be retried. */
-export function cancelRecovery(actor: Actor, { who, reason }: Pick<CancelWish, "who" | "reason">): void {
+function cancelRecovery(actor: Actor, { who, reason }: CancelWish): void {
   const { run, ctx } = actor;
   const by = who === "" ? "" : ` by ${cutText(who, WHO_CHARS_MAX)}`;
   const why = `its recovery was cancelled${by}: ${cutText(reason || "no reason given", REASON_CHARS_MAX)}`;
@@ -60,7 +69,7 @@ export function cancelRecovery(actor: Actor, { who, reason }: Pick<CancelWish, "
 }
 
 /** The run must not have ended, and must not be undone. */
-export function cancelActor(actor: Actor, { graceMs, ...asked }: CancelWish): void {
+function cancelOpen(actor: Actor, { graceMs, ...asked }: CancelWish): void {
   const { run, plan, ctx } = actor;
   const who = cutText(asked.who, WHO_CHARS_MAX);
   const reason = cutText(asked.reason || "no reason given", REASON_CHARS_MAX);

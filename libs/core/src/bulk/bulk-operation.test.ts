@@ -20,6 +20,17 @@ import {
 } from "../testing/bulk-scene.js";
 import { checkPartition } from "../testing/invariants.js";
 
+/** Its runs are recovered by themselves. */
+const HEALS = workflow("heals", [action("work", { retry: ONE_ATTEMPT })], {
+  recovery: {
+    $typeName: "holdfast.v1.RecoveryPolicy",
+    auto: true,
+    maxAttempts: 5,
+    backoff: undefined,
+    deadLetter: false,
+  },
+});
+
 beforeEach(() => setUp());
 
 describe("a canary", () => {
@@ -62,16 +73,7 @@ describe("a canary", () => {
   });
 
   it("does not wait for a run that another operation sets off in its place", () => {
-    const recovering = workflow("heals", [action("work", { retry: ONE_ATTEMPT })], {
-      recovery: {
-        $typeName: "holdfast.v1.RecoveryPolicy",
-        auto: true,
-        maxAttempts: 5,
-        backoff: undefined,
-        deadLetter: false,
-      },
-    });
-    setUp([recovering]);
+    setUp([HEALS]);
     for (const runId of ids(2)) {
       cluster.start(runId, "heals");
       fail(runId);
@@ -114,6 +116,21 @@ describe("a bulk cancel", () => {
     expect(results()).toMatchObject([
       { kind: Kind.RACED, reason: "run r0 has ended already: it is CANCELLED" },
     ]);
+  });
+
+  it("calls off the recovery of what failed before its turn, and leaves it failed", () => {
+    setUp([HEALS]);
+    for (const runId of ids(3)) cluster.start(runId, "heals");
+    begin({ kind: BulkKind.CANCEL, byIds: true, reason: "wrong release" }, ids(3));
+    for (const runId of ids(2)) fail(runId);
+    drive(cluster);
+    expect(counts()).toMatchObject({ done: 3n, raced: 0n });
+    expect(ids(3).map(statusOf)).toEqual(["FAILED", "FAILED", "CANCELLED"]);
+    expect(cluster.of("r0").run("r0")).toMatchObject({ recoverAtNs: 0n, generation: 1 });
+    expect(cluster.of("r0").run("r0").detail?.text).toMatch(
+      /its recovery was cancelled by ann: wrong release$/,
+    );
+    for (const partition of cluster.partitions) checkPartition(partition);
   });
 });
 

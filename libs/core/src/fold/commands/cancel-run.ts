@@ -4,9 +4,8 @@
  */
 import { type CancelRun, type Command, RejectCode } from "@holdfast/proto";
 import { loadActor, saveActor } from "../../actor/actor.js";
-import { cancelActor, cancelRecovery, cancelRefusal } from "../../actor/cancel.js";
+import { cancelActor, cancelRefusal } from "../../actor/cancel.js";
 import { CANCEL_GRACE_MS_MAX } from "../../limits.js";
-import { isRunTerminal } from "../../status.js";
 import { absentCode, absentText } from "../../views/absent.js";
 import type { FoldContext } from "../context.js";
 
@@ -34,8 +33,7 @@ export function cancelRun(
     const message = `run ${cancel.runId} can't be cancelled with a grace of ${graceMs} ms: at most ${CANCEL_GRACE_MS_MAX} are allowed`;
     return ctx.reject(command, RejectCode.MALFORMED, message, cancel.runId, run.status);
   }
-  if (isRunTerminal(run.status)) cancelRecovery(actor, cancel);
-  else cancelActor(actor, { who: cancel.who, reason: cancel.reason, graceMs });
+  cancelActor(actor, { who: cancel.who, reason: cancel.reason, graceMs });
   saveActor(actor);
   return ctx.accept(command, { runId: cancel.runId, status: run.status });
 }
