@@ -7,7 +7,6 @@ import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  DEFINITIONS_BUCKET,
   type LogEntry,
   logStream,
   logSubject,
@@ -17,10 +16,9 @@ import {
 } from "@holdfast/engine";
 import { type ConnectNatsOptions, connectNats, type NatsCluster } from "@holdfast/nats";
 import { type ManagedNatsServer, startNatsServer } from "@holdfast/nats/managed-server";
-import { RejectCode, WorkflowDefinitionSchema } from "@holdfast/proto";
-import { init } from "@holdfast/proto/codec";
+import { RejectCode } from "@holdfast/proto";
 import { silentLogger } from "@holdfast/telemetry";
-import { connect, headers } from "nats";
+import { connect } from "nats";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { TEST_LOG_BYTES } from "./nats-server.js";
 
@@ -399,32 +397,4 @@ test("entries written by others on a log's subject are entries like any other", 
   expect(await cluster.log.append(0, bytes("ours"))).toBe(2);
   const { seen } = follow(cluster);
   await vi.waitFor(() => expect(seen).toEqual(["raw", "ours"]), { timeout: 60_000 });
-});
-
-test("workflows are watched anew where the watch broke and could not be resumed", async () => {
-  const cluster = await open();
-  const watching = new AbortController();
-  stops.push(watching);
-  const seen: string[] = [];
-  await cluster.definitions.watch(({ hash }) => seen.push(hash), watching.signal);
-  const { nc, jsm } = await manager();
-  const stream = `KV_${DEFINITIONS_BUCKET}`;
-  const { config } = await jsm.streams.info(stream);
-  const [consumer] = await jsm.consumers.list(stream).next();
-  await jsm.streams.delete(stream);
-  // A heartbeat that tells of what never came makes the client make its consumer anew, which can't be done now.
-  const heartbeat = headers(100, "Idle Heartbeat");
-  heartbeat.set("Nats-Last-Consumer", "99");
-  nc.publish(consumer?.config.deliver_subject ?? "", bytes(""), { headers: heartbeat });
-  await nc.flush();
-  await new Promise((resolve) => {
-    setTimeout(resolve, 500);
-  });
-  await jsm.streams.add(config);
-  const definition = init(WorkflowDefinitionSchema, { name: "orders" });
-  await vi.waitFor(() => cluster.definitions.put({ hash: "one", definition }), { timeout: 60_000 });
-  await vi.waitFor(() => expect(seen).toContain("one"), { timeout: 60_000 });
-  await cluster.definitions.put({ hash: "two", definition });
-  await vi.waitFor(() => expect(seen).toContain("two"), { timeout: 60_000 });
-  await nc.close();
 });

@@ -32,7 +32,8 @@ test("what is refused for its syntax is what JSON.parse refuses", () => {
       fc.oneof(anyJsonText(), broken, fc.string({ unit: "binary" }), fc.string({ unit: MARKS })),
       (text) => {
         const fault = faultOf(text.toWellFormed());
-        expect(fault === undefined || fault.kind === "duplicate").toBe(isJson(text.toWellFormed()));
+        // Nothing is said of what comes after a name that is there twice.
+        if (fault?.kind !== "duplicate") expect(fault === undefined).toBe(isJson(text.toWellFormed()));
       },
     ),
     { numRuns: 3_000 },

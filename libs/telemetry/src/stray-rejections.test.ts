@@ -5,9 +5,7 @@ import { expect, test } from "vitest";
 
 const source = (name: string): string => JSON.stringify(fileURLToPath(new URL(name, import.meta.url)));
 
-test("a rejection that nobody awaits is logged and counted, and ends no process", {
-  timeout: 120_000,
-}, async () => {
+test("a rejection that nobody awaits is logged and counted, and ends no process", async () => {
   const program = `
     import { createLogger } from ${source("logger.ts")};
     import { createRegistry } from ${source("metrics.ts")};

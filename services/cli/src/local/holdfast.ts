@@ -4,7 +4,7 @@
  */
 import { adminPartsOn, serveAdmin } from "@holdfast/admin-service";
 import { type ConnectNatsOptions, connectNats, type NatsCluster, type NatsSettings } from "@holdfast/nats";
-import { createRegistry, type Logger, startMetricsServer } from "@holdfast/telemetry";
+import { createRegistry, type Logger, outliveStrayRejections, startMetricsServer } from "@holdfast/telemetry";
 import {
   freshNodeId,
   healthOf,
@@ -56,6 +56,11 @@ export async function startLocalHoldfast(options: LocalOptions): Promise<LocalHo
   const { logger, dataDir, ports } = options;
   const parts = new Parts();
   const registry = createRegistry();
+  await parts.start(
+    "the care for stray rejections",
+    () => outliveStrayRejections(logger, registry),
+    (end) => end(),
+  );
   const nats = await parts.start(
     "NATS",
     () => provideNats({ url: options.natsUrl, dataDir, port: ports.nats, logger }),
