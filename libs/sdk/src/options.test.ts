@@ -178,6 +178,12 @@ describe("of a client, a worker and the testing kit", () => {
       /createWorker.*"concurency".*"concurrency"/,
     ],
     [
+      "workflows of one name",
+      () => createWorker({ connection: client, workflows: [flow, workflow(flow.name).action("b", act)] }),
+      /workflow "flow" is there twice.*leave one out/,
+    ],
+    ["a worker without any", () => createWorker({ connection: client, workflows: [] }), /at least one/],
+    [
       "limits of a worker",
       () => createWorker(js({ connection: client, workflows: [flow], limits: { beatMS: 1 } })),
       /limits.*"beatMS".*"beatMs"/,

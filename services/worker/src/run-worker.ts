@@ -38,7 +38,8 @@ export async function workflowsOf(path: string): Promise<AnyWorkflow[]> {
 /** How NATS is reached (`natsSettings`), `HOLDFAST_CONCURRENCY` (handlers at once, default 64), `HOLDFAST_QUEUES`, `HOLDFAST_LOG_LEVEL`. */
 export async function runWorker(env: Environment, modules: readonly string[]): Promise<WorkerProcess> {
   if (modules.length === 0) throw new Error("name at least one module that exports workflows");
-  const workflows = (await Promise.all(modules.map(workflowsOf))).flat();
+  // One module may hand on what another has made.
+  const workflows = [...new Set((await Promise.all(modules.map(workflowsOf))).flat())];
   const logger = createLogger({ name: "worker", level: env.logLevel() });
   const queues = env.text("HOLDFAST_QUEUES") === undefined ? undefined : env.list("HOLDFAST_QUEUES", "");
   const { servers, access, waitMs } = natsSettings(env);

@@ -235,6 +235,14 @@ function queuesOf({ workflows, queues }: WorkerOptions): readonly string[] {
       "a worker needs at least one workflow: pass them as `workflows`",
     );
   }
+  const names = workflows.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) {
+    throw new HoldfastError(
+      "INVALID_ARGUMENT",
+      `workflow "${twice}" is there twice in \`workflows\`, and only one's handlers could run: leave one out, or start a worker for each`,
+    );
+  }
   const named = new Set(
     workflows.flatMap((workflow) => planOf(workflow.definition).actions.map((action) => action.queue)),
   );
