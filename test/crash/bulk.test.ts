@@ -14,6 +14,7 @@ import {
   type RunSummary,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
+import { sortIds } from "@holdfast/core";
 import { abortBulkCommand, bulkHome, startBulkCommand } from "@holdfast/engine";
 import type { Holdfast } from "@holdfast/sdk";
 import { afterEach, expect, onTestFailed, test } from "vitest";
@@ -59,7 +60,13 @@ const isInTheMiddle = (view: BulkOperationView | undefined): boolean =>
 const begin = (client: Holdfast, { operationId, spec, runIds }: Planned): Promise<number> =>
   client.commands.send(
     bulkHome(operationId, PARTITIONS),
-    startBulkCommand({ operationId, spec, runIds, id: `begin-${operationId}`, nowMs: Date.now() }),
+    startBulkCommand({
+      operationId,
+      spec,
+      ids: sortIds(runIds),
+      id: `begin-${operationId}`,
+      nowMs: Date.now(),
+    }),
   );
 
 const abort = (client: Holdfast, { operationId }: Planned): Promise<number> =>

@@ -111,6 +111,17 @@ test("what needs a person is refused, unless forced; the rest of a selection is 
   expect((await client.counts("job")).total.failed).toBe(0n);
 });
 
+test("what of a list can be no run id is refused alone; the rest of it is retried", async () => {
+  const [one = "", two = ""] = await failRuns("listed", 2, "NETWORK");
+  broken = false;
+  const { outcome, kinds } = await retryFailed({ runIds: [one, "a/b", two, "\u0007", one] });
+  expect(outcome).toMatchObject({ matched: 4n, retried: 2n, raced: 0n, refused: 2n });
+  expect(outcome.refusedReasons).toMatchObject([{ reason: "not a run id", count: 2n }]);
+  expect([kinds.get(one), kinds.get(two)]).toEqual([RetryResultKind.RETRIED, RetryResultKind.RETRIED]);
+  await until("all to complete", async () => (await activeJobs()) === 0n);
+  expect((await client.counts("job")).total.failed).toBe(0n);
+});
+
 test("what has completed meanwhile is raced, not retried", async () => {
   const [runId = ""] = await failRuns("raced", 1, "NETWORK");
   broken = false;

@@ -15,6 +15,7 @@ export { type DeadLettersChanged, moveToDeadLetters, type MoveWish } from "./act
 export { heldKeysOf, heldText, heldTextOfItem, heldTextOfRun, isHeld } from "./breaker/held-text.js";
 export { isBulkEnded } from "./bulk/operation.js";
 export { nextBulkStep } from "./bulk/share.js";
+export { type BulkIds, NO_IDS, sortIds } from "./bulk/ids.js";
 export { bulkSpecProblem } from "./bulk/spec.js";
 export { isLetOut } from "./breaker/let-out.js";
 export { holdText, openAttention } from "./breaker/breaker.js";

@@ -131,6 +131,8 @@ export const BULK_KEPT_NS = 24n * 3600n * 1_000_000_000n;
 /** Runs that one bulk operation may name, and the bytes of their ids. */
 export const BULK_IDS_MAX = 10_000;
 export const BULK_ID_BYTES_MAX = 512 * 1024;
+/** How much is shown of what can be no run id: what is cut, with each of its characters escaped. */
+export const WRONG_ID_SHOWN_CHARS_MAX = 400;
 /** Ids that one message brings a partition. */
 export const BULK_IDS_A_MESSAGE = 250;
 /** Rows that one BulkStep looks at for matches, runs that one acts on, and matches that one lets go. */

@@ -17,9 +17,12 @@ export function nameProblem(kind: NameKind, name: string): string | undefined {
   return `${kind} name ${quoted(name)} is not valid: use 1 to 64 of A-Z a-z 0-9 _ -`;
 }
 
+/** What is allowed, for whoever gave something else. */
+export const RUN_ID_RULE = "use 1 to 128 of A-Z a-z 0-9 _ -";
+
 export function runIdProblem(runId: string): string | undefined {
   if (RUN_ID.test(runId)) return undefined;
-  return `run id ${quoted(runId)} is not valid: use 1 to 128 of A-Z a-z 0-9 _ -`;
+  return `run id ${quoted(runId)} is not valid: ${RUN_ID_RULE}`;
 }
 
 /** A bad text quoted for people: cut, and with nothing in it that moves a terminal's cursor. */

@@ -5,7 +5,7 @@
  * 2. What is wrong with a request is said before anything begins.
  */
 import { randomUUID } from "node:crypto";
-import { CANCEL_GRACE_DEFAULT_MS, bulkSpecProblem } from "@holdfast/core";
+import { CANCEL_GRACE_DEFAULT_MS, type BulkIds, bulkSpecProblem, sortIds } from "@holdfast/core";
 import { abortBulkCommand, startBulkCommand } from "@holdfast/engine";
 import {
   type AbortBulkOperationRequest,
@@ -35,7 +35,7 @@ const PAGES_AT_ONCE = 20;
 export interface Wanted {
   readonly operationId: string;
   readonly spec: BulkSpec;
-  readonly runIds: readonly string[];
+  readonly ids: BulkIds;
 }
 
 /** What a retry asks for, checked. */
@@ -67,39 +67,39 @@ function wantedOf(
   context: CallContext,
 ): Wanted {
   const { workflow, queue, signature, dryRun, limit, operationId } = request;
-  const runIds = [...new Set(request.runIds)];
+  const ids = sortIds(request.runIds);
   const spec = init(BulkSpecSchema, {
     ...fields,
     workflow,
     queue,
     signature,
-    byIds: runIds.length > 0,
+    byIds: ids.listed > 0,
     modes: check.enumFilter("modes", FailureMode, request.modes),
     dryRun,
     limit,
     who: context.who,
     reason: check.reason(request.reason),
   });
-  const problem = bulkSpecProblem(spec, request.runIds);
+  const problem = bulkSpecProblem(spec, ids);
   if (problem !== undefined) throw check.invalid("selector", problem);
   return {
     operationId: operationId === "" ? randomUUID() : check.runId(operationId, "operation_id"),
     spec,
-    runIds,
+    ids,
   };
 }
 
 /** Begins it, or finds that it has begun. */
 export async function begin(
   parts: AdminParts,
-  { operationId, spec, runIds }: Wanted,
+  { operationId, spec, ids }: Wanted,
   context: CallContext,
 ): Promise<BulkOperationView> {
   if (spec.workflow !== "") await registered(parts, spec.workflow);
   const command = startBulkCommand({
     operationId,
     spec,
-    runIds,
+    ids,
     id: commandId("bulk-start", operationId, operationId),
     nowMs: parts.clock.nowMs(),
   });

@@ -119,6 +119,29 @@ describe("RetryFailed", () => {
     expect(outcome).toMatchObject({ matched: 1n, retried: 1n, limited: true });
   });
 
+  it("refuses what of a list can be no run id by its place, and retries the others", async () => {
+    await failed(ids(2));
+    broken = false;
+    const list = { runIds: ["r0", "a b", "r1", "", "r0", "x".repeat(1_000_000)] };
+    const expected = { matched: 5n, retried: 2n, raced: 0n, refused: 3n };
+    const dry = await retry({ ...list, dryRun: true });
+    expect(dry.outcome).toMatchObject({ ...expected, dryRun: true });
+    const { outcome, results, started } = await retry(list);
+    expect(outcome).toMatchObject(expected);
+    expect(outcome.refusedReasons).toMatchObject([{ reason: "not a run id", count: 3n }]);
+    const refused = results.filter(({ kind }) => kind === Kind.REFUSED);
+    const rule = "is not valid: use 1 to 128 of A-Z a-z 0-9 _ -";
+    expect(refused).toMatchObject([
+      { runId: '"a b"', reason: `number 2 of the 6 run ids ${rule}` },
+      { runId: '"" (empty)', reason: `number 4 of the 6 run ids ${rule}` },
+      { runId: `"${"x".repeat(60)}…" (1000000 characters)`, reason: `number 6 of the 6 run ids ${rule}` },
+    ]);
+    const { operation } = await admin.getBulkOperation({ operationId: started, pageSize: 100 });
+    expect(operation).toMatchObject({ found: 5n, total: 5n, wrongIds: 3 });
+    await expect.poll(() => statusOf("r1")).toBe(RunStatus.COMPLETED);
+    await expect(retry({ runIds: ["a b", "c d"] })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
   it("begins one operation, however often it is sent under one id", async () => {
     await failed(ids(2));
     broken = false;

@@ -1,5 +1,6 @@
 /** What the small admin service of tests knows of operations on many runs: one, `op-1`, that has halted. */
 import { create } from "@bufbuild/protobuf";
+import { sortIds } from "@holdfast/core";
 import {
   type AdminService,
   BulkKind,
@@ -52,11 +53,11 @@ export function bulkHandlers(asked: string[]): Handlers {
   return {
     startBulkRetry: async ({ retry }) => {
       asked.push(`startBulkRetry ${retry?.workflow} ${retry?.canaryFirst},${retry?.canaryThen}`);
-      return { operation: BULK };
+      return { operation: { ...BULK, wrongIds: sortIds(retry?.runIds ?? []).wrongIds.length } };
     },
-    startBulkOperation: async ({ kind, workflow, queue, reason }) => {
-      asked.push(`startBulkOperation ${BulkKind[kind]} ${workflow}${queue} ${reason}`);
-      return { operation: BULK };
+    startBulkOperation: async ({ kind, workflow, queue, runIds, reason }) => {
+      asked.push(`startBulkOperation ${BulkKind[kind]} ${workflow}${queue}${runIds.join("+")} ${reason}`);
+      return { operation: { ...BULK, wrongIds: sortIds(runIds).wrongIds.length } };
     },
     getBulkOperation: async ({ operationId, pageToken }) => {
       if (operationId === DRY.operationId)

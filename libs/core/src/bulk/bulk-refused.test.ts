@@ -36,7 +36,7 @@ describe("refused", () => {
     ["no ids", { byIds: true }, [], "run_ids is empty: name at least one run"],
     ["a bad id", { byIds: true }, ["a b"], 'run id "a b" is not valid'],
     [
-      "bad ids among good ones",
+      "bad ids among good ones, unsorted",
       { byIds: true },
       ["r1", "a b", "r2", ""],
       'number 2 of the 4 run ids: run id "a b" is not valid: use 1 to 128 of A-Z a-z 0-9 _ -; nor are number 4 "" (empty): 2 in all; nothing was begun',
@@ -55,6 +55,12 @@ describe("refused", () => {
     ],
     ["too many ids", { byIds: true }, ids(10_001), "10001 run ids are more than the 10000"],
     ["too long ids", { byIds: true }, ids(10_000).map((id) => id.padEnd(128, "x")), "1280000 bytes together"],
+    [
+      "what is bad and what is good, too many together",
+      { byIds: true },
+      [...ids(9_999), "a b", "", "ok"],
+      "10002",
+    ],
     ["an unknown mode", { workflow: "one", modes: [999 as FailureMode] }, [], "999 is no failure mode"],
     ["an empty time", { workflow: "one", fromNs: 5n, untilNs: 5n }, [], "the time bounds hold nothing"],
     [

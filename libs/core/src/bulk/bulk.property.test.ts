@@ -2,7 +2,7 @@
  * Bulk operations under any sequence of commands: the invariants hold after every entry, replicas agree, and each operation comes to an
  * end, or waits for runs that it has set off, once all its steps are done and all messages are there.
  */
-import { BulkStatus, type WorkflowDefinition } from "@holdfast/proto";
+import { type BulkRecord, BulkStatus, type WorkflowDefinition } from "@holdfast/proto";
 import * as fc from "fast-check";
 import { expect, inject, test } from "vitest";
 import { bulkKey } from "../state/tables.js";
@@ -19,12 +19,12 @@ const TIME = { timeout: 900_000 };
 const WAITS: ReadonlySet<BulkStatus> = new Set([BulkStatus.RUNNING, BulkStatus.WAITING]);
 const SETTLE_ROUNDS = 50;
 
-/** Plays the moves, brings all operations as far as they come, and says how each stands. */
+/** Plays the moves, brings all operations as far as they come, and gives how each stands. */
 function play(
   defined: readonly WorkflowDefinition[],
   played: readonly Move[],
   watching?: Watching,
-): BulkStatus[] {
+): BulkRecord[] {
   const cluster = new TestCluster(1, defined);
   const partition = cluster.at(0);
   const watch = new Watch(partition, watching);
@@ -41,7 +41,7 @@ function play(
     if (record === undefined) return [];
     const held = record.parts.some((part) => outstandingOf(part) > 0 || part.detail !== "");
     must(record.endedAtNs > 0n || (WAITS.has(record.status) && held), `${key} has ended, or waits`);
-    return [record.status];
+    return [record];
   });
 }
 
@@ -54,14 +54,23 @@ test("the invariants hold where many runs are retried, cancelled and put aside a
   );
 });
 
-test("sequences get somewhere: operations are completed and aborted", TIME, () => {
-  const seen = new Set<BulkStatus>();
-  fc.assert(
-    fc.property(BULK.definitions, BULK.moves, (defined, played) => {
-      for (const status of play(defined, played)) seen.add(status);
-    }),
-    { numRuns: 60, seed: 7 },
-  );
-  const missing = [BulkStatus.COMPLETED, BulkStatus.ABORTED].filter((status) => !seen.has(status));
-  expect(missing.map((status) => BulkStatus[status])).toEqual([]);
-});
+test(
+  "sequences get somewhere: operations are completed and aborted, and refuse what is no run id",
+  TIME,
+  () => {
+    const seen = new Set<BulkStatus>();
+    let wrongIds = 0;
+    fc.assert(
+      fc.property(BULK.definitions, BULK.moves, (defined, played) => {
+        for (const record of play(defined, played)) {
+          seen.add(record.status);
+          wrongIds += record.wrongIds;
+        }
+      }),
+      { numRuns: 60, seed: 7 },
+    );
+    const missing = [BulkStatus.COMPLETED, BulkStatus.ABORTED].filter((status) => !seen.has(status));
+    expect(missing.map((status) => BulkStatus[status])).toEqual([]);
+    expect(wrongIds).toBeGreaterThan(0);
+  },
+);

@@ -2,7 +2,7 @@
  * A bulk operation, in the partition that its id belongs to: asks every partition which of its runs match, lets them come to so many
  * at a time, keeps each run's result, and says what it came to.
  *
- * 1. done + raced + refused is what it came to, each run once; what was pruned is counted beside it.
+ * 1. done + raced + refused is what it came to, each run once, and what of its list can be no run id; what was pruned is counted beside it.
  * 2. The first wave begins once all that match are known; the next when all runs of the last one have ended, and half of them better.
  * 3. It goes on whoever asked for it, admin service or node, has gone: all of it is state, and messages between partitions.
  */
@@ -25,9 +25,10 @@ import {
 import { init } from "@holdfast/proto/codec";
 import type { FoldContext } from "../fold/context.js";
 import { sendMessage } from "../fold/messages/send.js";
-import { BULK_KEPT_NS, BULK_PAGES_GONE_AT_ONCE, BULK_REFUSALS_MAX } from "../limits.js";
+import { BULK_KEPT_NS, BULK_PAGES_GONE_AT_ONCE, BULK_REFUSALS_MAX, BULK_RUNS_A_STEP } from "../limits.js";
 import { isRunId } from "../names.js";
 import { bulkKey, bulkResultsKey } from "../state/tables.js";
+import { type BulkIds, wrongResults } from "./ids.js";
 import { allEnds, outstandingOf } from "./part.js";
 
 const OPEN: ReadonlySet<BulkStatus> = new Set([BulkStatus.MATCHING, BulkStatus.RUNNING, BulkStatus.WAITING]);
@@ -50,14 +51,29 @@ export function bulkReported(
   const record = isRunId(operationId) ? ctx.view.get(bulkKey(operationId)) : undefined;
   if (record === undefined || part === undefined || partition >= record.parts.length) return;
   record.parts[partition] = part;
-  if (results.length > 0) {
-    ctx.view.put(bulkResultsKey(operationId, record.pages), init(BulkResultsRecordSchema, { results }));
-    record.pages += 1;
-    const counts = (record.counts ??= init(BulkCountsSchema));
-    for (const result of results) count(counts, result);
-  }
+  if (results.length > 0) keepPage(ctx, operationId, record, results);
   goOn(ctx, operationId, record);
   ctx.view.put(bulkKey(operationId), record);
+}
+
+function keepPage(ctx: FoldContext, operationId: string, record: BulkRecord, results: BulkResult[]): void {
+  ctx.view.put(bulkResultsKey(operationId, record.pages), init(BulkResultsRecordSchema, { results }));
+  record.pages += 1;
+  const counts = (record.counts ??= init(BulkCountsSchema));
+  for (const result of results) count(counts, result);
+}
+
+/** It begins with what can be no run id: no partition has such a one, so the operation itself refuses it. */
+export function refuseWrongIds(
+  ctx: FoldContext,
+  operationId: string,
+  record: BulkRecord,
+  ids: BulkIds,
+): void {
+  record.wrongIds = ids.wrongIds.length;
+  const results = wrongResults(ids);
+  for (let at = 0; at < results.length; at += BULK_RUNS_A_STEP)
+    keepPage(ctx, operationId, record, results.slice(at, at + BULK_RUNS_A_STEP));
 }
 
 function count(counts: BulkCounts, { kind, why, items }: BulkResult): void {

@@ -1,14 +1,9 @@
 /** What a bulk operation may be asked for. Whoever asks is told what is wrong in words that name the fields. */
 import { BulkKind, type BulkSpec } from "@holdfast/proto";
 import { isKnownMode } from "../failure/modes.js";
-import {
-  BULK_ID_BYTES_MAX,
-  BULK_IDS_MAX,
-  CANCEL_GRACE_MS_MAX,
-  DETAIL_CHARS_MAX,
-  WHO_CHARS_MAX,
-} from "../limits.js";
-import { isRunId, isSignatureId, nameProblem, quoted, runIdProblem } from "../names.js";
+import { CANCEL_GRACE_MS_MAX, DETAIL_CHARS_MAX, WHO_CHARS_MAX } from "../limits.js";
+import { isSignatureId, nameProblem, quoted } from "../names.js";
+import { type BulkIds, idsProblem } from "./ids.js";
 
 const KINDS: ReadonlySet<BulkKind> = new Set([
   BulkKind.RETRY,
@@ -17,18 +12,18 @@ const KINDS: ReadonlySet<BulkKind> = new Set([
   BulkKind.DISCARD,
 ]);
 
-/** A sentence that says what is wrong; undefined: it can be done. `runIds`: those named, as they were sent. */
-export function bulkSpecProblem(spec: BulkSpec, runIds: readonly string[]): string | undefined {
+/** A sentence that says what is wrong; undefined: it can be done. */
+export function bulkSpecProblem(spec: BulkSpec, ids: BulkIds): string | undefined {
   if (!KINDS.has(spec.kind)) return `${spec.kind} is no kind of bulk operation`;
-  return selectorProblem(spec, runIds) ?? filterProblem(spec) ?? canaryProblem(spec) ?? wordsProblem(spec);
+  return selectorProblem(spec, ids) ?? filterProblem(spec) ?? canaryProblem(spec) ?? wordsProblem(spec);
 }
 
-function selectorProblem(spec: BulkSpec, runIds: readonly string[]): string | undefined {
+function selectorProblem(spec: BulkSpec, ids: BulkIds): string | undefined {
   const given = [
     ...(spec.workflow === "" ? [] : ["workflow"]),
     ...(spec.queue === "" ? [] : ["queue"]),
     ...(spec.signature === "" ? [] : ["signature"]),
-    ...(spec.byIds || runIds.length > 0 ? ["run_ids"] : []),
+    ...(spec.byIds || ids.runIds.length + ids.wrongIds.length > 0 ? ["run_ids"] : []),
   ];
   const wanted = "give exactly one selector: workflow, queue, signature or run_ids";
   if (given.length === 0) return `no selector was given; ${wanted}`;
@@ -37,40 +32,12 @@ function selectorProblem(spec: BulkSpec, runIds: readonly string[]): string | un
   if (spec.queue !== "") return nameProblem("queue", spec.queue);
   if (spec.signature !== "")
     return isSignature(spec) ? undefined : `${quoted(spec.signature)} is no failure signature to select by`;
-  return idsProblem(runIds);
+  return idsProblem(ids);
 }
-
-const WRONG_IDS_SHOWN = 10;
 
 /** Failed runs alone have one. */
 const isSignature = (spec: BulkSpec): boolean =>
   spec.kind !== BulkKind.CANCEL && isSignatureId(spec.signature);
-
-function idsProblem(asSent: readonly string[]): string | undefined {
-  const runIds = [...new Set(asSent)];
-  if (runIds.length === 0) return "run_ids is empty: name at least one run";
-  if (runIds.length > BULK_IDS_MAX)
-    return `${runIds.length} run ids are more than the ${BULK_IDS_MAX} that one operation takes: use several`;
-  const wrong = wrongIdsProblem(asSent);
-  if (wrong !== undefined) return wrong;
-  const bytes = runIds.reduce((sum, { length }) => sum + length, 0);
-  if (bytes <= BULK_ID_BYTES_MAX) return undefined;
-  return `the run ids are ${bytes} bytes together, more than the ${BULK_ID_BYTES_MAX} that one operation takes: use several`;
-}
-
-/** All of a long list are told of at once, so that it is mended once. */
-function wrongIdsProblem(runIds: readonly string[]): string | undefined {
-  const wrong = runIds.flatMap((runId, at) => (isRunId(runId) ? [] : [at]));
-  const [first] = wrong;
-  if (first === undefined) return undefined;
-  const problem = runIdProblem(runIds[first] ?? "") ?? "";
-  if (runIds.length === 1) return problem;
-  const others = wrong.slice(1, WRONG_IDS_SHOWN).map((at) => `number ${at + 1} ${quoted(runIds[at] ?? "")}`);
-  const more = wrong.length - others.length - 1;
-  const told = [...others, ...(more > 0 ? [`${more} more`] : [])];
-  const also = told.length > 0 ? `; nor are ${told.join(", ")}: ${wrong.length} in all` : "";
-  return `number ${first + 1} of the ${runIds.length} run ids: ${problem}${also}; nothing was begun: mend them or leave them out`;
-}
 
 function filterProblem({ modes, fromNs, untilNs, kind, graceMs }: BulkSpec): string | undefined {
   const unknown = modes.find((mode) => !isKnownMode(mode));

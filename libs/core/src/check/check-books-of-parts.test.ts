@@ -1,5 +1,6 @@
 /** What schedules, operations, breakers and signatures count is counted again: each planted fault is found, and nothing where all is right. */
-import { BreakerStatus, FailureMode } from "@holdfast/proto";
+import { BreakerStatus, BulkRefusalsSchema, FailureMode } from "@holdfast/proto";
+import { init } from "@holdfast/proto/codec";
 import { beforeEach, describe, expect, test } from "vitest";
 import {
   appliedKey,
@@ -128,6 +129,15 @@ describe("an operation on many runs", () => {
       "a refusal without a reason",
       () => [(counts().done -= 1n), (counts().refused += 1n)],
       /^I7 .*1 runs were refused, but for 0/,
+    ],
+    [
+      "bad ids that were refused as something else",
+      () => {
+        record().wrongIds += 1;
+        counts().refused += 1n;
+        counts().refusals.push(init(BulkRefusalsSchema, { why: "something else", count: 1n }));
+      },
+      /^I7 .*1 of its list are no run ids, but 0 are refused as such$/,
     ],
     [
       "a match that is gone",

@@ -12,6 +12,7 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { isBulkEnded } from "../bulk/operation.js";
+import { NOT_A_RUN_ID } from "../bulk/ids.js";
 import type { FoundInBooks } from "./found.js";
 
 /** `left`: runs that wait for it in this partition. */
@@ -37,14 +38,19 @@ export function checkBulkShare(
 
 export function checkBulkOperation(
   operationId: string,
-  { parts, counts, status }: Pick<BulkRecord, "parts" | "counts" | "status">,
+  { parts, counts, status, wrongIds }: Pick<BulkRecord, "parts" | "counts" | "status" | "wrongIds">,
 ): FoundInBooks[] {
   const found: string[] = [];
   const handled = parts.reduce((sum, part: BulkPart) => sum + BigInt(part.handled), 0n);
   const { done = 0n, raced = 0n, refused = 0n, pruned = 0n, refusals = [] } = counts ?? {};
   const counted = done + raced + refused + pruned;
-  if (counted !== handled)
-    found.push(`${handled} runs were come to, but ${counted} are done, raced, refused or pruned`);
+  if (counted !== handled + BigInt(wrongIds))
+    found.push(
+      `${handled} runs were come to${wrongIds > 0 ? ` and ${wrongIds} are no run ids` : ""}, but ${counted} are done, raced, refused or pruned`,
+    );
+  const ofWrong = refusals.find(({ why }) => why === NOT_A_RUN_ID)?.count ?? 0n;
+  if (ofWrong !== BigInt(wrongIds))
+    found.push(`${wrongIds} of its list are no run ids, but ${ofWrong} are refused as such`);
   const reasons = refusals.reduce((sum, { count }) => sum + count, 0n);
   if (reasons !== refused) found.push(`${refused} runs were refused, but for ${reasons} there is a reason`);
   const open = parts.filter(({ isClosed }) => !isClosed).length;

@@ -10,8 +10,10 @@ import {
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import { isBulkEnded } from "../bulk/operation.js";
+import { NOT_A_RUN_ID } from "../bulk/ids.js";
 import { outstandingOf } from "../bulk/part.js";
 import { nextBulkStep } from "../bulk/share.js";
+import { isRunId } from "../names.js";
 import { appliedKey, bulkKey, bulkShareKey, candidatePrefix, runKey } from "../state/tables.js";
 import { resultsOf } from "./bulk-build.js";
 import { must } from "./must.js";
@@ -54,11 +56,14 @@ function checkShare({ view }: TestPartition, id: string, share: BulkShareRecord,
 }
 
 function checkOperation(partition: TestPartition, id: string, record: BulkRecord): void {
-  const { parts, counts, total } = record;
+  const { parts, counts, total, wrongIds } = record;
   const handled = parts.reduce((sum, part) => sum + part.handled, 0);
   if (counts === undefined) throw new Error(`${id} has no counts`);
   const { done, raced, refused, pruned, refusals } = counts;
-  must(done + raced + refused + pruned === BigInt(handled), `${id}: each that it came to is counted once`);
+  must(
+    done + raced + refused + pruned === BigInt(handled + wrongIds),
+    `${id}: each that it came to is counted once`,
+  );
   must(
     refusals.reduce((sum, { count }) => sum + count, 0n) === refused,
     `${id}: refusals are counted by reason`,
@@ -66,8 +71,12 @@ function checkOperation(partition: TestPartition, id: string, record: BulkRecord
   must(record.wave === 0 || BigInt(handled) <= total, `${id}: no more than its limit`);
   if (record.pagesGone > 0) return;
   const results = resultsOf(partition, id);
-  must(results.length === handled, `${id}: a result for each`);
-  must(new Set(results.map(({ runId }) => runId)).size === handled, `${id}: comes to each run once`);
+  must(results.length === handled + wrongIds, `${id}: a result for each`);
+  const [wrong, named] = [results.slice(0, wrongIds), results.slice(wrongIds)];
+  must(new Set(named.map(({ runId }) => runId)).size === handled, `${id}: comes to each run once`);
+  must(new Set(wrong.map(({ reason }) => reason)).size === wrongIds, `${id}: tells each place once`);
+  for (const { kind, runId, why } of wrong)
+    must(kind === BulkResultKind.REFUSED && !isRunId(runId) && why === NOT_A_RUN_ID, `${id}: no run id`);
   const ofKind = (kind: BulkResultKind): bigint =>
     BigInt(results.filter((each) => each.kind === kind).length);
   must(ofKind(BulkResultKind.DONE) === done, `${id}: results and counts agree`);

@@ -9,6 +9,7 @@ import {
   RecoveryStrategy,
 } from "@holdfast/proto";
 import { type Init, init } from "@holdfast/proto/codec";
+import { sortIds } from "../bulk/ids.js";
 import { partitionOf } from "../names.js";
 import { command } from "./build.js";
 import { abortBulk, bulkStep, sharesOf, startBulk } from "./bulk-build.js";
@@ -69,9 +70,22 @@ export function bulkMove(
   const known = partition.view.keysOf("a").map((key) => key.slice(1));
   if (how % 8 === 5) return abortBulk(at([...known, ...known, operationId], pick));
   const spec = specOf(pick, how);
-  const runIds = spec.byIds ? [...runs.slice(how % 3), "nobody", ...runs.slice(0, 1)] : [];
-  return startBulk(operationId, spec, { runIds });
+  if (!spec.byIds) return startBulk(operationId, spec);
+  const asGiven = [
+    ...at(WRONG, how),
+    ...runs.slice(how % 3),
+    "nobody",
+    ...at(WRONG, pick),
+    ...runs.slice(0, 1),
+  ];
+  // Once in a while as whoever does not sort what it sends.
+  if (how % 16 === 11) return startBulk(operationId, spec, { runIds: asGiven });
+  const { runIds, wrongIds, listed } = sortIds(asGiven);
+  return startBulk(operationId, spec, { runIds: [...runIds], wrongIds: [...wrongIds], listed });
 }
+
+/** What can be no run id, in lists of them. */
+const WRONG = [[], [], ["a b"], [], ["", "\0", "a b"], ["x".repeat(129)]];
 
 /** The next step of a part that there is, or one that is not. */
 export function bulkStepMove(partition: TestPartition, pick: number, how: number): Command | undefined {

@@ -1,6 +1,7 @@
 /** Failed runs over four partitions, and short ways to work on them together. */
 import { type BulkSpec, FailureMode, RunStatus } from "@holdfast/proto";
 import type { Init } from "@holdfast/proto/codec";
+import { sortIds } from "../bulk/ids.js";
 import { action, failed, ONE_ATTEMPT, succeeded, workflow } from "./build.js";
 import { drive, homeOf, operationOf, resultsOf, startBulk } from "./bulk-build.js";
 import { TestCluster } from "./cluster.js";
@@ -43,8 +44,21 @@ export function begin(spec: Init<BulkSpec>, runIds: string[] = [], id = "op") {
   return homeOf(cluster, id).control(startBulk(id, spec, { runIds }), `begin-${id}`);
 }
 
+/** As a door sends a list that it was given. */
+export function runSorted(spec: Init<BulkSpec>, asGiven: readonly string[], id = "op") {
+  const { runIds, wrongIds, listed } = sortIds(asGiven);
+  const named = { runIds: [...runIds], wrongIds: [...wrongIds], listed };
+  const outcome = homeOf(cluster, id).control(startBulk(id, { byIds: true, ...spec }, named), `begin-${id}`);
+  must(outcome.case === "accepted", `operation ${id} begins`);
+  return settled(id);
+}
+
 export function run(spec: Init<BulkSpec>, runIds: string[] = [], id = "op") {
   must(begin(spec, runIds, id).case === "accepted", `operation ${id} begins`);
+  return settled(id);
+}
+
+function settled(id: string) {
   drive(cluster);
   cluster.partitions.forEach(checkPartition);
   return operationOf(cluster, id);

@@ -25,7 +25,8 @@ function matchingText({ parts }: BulkRecord): string {
 }
 
 export function bulkView(operationId: string, record: BulkRecord): BulkOperationView {
-  const { parts, spec, status, counts, pages, wave, detail, total, startedAtNs, endedAtNs } = record;
+  const { parts, spec, status, counts, pages, wave, detail, total, wrongIds, startedAtNs, endedAtNs } =
+    record;
   let found = 0;
   let outstanding = 0;
   let handled = 0;
@@ -42,8 +43,8 @@ export function bulkView(operationId: string, record: BulkRecord): BulkOperation
     startedAt: timestamp(startedAtNs),
     endedAt: ended ? timestamp(endedAtNs) : undefined,
     keptUntil: ended ? timestamp(endedAtNs + BULK_KEPT_NS) : undefined,
-    found: BigInt(found),
-    total,
+    found: BigInt(found + wrongIds),
+    total: total + BigInt(wrongIds),
     counts,
     left: ended && total > BigInt(handled) ? total - BigInt(handled) : 0n,
     ends: endsOf(parts),
@@ -51,5 +52,6 @@ export function bulkView(operationId: string, record: BulkRecord): BulkOperation
     wave,
     detail: status === BulkStatus.MATCHING ? matchingText(record) : detail,
     pages,
+    wrongIds,
   });
 }

@@ -1,5 +1,5 @@
 /** What clients say of bulk operations, and the list of them over all partitions. */
-import { partitionOf } from "@holdfast/core";
+import { type BulkIds, NO_IDS, partitionOf } from "@holdfast/core";
 import {
   AbortBulkSchema,
   type BulkOperationView,
@@ -17,14 +17,16 @@ export interface StartBulkFields {
   readonly operationId: string;
   readonly spec: BulkSpec;
   /** Where the spec selects by ids. */
-  readonly runIds?: readonly string[];
+  readonly ids?: BulkIds;
   readonly id: string;
   readonly nowMs: number;
 }
 
 /** For the partition `bulkHome` says. */
-export function startBulkCommand({ operationId, spec, runIds = [], id, nowMs }: StartBulkFields): Command {
-  const value = init(StartBulkSchema, { operationId, spec, runIds: [...runIds] });
+export function startBulkCommand({ operationId, spec, ids, id, nowMs }: StartBulkFields): Command {
+  const { runIds, wrongIds, listed } = ids ?? NO_IDS;
+  const named = { runIds: [...runIds], wrongIds: [...wrongIds], listed };
+  const value = init(StartBulkSchema, { operationId, spec, ...named });
   return command({ case: "startBulk", value }, id, nowMs);
 }
 

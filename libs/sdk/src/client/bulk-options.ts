@@ -4,7 +4,7 @@
  * 1. What is wrong is told before anything begins, in the words of these options.
  * 2. Exactly one selector: types say so, and it is checked for those who have none.
  */
-import { bulkSpecProblem, CANCEL_GRACE_DEFAULT_MS, modeNamed } from "@holdfast/core";
+import { type BulkIds, bulkSpecProblem, CANCEL_GRACE_DEFAULT_MS, modeNamed, sortIds } from "@holdfast/core";
 import { BulkKind, type BulkSpec, BulkSpecSchema, type FailureMode, RecoveryStrategy } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
 import type { FailureModeName } from "../action-error.js";
@@ -19,7 +19,7 @@ interface Selectors {
   readonly queue?: string;
   /** That failed alike: the id of a failure signature, as `failures()` lists them. */
   readonly signature?: string;
-  /** These, at most 10,000 and 512 KiB of ids; each is counted once. */
+  /** These, at most 10,000 and 512 KiB of ids; each is counted once. What can be no run id is refused alone, with its place. */
   readonly runIds?: readonly string[];
 }
 
@@ -89,15 +89,14 @@ export interface All extends Selectors, OfFailed {
 
 export interface WantedBulk {
   readonly spec: BulkSpec;
-  /** Each once. */
-  readonly runIds: readonly string[];
+  readonly ids: BulkIds;
 }
 
 /** Throws `INVALID_ARGUMENT` for what can't be done. */
 export function wantedBulk(kind: BulkKind, options: AnyBulkOptions, who: string): WantedBulk {
   checkSelector(options);
   const { workflow = "", queue = "", signature = "", strategy, canary, grace } = options;
-  const runIds = [...new Set(options.runIds)];
+  const ids = sortIds(Array.from(options.runIds ?? [], textOf));
   const isCancel = kind === BulkKind.CANCEL;
   const spec = init(BulkSpecSchema, {
     kind,
@@ -123,9 +122,9 @@ export function wantedBulk(kind: BulkKind, options: AnyBulkOptions, who: string)
     graceMs: !isCancel ? 0 : grace === undefined ? CANCEL_GRACE_DEFAULT_MS : durationMs(grace, "grace"),
   });
   if (spec.canaryThen > 0 && spec.canaryFirst === 0) throw invalid("canary.later needs canary.first");
-  const problem = bulkSpecProblem(spec, options.runIds ?? []);
+  const problem = bulkSpecProblem(spec, ids);
   if (problem !== undefined) throw invalid(problem);
-  return { spec, runIds };
+  return { spec, ids };
 }
 
 const invalid = (message: string): HoldfastError => new HoldfastError("INVALID_ARGUMENT", message);
@@ -141,6 +140,13 @@ function checkSelector(options: AnyBulkOptions): void {
   const value = name === undefined ? undefined : options[name];
   if (value === "") throw invalid(`${name} is empty; ${wanted}`);
   if (name === "runIds" && !Array.isArray(value)) throw invalid("runIds is not a list of run ids");
+}
+
+/** Whoever has no types may put anything into the list: what is no text is told as what can be no run id. */
+function textOf(entry: unknown): string {
+  if (typeof entry === "string") return entry;
+  if (typeof entry === "number") return `(number) ${entry}`;
+  return entry === null ? "(null)" : `(${typeof entry})`;
 }
 
 const RECOMMENDED = "RECOMMENDED";

@@ -132,6 +132,29 @@ describe("a bulk retry", () => {
     expect(await some.ended()).toMatchObject({ done: 3, found: 4, total: 3, dryRun: false });
   });
 
+  it("refuses what of a list can be no run id, with its place, and sets off the others", async () => {
+    await fail(ids(2));
+    broken = false;
+    const list = ["o-0", "a/b", "o-1", "\ud800", "o-0", 7, null, undefined, {}, Symbol("x")] as string[];
+    const operation = await holdfast.bulk.retry({ runIds: list });
+    const results = await all(operation.results());
+    const outcome = await operation.ended();
+    expect(outcome).toMatchObject({ matched: 9, done: 2, refused: 7, found: 9, total: 9, left: 0 });
+    expect(outcome.refusals).toEqual([{ why: "not a run id", count: 7 }]);
+    expect(results.filter(({ kind }) => kind === "REFUSED").map(({ runId }) => runId)).toEqual([
+      '"a/b"',
+      '"\\ud800"',
+      '"(number) 7"',
+      '"(null)"',
+      '"(undefined)"',
+      '"(object)"',
+      '"(symbol)"',
+    ]);
+    expect(results[0]?.reason).toBe(
+      "number 2 of the 10 run ids is not valid: use 1 to 128 of A-Z a-z 0-9 _ -",
+    );
+  });
+
   it("takes what failed alike, or in a mode, or in a time", async () => {
     await fail(ids(2));
     await fail(["thief"], "stolen");
@@ -235,6 +258,7 @@ describe("what is asked wrongly is told before anything begins:", () => {
     [{ runIds: [] }, "name at least one run"],
     [{ runIds: "o-1" }, "runIds is not a list"],
     [{ runIds: ["a/b"] }, "a/b"],
+    [{ runIds: [null, 7] }, 'number 1 of the 2 run ids: run id "(null)" is not valid'],
     [{ signature: "no" }, "no failure signature"],
     [{ workflow: "a b" }, "a b"],
     [{ queue: "tills", modes: ["SAD"] }, '"SAD", which is no failure mode'],

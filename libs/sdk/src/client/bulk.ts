@@ -182,7 +182,7 @@ export class Bulk {
       const [of, call] = CALLS[kind];
       checkCallOptions(of, options, call);
       checkCallOptions("canary", options.canary, `canary in ${call}`);
-      const { spec, runIds } = wantedBulk(kind, options, who);
+      const { spec, ids } = wantedBulk(kind, options, who);
       const { workflow } = spec;
       if (workflow !== "" && (await registry.latest(workflow)) === undefined)
         throw new HoldfastError("UNKNOWN_WORKFLOW", `no workflow ${workflow} was ever registered`);
@@ -191,7 +191,7 @@ export class Bulk {
       const command = startBulkCommand({
         operationId,
         spec,
-        runIds,
+        ids,
         id: freshId("bulk"),
         nowMs: clock.nowMs(),
       });

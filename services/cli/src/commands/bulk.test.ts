@@ -62,6 +62,19 @@ it("marks a dry run from its beginning", async () => {
   );
 });
 
+it.each([
+  ["bulk cancel --run import-1,a/b,import-2", "1 of the list can be no run id: refused, the others count."],
+  ["bulk dead-letter --run import-1,,a/b", "2 of the list can be no run ids: refused, the others count."],
+  ["retry-failed --detach --dry-run --run import-1,a/b", "1 of the list can be no run id"],
+])(
+  "`%s` sends the list as it is, says what of it is none, and exits as where one was refused",
+  async (line, said) => {
+    const { code, out } = await holdfast(line);
+    expect([code, out]).toEqual([5, expect.stringContaining(said)]);
+    expect(out).toContain("Look at it: holdfast bulk op-1");
+  },
+);
+
 it("says that there is more, and what to type for it", async () => {
   const first = (await holdfast("bulk op-dry")).out;
   expect(first).toContain("… and more: holdfast bulk op-dry --all");

@@ -2,6 +2,7 @@
 import {
   AbortBulkOperationResponseSchema,
   BulkKind,
+  type BulkOperationView,
   FailureModeSchema,
   type FailureMode,
   GetBulkOperationResponseSchema,
@@ -11,7 +12,7 @@ import {
 import type { Command } from "commander";
 import type { AdminClient, CommandContext } from "../context.js";
 import { ExitCode, usageError } from "../exit-codes.js";
-import { renderBulk, renderBulkList, renderBulkResults } from "../render/bulk.js";
+import { renderBegun, renderBulk, renderBulkList, renderBulkResults } from "../render/bulk.js";
 import { withId } from "../render/command.js";
 import { enumValue, listOf, wholeNumber } from "../values.js";
 import type { Register } from "./register.js";
@@ -45,7 +46,7 @@ export function registerBulk(program: Command, register: Register): void {
     .description(
       "Without words: the operations of the last day. `bulk <id>` shows one with its newest results; `bulk abort <id>` ends it early. " +
         "`bulk cancel`, `bulk dead-letter` and `bulk discard` begin one: exactly one of --workflow, --queue, --run and --signature. " +
-        "`retry-failed` begins a retry.",
+        "`retry-failed` begins a retry. Exit 5 if what is given with --run can be no run id; the others count.",
     )
     .argument("[words...]", "an id, `abort <id>`, `cancel`, `dead-letter` or `discard`")
     .option("-w, --workflow <name>", "runs of this workflow")
@@ -141,6 +142,10 @@ async function abort(
   return ExitCode.done;
 }
 
+/** It is not waited for: that something of the list was refused is known at once. */
+export const exitCodeOfBegun = (operation: BulkOperationView | undefined): ExitCode =>
+  (operation?.wrongIds ?? 0) > 0 ? ExitCode.refused : ExitCode.done;
+
 async function begin(
   context: CommandContext,
   admin: AdminClient,
@@ -158,14 +163,7 @@ async function begin(
     dryRun: options.dryRun === true,
     limit: options.limit ?? 0,
   });
-  const id = answer.operation?.operationId ?? "";
   if (context.json) context.printJson(StartBulkOperationResponseSchema, answer);
-  else
-    context.print([
-      options.dryRun === true
-        ? `Dry run ${id} has begun: it says what would be done, and changes nothing.`
-        : `Operation ${id} has begun; it goes on by itself.`,
-      `Look at it: ${context.screen().command(withId("bulk", id))}`,
-    ]);
-  return ExitCode.done;
+  else context.print(renderBegun(answer.operation, "done", options.dryRun === true, context.screen()));
+  return exitCodeOfBegun(answer.operation);
 }

@@ -14,11 +14,13 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { AdminClient, CommandContext } from "../context.js";
 import { CliError, ExitCode, InterruptedError } from "../exit-codes.js";
 import { followWithProgress } from "../follow.js";
+import { renderBegun } from "../render/bulk.js";
 import { withId } from "../render/command.js";
 import { renderRetryOutcome, renderRetryResult } from "../render/retry.js";
 import { runStatusWord } from "../render/status.js";
 import { countOf, safeText } from "../render/text.js";
 import { enumValue, listOf, wholeNumber } from "../values.js";
+import { exitCodeOfBegun } from "./bulk.js";
 import { addItems, namedItems } from "./item-names.js";
 import type { Register } from "./register.js";
 import { exitCodeOfRun, showRun } from "./show-run.js";
@@ -198,16 +200,9 @@ async function detach(
   options: RetryFailedOptions,
 ): Promise<ExitCode> {
   const answer = await admin.startBulkRetry({ retry: requestOf(options) });
-  const id = answer.operation?.operationId ?? "";
   if (context.json) context.printJson(StartBulkRetryResponseSchema, answer);
-  else
-    context.print([
-      options.dryRun === true
-        ? `Dry run ${id} has begun: it says what would be retried, and changes nothing.`
-        : `Operation ${id} has begun; it goes on by itself.`,
-      `Look at it: ${context.screen().command(withId("bulk", id))}`,
-    ]);
-  return ExitCode.done;
+  else context.print(renderBegun(answer.operation, "retried", options.dryRun === true, context.screen()));
+  return exitCodeOfBegun(answer.operation);
 }
 
 /** Where the caller is interrupted, the operation is not: says where to look at it. */

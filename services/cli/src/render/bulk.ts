@@ -6,6 +6,7 @@ import {
   BulkResultKind,
   BulkStatus,
 } from "@holdfast/proto";
+import { withId } from "./command.js";
 import type { Screen } from "./style.js";
 import { countOf, formatCount, safeText, wrapAround, wrapText } from "./text.js";
 import { renderTable } from "./table.js";
@@ -41,6 +42,27 @@ function countsText(operation: BulkOperationView): string {
     `${formatCount(refused)} refused`,
     ...(pruned > 0n ? [`${formatCount(pruned)} pruned before`] : []),
   ].join(" · ");
+}
+
+/** What is said once one has begun; `done`: what it does to a run. */
+export function renderBegun(
+  operation: BulkOperationView | undefined,
+  done: string,
+  isDry: boolean,
+  screen: Screen,
+): string[] {
+  const { operationId: id = "", wrongIds = 0 } = operation ?? {};
+  return [
+    isDry
+      ? `Dry run ${id} has begun: it says what would be ${done}, and changes nothing.`
+      : `Operation ${id} has begun; it goes on by itself.`,
+    ...(wrongIds > 0
+      ? [
+          `${formatCount(wrongIds)} of the list can be no run ${wrongIds === 1 ? "id" : "ids"}: refused, the others count.`,
+        ]
+      : []),
+    `Look at it: ${screen.command(withId("bulk", id))}`,
+  ];
 }
 
 export function renderBulk(operation: BulkOperationView, screen: Screen): string[] {

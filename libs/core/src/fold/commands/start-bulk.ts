@@ -11,7 +11,7 @@ import {
   type StartBulk,
 } from "@holdfast/proto";
 import { init } from "@holdfast/proto/codec";
-import { tellPart } from "../../bulk/operation.js";
+import { refuseWrongIds, tellPart } from "../../bulk/operation.js";
 import { bulkSpecProblem } from "../../bulk/spec.js";
 import { BULK_IDS_A_MESSAGE, BULK_OPERATIONS_MAX } from "../../limits.js";
 import { isRunId, partitionOf, runIdProblem } from "../../names.js";
@@ -20,8 +20,7 @@ import type { FoldContext } from "../context.js";
 
 export function startBulk(ctx: FoldContext, command: Command, wanted: StartBulk): Outcome {
   const { operationId, spec } = wanted;
-  const runIds = [...new Set(wanted.runIds)];
-  const problem = beginProblem(ctx, operationId, spec, wanted.runIds);
+  const problem = beginProblem(ctx, wanted);
   if (problem !== undefined || spec === undefined) {
     const { code, message } = problem ?? {
       code: RejectCode.MALFORMED,
@@ -38,7 +37,7 @@ export function startBulk(ctx: FoldContext, command: Command, wanted: StartBulk)
     granted: Array.from({ length: ctx.partitions }, () => 0),
     counts: init(BulkCountsSchema),
   });
-  const ids = idsByPartition(ctx, runIds);
+  const ids = idsByPartition(ctx, [...new Set(wanted.runIds)]);
   record.parts.forEach((part, to) => {
     const named = ids[to] as string[];
     if (spec.byIds && named.length === 0) {
@@ -46,16 +45,16 @@ export function startBulk(ctx: FoldContext, command: Command, wanted: StartBulk)
       part.isClosed = true;
     } else askPart(ctx, operationId, spec, to, named);
   });
+  refuseWrongIds(ctx, operationId, record, wanted);
   ctx.view.put(bulkKey(operationId), record);
   return ctx.accept(command, {});
 }
 
 function beginProblem(
   ctx: FoldContext,
-  operationId: string,
-  spec: BulkSpec | undefined,
-  runIds: readonly string[],
+  wanted: StartBulk,
 ): { readonly code: RejectCode; readonly message: string } | undefined {
+  const { operationId, spec } = wanted;
   if (!isRunId(operationId)) {
     const message = `the operation's id does not do: ${runIdProblem(operationId) ?? ""}`;
     return { code: RejectCode.INVALID_NAME, message };
@@ -64,7 +63,7 @@ function beginProblem(
   if (partitionOf(operationId, ctx.partitions) !== ctx.applied.partition)
     return malformed(`operation ${operationId} does not belong to partition ${ctx.applied.partition}`);
   if (spec === undefined) return malformed(`operation ${operationId} does not say what is to be done`);
-  const wrong = bulkSpecProblem(spec, runIds);
+  const wrong = bulkSpecProblem(spec, wanted);
   if (wrong !== undefined) return malformed(wrong);
   if (ctx.view.get(bulkKey(operationId)) !== undefined) {
     const message = `there is an operation ${operationId} already: look at it, or use another id`;
