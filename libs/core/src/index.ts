@@ -69,6 +69,7 @@ export {
   type NameKind,
   nameProblem,
   partitionOf,
+  quoted,
   runIdProblem,
 } from "./names.js";
 export { breakerProblems, type ResolvedBreaker, resolveBreaker } from "./policy/breaker.js";

@@ -20,6 +20,7 @@ import { Batches } from "./batches.js";
 import { readBeat } from "./beats.js";
 import { Flights } from "./flights.js";
 import type { Hearing } from "./hearing.js";
+import { LeftOutOfBeats } from "./left-out-of-beats.js";
 import { Leases } from "./leases.js";
 import type { Needed } from "../partition/needed.js";
 import { Overdue } from "./overdue.js";
@@ -63,6 +64,7 @@ export class Dispatcher implements TaskSink {
   private readonly subscriptions: BusSubscription[] = [];
   private readonly batches: Batches;
   private readonly reaper: Reaper;
+  private readonly leftOut: LeftOutOfBeats;
   private readonly leases: Leases;
   private readonly late: Overdue;
   private readonly rolls: RollCalls;
@@ -83,6 +85,7 @@ export class Dispatcher implements TaskSink {
     this.ready = new ReadyTasks(deps.limits.readyTasksMax);
     this.inFlight = new Flights(this.ready);
     this.reaper = new Reaper(deps.logger, deps.registry);
+    this.leftOut = new LeftOutOfBeats(deps.guard.logger, deps.registry);
     const { workers, inFlight, ready, reaper, avoided } = this;
     const land = (flight: InFlight): void => this.land(flight);
     const requeue = (partition: Processor, task: DueTask): void => this.requeue(partition, task);
@@ -315,6 +318,7 @@ export class Dispatcher implements TaskSink {
       guard.logger.warn("a worker's beat is refused", { worker: beat.worker, why: worker });
       return;
     }
+    this.leftOut.take(beat);
     if (this.batches.hasAnswered(worker, received, nowMs)) this.workers.prove(worker);
     if (worker.untold && worker.proven) this.batches.askFunctions(worker);
     if (beat.rollCallAnswer) this.rolls.answered(worker, beat.tasks, !beat.partial, nowMs);
