@@ -119,6 +119,24 @@ test.each<[string, () => void, Command["kind"], RejectCode, RegExp]>([
     /item 2 .+ it is SUCCEEDED; nothing was moved/,
   ],
   [
+    "several items that can't be",
+    () => scene.failItems(),
+    moveOf("r", "rows", [1, 2, 4_294_967_295, 2]),
+    RejectCode.NOT_FAILED,
+    /^2 of the 3 items named are no failed items of .+: 2 is SUCCEEDED, 4294967295 is not there; nothing was moved$/,
+  ],
+  [
+    "more items than it looks at",
+    () => scene.failItems(),
+    moveOf(
+      "r",
+      "rows",
+      Array.from({ length: 100_001 }, (_, n) => 1_000 + n),
+    ),
+    RejectCode.NO_SUCH_ITEM,
+    /^1000 of the 100001 items named .+ 1009 is not there and 990 more and 99001 not looked at; nothing was moved$/,
+  ],
+  [
     "items of a run that is recovered by itself",
     () => scene.failItems("patient-rows", [FailureMode.NETWORK, FailureMode.NETWORK]),
     moveOf("r", "rows", [1]),
@@ -172,6 +190,16 @@ test.each<[string, () => void, () => unknown, RejectCode, RegExp]>([
     () => scene.discard("rows", [1, 3]),
     RejectCode.NOT_DEAD_LETTER,
     /item 3 .+ is not in the dead letters by itself; nothing was discarded/,
+  ],
+  [
+    "more items that are not there than an error names",
+    () => {
+      scene.failItems();
+      scene.move("r", "rows", [1]);
+    },
+    () => scene.discard("rows", [1, ...Array.from({ length: 100_001 }, (_, n) => 1_000 + n), 2 ** 32 - 1]),
+    RejectCode.NOT_DEAD_LETTER,
+    /items 1000, .+, 1009 and 99992 more of .+ are not in the dead letters/,
   ],
   [
     "an item of a run that is there as a whole",

@@ -12,14 +12,7 @@ import { cutText } from "../text.js";
 import { type Actor, addEvent } from "./actor.js";
 import { settleAttention } from "./attention.js";
 import type { Refusal } from "./begin-run.js";
-import {
-  isDeadLetter,
-  itemLetterAt,
-  lettersOf,
-  takeOutAll,
-  takeOutItem,
-  takeOutItemsOf,
-} from "./dead-letters.js";
+import { isDeadLetter, lettersOf, takeOutAll, takeOutItem, takeOutItemsOf } from "./dead-letters.js";
 import { refileExpiry } from "./expiry.js";
 import {
   type DeadLettersChanged,
@@ -51,7 +44,8 @@ export function discardDeadLetters(actor: Actor, wish: MoveWish): DeadLettersCha
   const { action } = named;
   const own = there.filter((letter) => letter.action === action.index).map(({ item }) => item);
   const items = named.items.length === 0 ? own : named.items;
-  const missing = items.filter((item) => itemLetterAt(run, action.index, item) === undefined);
+  const inTheSet = new Set(own);
+  const missing = items.filter((item) => !inTheSet.has(item));
   if (items.length === 0 || missing.length > 0) {
     return refuse(
       RejectCode.NOT_DEAD_LETTER,

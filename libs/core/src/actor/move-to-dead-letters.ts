@@ -23,6 +23,7 @@ import {
   DEAD_LETTER_FAILURE_CHARS_MAX,
   DEAD_LETTER_ITEMS_MAX,
   REASON_CHARS_MAX,
+  RETRY_ITEMS_MAX,
   WHO_CHARS_MAX,
 } from "../limits.js";
 import { quoted } from "../names.js";
@@ -160,7 +161,10 @@ export function namedItems(
   return { action, items: [...new Set(wanted)].sort((a, b) => a - b) };
 }
 
-/** Why not all of them are failed items of the action; undefined: they are. */
+/**
+ * Why not all of them are failed items of the action; undefined: they are. The code is the first one's; all are told of, so that a list is mended
+ * once. Of a list that is too long anyway so many are looked at.
+ */
 export function notFailedItem(
   actor: Actor,
   action: ActionPlan,
@@ -168,17 +172,31 @@ export function notFailedItem(
   so: string,
 ): Refusal | undefined {
   const of = `action ${action.name} of run ${actor.runId}`;
-  for (const item of items) {
-    const status = statusOf(actor, action, item);
-    if (status === ItemStatus.UNSPECIFIED)
-      return { code: RejectCode.NO_SUCH_ITEM, message: `${of} has no item ${item}; ${so}` };
-    if (status !== ItemStatus.FAILED)
-      return {
-        code: RejectCode.NOT_FAILED,
-        message: `item ${item} of ${of} is not failed: it is ${ItemStatus[status]}; ${so}`,
-      };
+  const isWrong = (item: number): boolean => statusOf(actor, action, item) !== ItemStatus.FAILED;
+  const first = items.findIndex(isWrong);
+  if (first < 0) return undefined;
+  const item = items[first] as number;
+  const status = statusOf(actor, action, item);
+  const isThere = status !== ItemStatus.UNSPECIFIED;
+  const code = isThere ? RejectCode.NOT_FAILED : RejectCode.NO_SUCH_ITEM;
+  const looked = items.slice(first, first + RETRY_ITEMS_MAX);
+  const wrong = looked.filter(isWrong);
+  if (wrong.length > 1) {
+    const shown = wrong.slice(0, ITEMS_NAMED_MAX).map((each) => {
+      const found = statusOf(actor, action, each);
+      return `${each} ${found === ItemStatus.UNSPECIFIED ? "is not there" : `is ${ItemStatus[found]}`}`;
+    });
+    const more = wrong.length - shown.length;
+    const unseen = items.length - first - looked.length;
+    const rest = [...(more > 0 ? [`${more} more`] : []), ...(unseen > 0 ? [`${unseen} not looked at`] : [])];
+    const told = [shown.join(", "), ...rest].join(" and ");
+    const message = `${wrong.length} of the ${items.length} items named are no failed items of ${of}: ${told}; ${so}`;
+    return { code, message };
   }
-  return undefined;
+  const message = isThere
+    ? `item ${item} of ${of} is not failed: it is ${ItemStatus[status]}; ${so}`
+    : `${of} has no item ${item}; ${so}`;
+  return { code, message };
 }
 
 function notFailed({ run, runId }: Actor): Refusal | undefined {

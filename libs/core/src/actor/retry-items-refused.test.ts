@@ -64,6 +64,33 @@ describe("is refused, and changes nothing:", () => {
     );
   });
 
+  test("all that is wrong is told of at once: the first ten, and how many more", () => {
+    scene.importInPart();
+    const of = "action check of run r";
+    expectUnchanged(
+      scene.retry([1, 2, 6, 2 ** 32 - 1, 2]),
+      `NOT_FAILED: 3 of the 4 items named are no failed items of ${of}: 2 is SUCCEEDED, 6 is not there, 4294967295 is not there; nothing was retried`,
+    );
+    expectUnchanged(
+      scene.retry([1, 1, 2 ** 32 - 1, 2 ** 32 - 1]),
+      `NO_SUCH_ITEM: ${of} has no item 4294967295; nothing was retried`,
+    );
+    const beyond = Array.from({ length: 15 }, (_, n) => 100 + n);
+    expectUnchanged(
+      scene.retry([3, ...beyond]),
+      `NO_SUCH_ITEM: 15 of the 16 items named are no failed items of ${of}: ${beyond
+        .slice(0, 10)
+        .map((item) => `${item} is not there`)
+        .join(", ")} and 5 more; nothing was retried`,
+    );
+    const many = Array.from({ length: 100_001 }, (_, n) => n);
+    expectUnchanged(
+      scene.retry(many),
+      "TOO_LARGE: 100001 items of run r are named, and one retry takes at most 1000: retry the run, or some after the others",
+    );
+    expect(scene.retry([1, 1, 3, 1])).toMatchObject({ value: { items: 2 } });
+  });
+
   test.each(["RETRY_ALL", "RETRY_FROM_CHECKPOINT", "MANUAL"] as const)("with %s", (name) => {
     scene.importInPart();
     expectUnchanged(

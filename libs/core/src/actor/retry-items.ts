@@ -120,7 +120,7 @@ function namedOnes(actor: Actor, { action: name, items: wanted }: RetryWish): Na
 function namedLetters(actor: Actor, { action: name, items: wanted }: RetryWish): Named[] | Refused {
   const { run, runId } = actor;
   const there = lettersOf(run).filter(({ item }) => item >= 0);
-  const own = (action: number): number[] =>
+  const ownOf = (action: number): number[] =>
     there
       .filter((letter) => letter.action === action)
       .map(({ item }) => item)
@@ -132,14 +132,15 @@ function namedLetters(actor: Actor, { action: name, items: wanted }: RetryWish):
         `run ${runId} is not in the dead letters, nor is any item of it`,
       );
     const actions = [...new Set(there.map(({ action }) => action))].sort((a, b) => a - b);
-    return actions.map((index) => ({ action: actionAt(actor, index), items: own(index) }));
+    return actions.map((index) => ({ action: actionAt(actor, index), items: ownOf(index) }));
   }
   const named = namedItems(actor, name, wanted);
   if ("refused" in named) return named;
   const { action } = named;
-  const letters = own(action.index);
+  const letters = ownOf(action.index);
   const items = named.items.length === 0 ? letters : named.items;
-  const missing = items.filter((item) => !letters.includes(item));
+  const own = new Set(letters);
+  const missing = items.filter((item) => !own.has(item));
   if (items.length > 0 && missing.length === 0) return [{ action, items }];
   return refuse(RejectCode.NOT_DEAD_LETTER, `${notThereText(actor, action, missing)}; nothing was retried`);
 }

@@ -14,6 +14,8 @@ import { QueryFailedError } from "./query-errors.js";
 const LOOKS_MAX = 1_000;
 /** Items of one key that an error names. */
 const SHOWN_MAX = 5;
+/** Keys that an error names. */
+const KEYS_SHOWN_MAX = 10;
 
 export interface KeyedItems {
   readonly runId: string;
@@ -39,19 +41,21 @@ export async function itemsOfKeys(
   if (named.keys.length === 0) return { items: [...named.items], notFailed: undefined };
   checkKeys(named);
   const failed = await holders(queries, named, named.keys, [ItemStatus.FAILED], options);
-  for (const key of named.keys) {
-    const found = failed.get(key) ?? [];
-    if (found.length > 1) throw severalHave(named, key, found);
-  }
+  const several = named.keys.filter((key) => (failed.get(key)?.length ?? 0) > 1);
+  const [shared] = several;
+  if (shared !== undefined) throw severalHave(named, several, failed.get(shared) ?? []);
   const missing = named.keys.filter((key) => !failed.has(key));
   const others = missing.length === 0 ? failed : await holders(queries, named, missing, [], options);
-  const none = missing.find((key) => !others.has(key));
-  if (none !== undefined) throw noneHas(named, none, undefined);
+  const none = missing.filter((key) => !others.has(key));
+  if (none.length > 0) throw noneHas(named, none, undefined);
   const ofKeys = named.keys.flatMap((key) => (failed.get(key) ?? others.get(key) ?? []).slice(0, 1));
   const [first] = missing;
   return {
     items: [...new Set([...named.items, ...ofKeys])],
-    notFailed: first === undefined ? undefined : noneHas(named, first, others.get(first)?.[0]),
+    notFailed:
+      first === undefined
+        ? undefined
+        : noneHas(named, missing, missing.length === 1 ? others.get(first)?.[0] : undefined),
   };
 }
 
@@ -99,20 +103,38 @@ function checkKeys({ runId, action, items, keys }: KeyedItems): void {
       );
 }
 
-function severalHave({ runId, action }: KeyedItems, key: string, items: readonly number[]): QueryFailedError {
+/** `items`: those of the first key. */
+function severalHave(
+  { runId, action }: KeyedItems,
+  [key = "", ...others]: readonly string[],
+  items: readonly number[],
+): QueryFailedError {
+  const also = others.length === 0 ? "" : `, and several have each of: ${keysText(others)}`;
   const shown = items.slice(0, SHOWN_MAX).join(", ") + (items.length > SHOWN_MAX ? " and more" : "");
   return invalid(
-    `several failed items of action ${action} of run ${runId} have the key ${JSON.stringify(key)}: ${shown}; name those that you mean by index; nothing was changed`,
+    `several failed items of action ${action} of run ${runId} have the key ${JSON.stringify(key)}: ${shown}${also}; name those that you mean by index; nothing was changed`,
   );
 }
 
-function noneHas({ runId, action }: KeyedItems, key: string, other: number | undefined): QueryFailedError {
+/** `other`: an item that has the key, where there is one alone. */
+function noneHas(
+  { runId, action }: KeyedItems,
+  keys: readonly string[],
+  other: number | undefined,
+): QueryFailedError {
   const which = other === undefined ? "" : ` (item ${other} has it, and is not failed)`;
   return new QueryFailedError(
     "NO_SUCH_ITEM",
-    `no failed item of action ${action} of run ${runId} has the key ${JSON.stringify(key)}${which}; look at its failed items for theirs; nothing was changed`,
+    `no failed item of action ${action} of run ${runId} has ${keys.length === 1 ? "the key" : `any of ${keys.length} keys:`} ${keysText(keys)}${which}; look at its failed items for theirs; nothing was changed`,
     undefined,
   );
+}
+
+/** `"a", "b" and 3 more`. */
+function keysText(keys: readonly string[]): string {
+  const shown = keys.slice(0, KEYS_SHOWN_MAX).map((key) => JSON.stringify(key));
+  const more = keys.length - shown.length;
+  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 const invalid = (message: string): QueryFailedError => new QueryFailedError("INVALID", message, undefined);

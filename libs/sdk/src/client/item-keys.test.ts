@@ -74,9 +74,17 @@ test("a retry takes indices and keys together, or nothing", async () => {
       /several failed items of action send of run m have the key "bob": 2, 3/,
     ],
     [["ann", "zoe"], "NO_SUCH_ITEM", /no failed item of action send of run m has the key "zoe"/],
+    [["yan", "ann", "zoe"], "NO_SUCH_ITEM", /has any of 2 keys: "yan", "zoe"; look at its failed items/],
+    [
+      [0, -1, 1.5, 2 ** 32, Number.NaN],
+      "INVALID_ARGUMENT",
+      /items has -1, 1.5, 4294967296, NaN: give indices/,
+    ],
+    [[null, {}], "INVALID_ARGUMENT", /items has null, \[object Object\]/],
+    [[...Array(12).keys()].map((n) => -1 - n), "INVALID_ARGUMENT", /-10 and 2 more: give indices/],
     [["ann", ""], "INVALID_ARGUMENT", /1 to 128 characters/],
     [[...Array(101).keys()].map(String), "INVALID_ARGUMENT", /101 keys of items are too many: at most 100/],
-  ] as const)
+  ] as [RetryRunOptions["items"], string, RegExp][])
     await expect(retry(items, "wrong")).rejects.toMatchObject({
       code,
       message: expect.stringMatching(message),

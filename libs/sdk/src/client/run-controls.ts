@@ -103,6 +103,7 @@ export class RunControls {
   #items(runId: string, action: string, given: readonly (number | string)[]): Promise<FoundItems> {
     const items = given.filter((each) => typeof each !== "string");
     const keys = given.filter((each) => typeof each === "string");
+    checkIndices(items);
     return itemsOfKeys(this.#deps.queries, { runId, action, items, keys: [...new Set(keys)] });
   }
 
@@ -166,4 +167,21 @@ export class RunControls {
       return acceptedOf(await commands.submit(partitionOf(runId, partitions), command));
     });
   }
+}
+
+const INDEX_MAX = 2 ** 32 - 1;
+const INDICES_SHOWN = 10;
+
+/** What is no index can't be sent: said here, it names what is wrong. */
+function checkIndices(items: readonly unknown[]): void {
+  const wrong = items.filter(
+    (each) => !Number.isInteger(each) || Number(each) < 0 || Number(each) > INDEX_MAX,
+  );
+  if (wrong.length === 0) return;
+  const shown = wrong.slice(0, INDICES_SHOWN).map(String).join(", ");
+  const more = wrong.length > INDICES_SHOWN ? ` and ${wrong.length - INDICES_SHOWN} more` : "";
+  throw new HoldfastError(
+    "INVALID_ARGUMENT",
+    `items has ${shown}${more}: give indices, whole numbers from 0 to ${INDEX_MAX}, or keys; nothing was changed`,
+  );
 }
