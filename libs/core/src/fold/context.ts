@@ -132,16 +132,18 @@ export class FoldContext {
 
   sendTo(inbox: string, correlation: bigint, outcome: Outcome): void {
     if (inbox === "" || correlation === 0n) return;
-    this.emit({
-      kind: "reply",
-      inbox,
-      outcome: init(OutcomeSchema, { ...outcome, correlation, seq: BigInt(this.seq) }),
-    });
+    const { result } = outcome;
+    this.reply(inbox, init(OutcomeSchema, { correlation, seq: BigInt(this.seq), result }));
   }
 
+  private reply(inbox: string, outcome: Outcome): void {
+    this.emit({ kind: "reply", inbox, outcome });
+  }
+
+  /** What is sent is what is answered: nobody changes an outcome once it is made. */
   private answer(command: Command, result: Outcome["result"]): Outcome {
     const outcome = init(OutcomeSchema, { correlation: command.correlation, seq: BigInt(this.seq), result });
-    this.send(command, outcome);
+    if (this.inbox !== "" && command.correlation !== 0n) this.reply(this.inbox, outcome);
     return outcome;
   }
 }

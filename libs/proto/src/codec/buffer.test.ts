@@ -5,6 +5,7 @@ import { FieldDescriptorProto_Type as Type } from "@bufbuild/protobuf/wkt";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { encode } from "./index.js";
+import { SHORT_WRITE_MAX } from "./text.js";
 import { arbitrary } from "./test-arbitrary.js";
 import { All, Flat, Leaf, SCALARS, Tight } from "./test-schema.js";
 
@@ -56,7 +57,9 @@ it("gives the right bytes wherever in a random message the buffer ends", () => {
 it("gives the right bytes wherever in maps, lists and nested messages the buffer ends", () => {
   const texts = ["", "a", "é", "x".repeat(30), "é".repeat(70)];
   const inner = texts.map((one) => create(Tight, { one, texts: [one] }));
-  for (let length = 20; length < 28; length++) texts.push("x".repeat(length));
+  // Around where one way of writing a text ends and the other begins.
+  for (let length = SHORT_WRITE_MAX - 4; length < SHORT_WRITE_MAX + 4; length++)
+    texts.push("x".repeat(length));
   let chain = create(Tight, { one: "x" });
   for (let depth = 0; depth < 10; depth++) chain = create(Tight, { child: chain });
   const values: Record<string, unknown> = {
@@ -73,7 +76,9 @@ it("gives the right bytes wherever in maps, lists and nested messages the buffer
     expect(wrongEdges(Tight, create(Tight, { [name]: value }))).toEqual([]);
   }
   for (const text of texts) {
-    expect(wrongEdges(Tight, create(Tight, { one: text, two: text, three: "x".repeat(24) }))).toEqual([]);
+    expect(
+      wrongEdges(Tight, create(Tight, { one: text, two: text, three: "x".repeat(SHORT_WRITE_MAX) })),
+    ).toEqual([]);
   }
   expect(wrongEdges(Tight, create(Tight, values))).toEqual([]);
 });
