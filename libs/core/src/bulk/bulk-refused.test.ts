@@ -34,6 +34,7 @@ describe("refused", () => {
     ["a bad queue", { queue: "Ł" }, [], "queue name"],
     ["a bad signature", { signature: "nonsense" }, [], '"nonsense" is no failure signature to select by'],
     ["no ids", { byIds: true }, [], "run_ids is empty: name at least one run"],
+    ["ids that are not selected by", {}, ["r1"], "run_ids were given, but by_ids is not set"],
     ["a bad id", { byIds: true }, ["a b"], 'run id "a b" is not valid'],
     [
       "bad ids among good ones, unsorted",

@@ -32,6 +32,8 @@ function selectorProblem(spec: BulkSpec, ids: BulkIds): string | undefined {
   if (spec.queue !== "") return nameProblem("queue", spec.queue);
   if (spec.signature !== "")
     return isSignature(spec) ? undefined : `${quoted(spec.signature)} is no failure signature to select by`;
+  // Without it the partitions would look for what matches, and with no other selector everything does.
+  if (!spec.byIds) return "run_ids were given, but by_ids is not set: set it";
   return idsProblem(ids);
 }
 
